@@ -107,8 +107,12 @@ def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
 def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A branch in being has no customers, or none any more, and nothing says why."""
     end = now.quarter.end
-    in_being = _branches_in_being(bank, before, end)
-    gone = in_being - {*now.customers} - {*_successors(bank, end)}
+    in_being = {
+        branch
+        for branch, (opened, closed) in now.structure.branches.items()
+        if opened <= before.quarter.end and closed > end
+    }
+    gone = in_being - {*now.customers} - {*_successors(now, end)}
     if not gone:
         return
     moved: dict[str, int] = {}
@@ -129,47 +133,31 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         )
 
 
-def find_closed(bank: Bank, now: Totals) -> Iterator[str]:
+def find_closed(_: Bank, now: Totals) -> Iterator[str]:
     """Branches have closed, nobody took over, and they still have customers."""
-    if "closed_on" not in bank.columns["branches"]:
-        return
-    branches, end = as_lazy(bank.table("branches")), now.quarter.end
-    rows = branches.filter(_is_by(branches, end, "closed_on")).select("branch_id")
-    closed = {*collect_rows(rows)["branch_id"]} - {*_successors(bank, end)}
-    if wrong := closed & {*now.customers}:
+    end = now.quarter.end
+    closed = {branch for branch, (_, on) in now.structure.branches.items() if on <= end}
+    if wrong := (closed - {*_successors(now, end)}) & {*now.customers}:
         yield say("branches_closed", count_groups(wrong, now.customers), end)
 
 
-def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
-    """Return the branches that were open in the quarter before, and are at the end of this."""
-    rows, known = as_lazy(bank.table("branches")), bank.columns["branches"]
-    if "opened_on" in known:
-        is_old = _is_by(rows, before.quarter.end, "opened_on")
-        rows = rows.filter(nw.col("opened_on").is_null() | is_old)
-    if "closed_on" in known:
-        rows = rows.filter(~_is_by(rows, end, "closed_on"))
-    return {*collect_rows(rows.select("branch_id"))["branch_id"]}
-
-
-def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
+def _successors(now: Totals, until: date = date.max) -> dict[str, list[str]]:
     """Return old branch → new branches, of those that took over by a day if one is stated."""
     successors: dict[str, list[str]] = {}
-    if "branch_successors" in bank.columns:
-        frame = as_lazy(bank.table("branch_successors"))
-        rows = collect_rows(frame if until is None else frame.filter(_is_by(frame, until)))
-        for old, new in zip(rows["old_branch_id"], rows["new_branch_id"], strict=True):
+    for old, new, since in now.structure.successions:
+        if since <= until:
             successors.setdefault(old, []).append(new)
     return successors
 
 
-def _is_by(table: Table, day_of: date, column: str = "effective_on") -> nw.Expr:
+def _is_by(table: Table, day_of: date) -> nw.Expr:
     """Return whether a row is in effect by a day; one without a day is not."""
-    return ~nw.col(column).is_null() & ~after(day(table, column), day_of)
+    return ~nw.col("effective_on").is_null() & ~after(day(table, "effective_on"), day_of)
 
 
-def find_cycles(bank: Bank, _: Totals) -> Iterator[str]:
+def find_cycles(_: Bank, now: Totals) -> Iterator[str]:
     """A branch was taken over, directly or not, by itself."""
-    successors = _successors(bank)
+    successors = _successors(now)
     for first in sorted(successors):
         paths = [[first]]
         for path in paths:  # grows while it is read
@@ -183,7 +171,7 @@ def find_cycles(bank: Bank, _: Totals) -> Iterator[str]:
 def find_left_behind(bank: Bank, now: Totals) -> Iterator[str]:
     """Customers of a split branch have no move, and count with a branch that is gone."""
     end = now.quarter.end
-    split = sorted(old for old, new in _successors(bank, end).items() if len(new) > 1)
+    split = sorted(old for old, new in _successors(now, end).items() if len(new) > 1)
     if not split:
         return
     customers = as_lazy(bank.restate_branches(bank.table("customers"), as_of=end))
@@ -198,7 +186,7 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
     quarter, before = now.quarter, now.quarter.previous
     if before not in bank.quarters:
         return
-    begun, new = (_successors(bank, of.end) for of in (before, quarter))
+    begun, new = (_successors(now, of.end) for of in (before, quarter))
     merged = sorted(old for old in {*new} - {*begun} if len(new[old]) == 1 and old not in new[old])
     opening, closing = (as_lazy(bank.snapshot("customers", as_of=q.end)) for q in (before, quarter))
     opening = opening.with_columns(was="branch_id")

@@ -72,20 +72,18 @@ def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
 
 def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
     """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
-    controls = "\0" + _CONTROLS if has_nul else _CONTROLS
     there, words = ~cell.is_null(), WORDS["cells"]
-    tests = [
-        CellTest(
-            column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *words["scientific"]
-        ),
-        CellTest(column, cell.str.contains(f"[{controls}]") & there, *words["control"]),
-        CellTest(column, cell.str.contains(grammar.LOST) & there, *words["lost"]),
-        CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *words["escaped"]),
-        CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *words["hidden"]),
-    ]
+    marks = {
+        "scientific": r"^\d(?:\.\d+)?[eE]\+\d+$",
+        "control": f"[{_CONTROLS}\0]" if has_nul else f"[{_CONTROLS}]",
+        "lost": grammar.LOST,
+        "escaped": grammar.ESCAPED,
+        "hidden": grammar.HIDDEN,
+    }
+    found = {name: cell.str.contains(mark) for name, mark in marks.items()}
     if column.name in _NAMED and column.references is None:
-        total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
-        tests.append(CellTest(column, total & there, *words["total"]))
+        found["total"] = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
+    tests = [CellTest(column, is_odd & there, *words[name]) for name, is_odd in found.items()]
     if column.name == "branch_id" and column.references is None:
         tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
     return tests

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
-HASH = "hash_of_row"
-"""Column of the hashes of rows or keys."""
 _MOST_RUNS = 1000
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
@@ -77,14 +76,15 @@ def keys_ascend(
 
 
 def hash_of(columns: Iterable[str]) -> str:
-    """Return the SQL of the hash of some columns, which is called HASH."""
-    return f"hash({', '.join(map(quoted, columns))}) AS {HASH}"
+    """Return the SQL of the hash of some columns."""
+    return f"hash({', '.join(map(quoted, columns))})"
 
 
-def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> int:
-    """Return how many hashes rows have.
+def sql_of(rows: Any) -> str:
+    """Return the SQL of a relation's rows as Narwhals holds it, to be put into parentheses."""
+    return str(rows.to_native().sql_query())
 
-    If all hashes differ, all rows do, for half the memory of comparing them.
-    """
-    different = relation.project(hash_of(columns)).distinct()
-    return int(different.aggregate("count(*)").fetchall()[0][0])
+
+def count_different(relation: duckdb.DuckDBPyRelation, expression: str) -> int:
+    """Return how many values an expression of SQL has in a relation's rows."""
+    return int(relation.aggregate(f"count(DISTINCT {expression})").fetchall()[0][0])

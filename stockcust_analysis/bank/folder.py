@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
-    HASH,
+    count_different,
     hash_of,
     limited_connection,
     literal,
@@ -53,7 +53,6 @@ from stockcust_analysis.bank.problems import (
 from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
-from stockcust_analysis.core.frames import height
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
@@ -329,8 +328,8 @@ def _bank(
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
     tables = {}
     for table, delivery in deliveries.items():
-        rows = facts[table].keep(delivery.read(facts[table].trimmed))
-        rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
+        rows = facts[table].kept.select(*(column.name for column in delivery.columns))
+        rows.to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
     bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
@@ -368,7 +367,6 @@ class _DuckDBDelivery(Delivery):
     groups: list[FileGroup]
     headers: list[dict[str, str]]
     zone: str
-    converted: dict[frozenset[str], Rows] = field(default_factory=dict)
 
     @property
     def _files(self) -> list[str]:
@@ -377,7 +375,11 @@ class _DuckDBDelivery(Delivery):
     @property
     def is_columnar(self) -> bool:
         """Whether the table is large, and lies by columns."""
-        return self._lies_by_columns and height(self._rows(self._select(()))) > _LARGE
+        if not self._lies_by_columns:
+            return False
+        counts = " UNION ALL ".join(f"SELECT count(*) FROM {group.scan}" for group in self.groups)
+        rows = self.engine.connection.execute(counts).fetchall()
+        return bool(sum(count for (count,) in rows) > _LARGE)
 
     @property
     def _lies_by_columns(self) -> bool:
@@ -388,13 +390,11 @@ class _DuckDBDelivery(Delivery):
 
         Text is converted once and kept: every later look would parse all of it again.
         """
+        rows = self._rows(self._select(trimmed))
         if self._lies_by_columns:
-            return self._rows(self._select(trimmed))
-        key = frozenset(trimmed)
-        if key not in self.converted:
-            rows = self._rows(self._select(trimmed)).to_native()
-            self.converted[key] = nw.from_native(self.engine.materialize(rows))
-        return self.converted[key]
+            return rows
+        kept: Rows = nw.from_native(self.engine.materialize(rows.to_native()))
+        return kept
 
     def numbered(self, trimmed: Collection[str]) -> Rows:
         """Return the rows with their positions."""
@@ -416,17 +416,19 @@ class _DuckDBDelivery(Delivery):
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
         rows = facts.keep(self.numbered(facts.trimmed)).to_native()
         rows = rows.project(
-            f"{hash_of(column.name for column in self.columns)}, "
+            f"{hash_of(column.name for column in self.columns)} AS row, "
             f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
         )
         for step, part in ((one_in, _PART), (1, 1)):
-            some = rows.filter(f"{HASH} % {step} = 0")
-            counts = some.aggregate(f"file, {HASH} AS row, count(*) AS n")
-            found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
-            spread = 5 * sqrt((step - 1) * facts.rows)
-            equal = facts.rows - step * found[0][-1] if found else 0
-            alone = sum(same is None for _, same, *_ in found)
-            if equal + spread <= most and alone == len(self._files):
+            some = rows.filter(f"row % {step} = 0") if step > 1 else rows
+            found = []
+            if len(self._files) > 1:
+                counts = some.aggregate("file, row, count(*) AS n")
+                found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
+            different = found[0][-1] if found else count_different(some, "row")
+            equal, spread = facts.rows - step * different, 5 * sqrt((step - 1) * facts.rows)
+            alone = [index for index, same, *_ in found if same is None]
+            if equal + spread <= most and (len(self._files) == 1 or len(alone) == len(self._files)):
                 return 0, []
         problems: dict[int, Problem] = {}
         for index, other, count, are_same, _ in found:

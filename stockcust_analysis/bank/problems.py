@@ -105,7 +105,7 @@ class TableFacts:
     """What validation found out about a table.
 
     `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
-    trimming, that of others does not. The rows `set_aside` are not counted, and not in `keep`.
+    trimming, that of others does not. The rows `set_aside` are not counted, and not `kept`.
     """
 
     rows: int
@@ -113,9 +113,10 @@ class TableFacts:
     trimmed: Collection[str]
     set_aside: Sequence[SetAside]
     filters: Sequence[Callable[[Rows], Rows]]
+    kept: Rows
 
     def keep(self, rows: Rows) -> Rows:
-        """Return the table's rows without those that are set aside."""
+        """Return rows of the table without those that are set aside."""
         for keep in self.filters:
             rows = keep(rows)
         return rows

@@ -434,10 +434,7 @@ def _bank_of(
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
     tables = {
-        table: facts[table]
-        .keep(delivery.read(facts[table].trimmed))
-        .select(*(column.name for column in delivery.columns))
-        .to_native()
+        table: facts[table].kept.select(*(c.name for c in delivery.columns)).to_native()
         for table, delivery in deliveries.items()
     }
     inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]

@@ -33,6 +33,8 @@ LEAST_MEAN, MOST_MEAN = 50, 2_000_000
 """AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""
 STEADY, LEAST_HELD = 0.1, 0.6
 """Holdings are the accounts of AUM: what part of it they are is a definition, and no market's."""
+_MANY, _PART = 500_000, 10
+"""Rows of customers from which on one in so many shows whether to hold all against their AUM."""
 LIKE_SIZE = 0.2
 """A product comes in place of another if their rows differ by less; the ledger's parts, too."""
 # Sums of one quarter that are of one order.
@@ -153,7 +155,8 @@ def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _where_unlike(bank: Bank, now: Totals, usual: float) -> str:
     """Return the branches whose customers hold another part of their AUM than is usual."""
-    column, held = held_by_branch(bank, now.quarter)
+    column, by_quarter = held_by_branch(bank, [now.quarter])
+    held = by_quarter[now.quarter]
     parts = {
         branch: held.get(branch, {}).get("held", 0) / usual / sizes[column]
         for branch, sizes in now.customers.items()
@@ -186,14 +189,31 @@ def _unlike_ledger(now: Totals) -> Iterator[str]:
             yield say("unlike_ledger", now.quarter, branches.count_groups(wrong, parts, what))
 
 
-def _misfits(bank: Bank, now: Totals) -> Iterator[tuple[str, str]]:
-    """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped."""
-    quarter = now.quarter
-    column, held = held_by_branch(bank, quarter)
+def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspicions]:
+    """Return where AUM is not what customers hold; of many customers a part shows if anywhere."""
+    found: dict[Quarter, Suspicions] = {}
+    for one_in in (_PART, 1) if bank.rows("customers") > _MANY else (1,):
+        column, held = held_by_branch(bank, [now.quarter for now in totals], one_in)
+        for now in totals:
+            found[now.quarter] = [*_misfits(now, column, held[now.quarter], one_in)]
+        totals = [now for now in totals if found[now.quarter]]
+        if not totals:
+            break
+    return found
+
+
+def _misfits(
+    now: Totals, column: str, held: Mapping[str, Mapping[str, int]], one_in: int
+) -> Iterator[tuple[str, str]]:
+    """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped.
+
+    `held` are the sums of one customer in so many.
+    """
+    quarter, least, few = now.quarter, LEAST_IN_BRANCH / one_in, LEAST_ROWS / one_in
     parts = {
         branch: sizes["held"] / sizes["aum"]
         for branch, sizes in held.items()
-        if sizes["rows"] >= LEAST_IN_BRANCH and min(sizes["aum"], sizes["held"]) > 0
+        if sizes["rows"] >= least and min(sizes["aum"], sizes["held"]) > 0
     }
     usual = median(parts.values()) if parts else 1.0
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
@@ -221,12 +241,12 @@ def _misfits(bank: Bank, now: Totals) -> Iterator[tuple[str, str]]:
     swapped = [
         name
         for name in AUM
-        if counts.get(name, 0) >= LEAST_ROWS and counts[f"{name}|end"] < LEAST_PART * counts[name]
+        if counts.get(name, 0) >= few and counts[f"{name}|end"] < LEAST_PART * counts[name]
     ]
     for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
         yield "part_of_aum", say("aum_swapped", quarter, name, counts[name], counts[f"{name}|end"])
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
-    if not branches.is_another_unit(usual) and far >= max(LEAST_ROWS, MOST_FAR * both):
+    if not branches.is_another_unit(usual) and far >= max(few, MOST_FAR * both):
         yield "shuffled", say("amounts_not_held", column, quarter, far, both)
 
 
@@ -338,16 +358,18 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
     Up to `most` holdings are held against the AUM of their customers.
     """
     found: Suspicions = []
+    few = too_few(totals)
+    ample = [now for now in totals if now.quarter not in few and bank.rows("holdings") <= most]
+    misfits = _find_misfits(bank, ample) if ample else {}
     for index, now in enumerate(totals):
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
-        before = earlier if follows else Totals(now.quarter.previous, {}, {}, {}, {})
+        before = earlier if follows else Totals(now.quarter.previous, now.structure, {}, {}, {}, {})
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
         found += columns.find_renumbered(bank, before, now) if enough and follows else ()
-        if enough and bank.rows("holdings") <= most:
-            found += _misfits(bank, now)
+        found += misfits.get(now.quarter, ()) if enough else ()
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]
     for name, look in _OF_ONE.items() if totals else ():

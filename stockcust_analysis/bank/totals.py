@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 
@@ -50,6 +50,13 @@ _FAR = 3
 Groups = Mapping[str, Mapping[str, int]]
 
 
+class Structure(NamedTuple):
+    """Branch → when it opened and closed; and old and new branches, and since when."""
+
+    branches: Mapping[str, tuple[date, date]]
+    successions: Sequence[tuple[str, str, date]]
+
+
 @dataclass(frozen=True)
 class Totals:
     """Sums of one quarter: `rows`, and cents by column, of customers by branch, else by product.
@@ -59,6 +66,7 @@ class Totals:
     """
 
     quarter: Quarter
+    structure: Structure
     booked: Mapping[str, Mapping[str, Groups]]
     customers: Groups
     holdings: Groups
@@ -106,13 +114,10 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
     """Return the sums of some quarters of a bank, oldest first, in one look at each table."""
     found: dict[tuple[str, date], dict[str, dict[str, int]]] = {}
     booked: dict[date, dict[str, dict[str, dict[str, dict[str, int]]]]] = {}
-    before = min([quarter.end for quarter in quarters], default=date.max) - timedelta(days=1)
     for name, by in GROUPS.items():
         if name not in bank.columns or not quarters:
             continue
-        rows = as_lazy(bank.table(name))
-        if min(bank.days(name), default=before) <= before:
-            rows = rows.filter(after(day(rows, "as_of"), before))
+        rows = _at_ends(bank, name, quarters)
         sizes = {"rows": ONE, **_sizes_of(name, bank.columns[name], rows)}
         at = [column for column in _BOOKED_AT.get(name, ()) if column in bank.columns[name]]
         groups = collect_rows(sums(rows, ["as_of", by, *at], sizes))
@@ -124,10 +129,32 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
             if place and place == place:
                 branches = booked.setdefault(as_of, {}).setdefault(name, {})
                 branches.setdefault(place, {})[str(key)] = cells
+    structure = _structure(bank)
     return [
-        Totals(q, booked.get(q.end, {}), *(found.get((name, q.end), {}) for name in GROUPS))
+        Totals(q, structure, booked.get(q.end, {}), *(found.get((n, q.end), {}) for n in GROUPS))
         for q in quarters
     ]
+
+
+def _structure(bank: Bank) -> Structure:
+    """Return a bank's branches and their successors, whatever the quarter."""
+    rows = collect_rows(as_lazy(bank.table("branches")))
+    empty = [None] * len(rows["branch_id"])
+    opened = _days(rows.get("opened_on", empty), otherwise=date.min)
+    closed = _days(rows.get("closed_on", empty), otherwise=date.max)
+    branches = dict(zip(rows["branch_id"], zip(opened, closed, strict=True), strict=True))
+    if "branch_successors" not in bank.columns:
+        return Structure(branches, [])
+    rows = collect_rows(as_lazy(bank.table("branch_successors")))
+    since = _days(rows["effective_on"], otherwise=date.max)
+    return Structure(
+        branches, [*zip(rows["old_branch_id"], rows["new_branch_id"], since, strict=True)]
+    )
+
+
+def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
+    """Return cells as days; of empty ones another."""
+    return [as_day(cell) if cell == cell and cell else otherwise for cell in cells]
 
 
 def repeated_day(name: str, columns: Collection[str], rows: Table, days: Collection[date]) -> str:
@@ -144,23 +171,30 @@ def repeated_day(name: str, columns: Collection[str], rows: Table, days: Collect
     return f"{ends[1]} has the rows and amounts of {ends[0]} in every {by}" if is_same else ""
 
 
-def held_by_branch(bank: Bank, quarter: Quarter) -> tuple[str, dict[str, dict[str, int]]]:
-    """Return the column of AUM, and what customers hold against it by branch, on a last day.
+def held_by_branch(
+    bank: Bank, quarters: Collection[Quarter], one_in: int = 1
+) -> tuple[str, dict[Quarter, dict[str, dict[str, int]]]]:
+    """Return the column of AUM, and what customers hold against it by quarter and branch.
 
     That are `rows`, `aum` and `held` of those who hold products of AUM; how many hold the `same`,
     and what is `far` from it; and by average of AUM how many customers hold just that, and (`|end`)
-    how many their AUM at the period's end, where these two differ.
+    how many their AUM at the period's end, where these two differ. DuckDB looks at one in so many
+    customers, by the hashes of their numbers.
     """
-    customers, holdings = (
-        as_lazy(bank.snapshot(name, as_of=quarter.end)) for name in ("customers", "holdings")
-    )
+    customers, holdings = (_at_ends(bank, name, quarters) for name in ("customers", "holdings"))
+    if one_in > 1 and customers.implementation.is_duckdb():
+        customers, holdings = (
+            as_lazy(rows.to_native().filter(f"hash(customer_id) % {one_in} = 0"))
+            for rows in (customers, holdings)
+        )
     ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
-    held = sums(ours, ["customer_id"], {"held": cents_or_zero("balance")})
+    held = sums(ours, ["as_of", "customer_id"], {"held": cents_or_zero("balance")})
     aum = [name for name in AUM if name in bank.columns["customers"]]
     if not aum:
         return "", {}
     amounts = {name: cents_or_zero(name) for name in aum}
-    pairs = customers.select("customer_id", "branch_id", **amounts).join(held, on="customer_id")
+    pairs = customers.select("as_of", "customer_id", "branch_id", **amounts)
+    pairs = pairs.join(held, on=["as_of", "customer_id"])
     end, total = nw.col(aum[0]), nw.col("held")
     sizes = {"rows": ONE, "aum": end, "held": total}
     sizes |= {"same": flag(end == total), "far": are_far(end, total)}
@@ -168,8 +202,23 @@ def held_by_branch(bank: Bank, quarter: Quarter) -> tuple[str, dict[str, dict[st
         differs = nw.col(name) != end
         sizes[name] = flag(differs & (nw.col(name) == total))
         sizes[f"{name}|end"] = flag(differs & (end == total))
-    rows = zip(*collect_rows(sums(pairs, ["branch_id"], sizes)).values(), strict=True)
-    return aum[0], {branch: dict(zip(sizes, map(int, row), strict=True)) for branch, *row in rows}
+    found: dict[Quarter, dict[str, dict[str, int]]] = {quarter: {} for quarter in quarters}
+    ending = {quarter.end: quarter for quarter in quarters}
+    rows = collect_rows(sums(pairs, ["as_of", "branch_id"], sizes))
+    for moment, branch, *numbers in zip(*rows.values(), strict=True):
+        group = dict(zip(sizes, map(int, numbers), strict=True))
+        found[ending[as_day(moment)]][branch] = group
+    return aum[0], found
+
+
+def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> Table:
+    """Return a table's rows of the last days of some quarters."""
+    rows, ends = as_lazy(bank.table(name)), [quarter.end for quarter in quarters]
+    if bank.days(name) <= {*ends}:
+        return rows
+    if rows.collect_schema()["as_of"] != nw.Date:  # pandas has no dates, only their first moments
+        ends = [datetime(end.year, end.month, end.day) for end in ends]
+    return rows.filter(nw.col("as_of").is_in(ends))
 
 
 def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
@@ -193,7 +242,7 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
         elif column == "person_id":
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
-            sizes[f"{column}|odd"] = flag(nw.col(column).str.contains("[13579]$"))
+            sizes[f"{column}|odd"] = flag(nw.col(column).str.ends_with("1"))
     for column in [column for column in AUM if column in sizes][:1]:
         digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
         sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)

@@ -26,11 +26,11 @@ from stockcust_analysis.bank.cell_tests import (
 from stockcust_analysis.bank.contract import Column, Kind, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
 from stockcust_analysis.bank.duckdb_connection import (
-    HASH,
-    count_hashes,
+    count_different,
     hash_of,
     keys_ascend,
     quoted,
+    sql_of,
 )
 from stockcust_analysis.bank.problems import (
     ABSENT,
@@ -43,12 +43,14 @@ from stockcust_analysis.bank.problems import (
 )
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
-from stockcust_analysis.core.engines import Engine
-from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
+from stockcust_analysis.core.engines import DuckDBEngine, Engine
+from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
+_MANY = 200_000
+"""Rows from which on to see that keys come in an order costs less than to compare them all."""
 EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
@@ -78,7 +80,7 @@ def validate(
     checks: dict[str, _TableCheck] = {}
     for delivery in deliveries:
         checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
-    _count_references([r for check in checks.values() for r in check.references.values()])
+    _count_references([r for c in checks.values() for r in c.references.values()], engine)
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
     problems += _unmatched([r for check in checks.values() for r in check.unmatched])
     if "branch_successors" in checks:
@@ -88,8 +90,8 @@ def validate(
             problems.append(Problem(name, "as_of", again, "Was the file delivered again?"))
     raise_if_any(problems, source)
     return {
-        name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
-        for name, check in checks.items()
+        name: TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, c.rows)
+        for name, c in checks.items()
     }
 
 
@@ -114,11 +116,6 @@ class _Reference:
         """Whether the target holds plain text alone, so that whatever agrees with it is plain."""
         return self.theirs[-1] not in self.target.trimmed
 
-    def keys(self, index: int) -> Rows:
-        """Return our keys under the names of theirs, with a number."""
-        keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
-        return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
-
     @property
     def is_consequence(self) -> bool:
         """Whether rows may be lost as the other table has no rows, or keys that cannot be read."""
@@ -133,9 +130,12 @@ class _Reference:
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
+        return self.astray(rows.filter(~nw.col(self.column.name).is_null()))
+
+    def astray(self, rows: Rows) -> Rows:
+        """Return the rows whose keys are not there, or empty."""
         known = self.target.rows.select(*self.theirs)
-        filled = rows.filter(~nw.col(self.column.name).is_null())
-        return filled.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
+        return rows.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
 
     def count(self) -> None:
         """Count the rows that refer to something that is not there."""
@@ -159,37 +159,37 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
     return problems
 
 
-def _count_references(references: Sequence[_Reference]) -> None:
+def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
-    On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
-    that lead to it; a small one is quicker looked up in by each alone. Hashes of 64 bits stand for
-    the keys there: one of a million million rows that lead nowhere could pass.
+    DuckDB reads and hashes a target once for all that lead to it. Hashes of 64 bits stand for the
+    keys there: one of a million million rows that lead nowhere could pass.
     """
-    groups: dict[object, list[_Reference]] = {}
+    targets: dict[object, list[_Reference]] = {}
     for reference in references:
-        is_large = "as_of" in reference.target.names
-        together = is_large and reference.table.rows.implementation.is_duckdb()
-        group = (id(reference.target), *reference.theirs) if together else id(reference)
-        groups.setdefault(group, []).append(reference)
-    for group_references in groups.values():
-        keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
-        names = group_references[0].theirs
-        known = group_references[0].target.rows.select(*names)
-        if "as_of" in group_references[0].target.names and known.implementation.is_duckdb():
-            keys, known = (_with_hashes(rows, names) for rows in (keys, known.drop_nulls()))
-            names = [HASH]
-        lost = keys.join(known, on=names, how="anti")
-        for index in collect_rows(lost.select("reference").unique())["reference"]:
-            group_references[int(index)].count()
+        keys = reference.target.contract.name, *reference.theirs
+        targets.setdefault(keys, []).append(reference)
+    for entries in targets.values():
+        if isinstance(engine, DuckDBEngine):
+            found = _find_by_hash(entries, engine)
+        else:
+            found = [entry for entry in entries if height(entry.astray(entry.table.rows).head(1))]
+        for entry in found:
+            entry.count()
 
 
-def _with_hashes(rows: Rows, columns: Sequence[str]) -> Rows:
-    """Return rows with the hash of some columns in place of these."""
-    other = ", ".join(map(quoted, columns))
-    names = f"{hash_of(columns)}, * EXCLUDE ({other})"
-    hashed: Rows = nw.from_native(rows.to_native().project(names))
-    return hashed
+def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[_Reference]:
+    """Return which references to the same keys have rows that lead nowhere, or empty cells."""
+    ours = (
+        f"SELECT {index} AS entry, {hash_of(entry.ours)} AS key FROM ({sql_of(entry.table.rows)})"
+        for index, entry in enumerate(references)
+    )
+    theirs, target = references[0].theirs, sql_of(references[0].target.rows)
+    filled = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in theirs)
+    known = f"SELECT {hash_of(theirs)} AS key FROM ({target}) WHERE {filled}"
+    lost = f"FROM ({' UNION ALL '.join(ours)}) ANTI JOIN ({known}) USING (key)"
+    found = engine.connection.execute(f"SELECT DISTINCT entry {lost}").fetchall()
+    return [references[index] for (index,) in found]
 
 
 class _TableCheck:
@@ -330,28 +330,24 @@ class _TableCheck:
         ]
 
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
-        """Return in how many rows each test fails, and note the rows of each as-of date."""
-        tested = {f"test {index}": test for index, test in enumerate(tests)}
-        passed = {n for n, t in tested.items() if t.column.name in self.ordered - self.trimmed}
-        together = {
-            n: flag(t.wrong)
-            for n, t in tested.items()
-            if n not in passed and not self._is_alone(t.column)
-        }
+        """Return in how many rows each test fails, and note the rows of each as-of date.
+
+        Mostly all is well: then one condition shows it for less than many would cost.
+        """
+        tested, passed = {f"test {i}": t for i, t in enumerate(tests)}, self.ordered - self.trimmed
+        asked = {n: t for n, t in tested.items() if t.column.name not in passed}
+        together = {n: t.wrong for n, t in asked.items() if not self._is_alone(t.column)}
         by = ["as_of"] if "as_of" in self.names else []
-        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
-        rows = [int(count or 0) for count in groups["rows"]]
-        self.total = sum(rows)
+        wrong = flag(_any_of(together.values()))
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, "wrong": wrong}))
+        self.total = sum(groups["rows"])
         if by:
-            days = zip(groups["as_of"], rows, strict=True)
+            days = zip(groups["as_of"], groups["rows"], strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
-        failed = []
-        for name, test in tested.items():
-            counts = groups.get(name, [0])
-            if name not in passed | {*groups}:
-                counts = [height(self.rows.filter(test.wrong))]
-            failed.append((test, sum(int(count or 0) for count in counts)))
-        return failed
+        counts = count_rows(self.rows, together) if any(groups["wrong"]) else {}
+        alone = {*asked} - {*together}
+        counts |= {name: height(self.rows.filter(asked[name].wrong)) for name in alone}
+        return [(test, counts.get(name, 0)) for name, test in tested.items()]
 
     def _ordered_keys(self, tests: Sequence[CellTest]) -> set[str]:
         """Return the key's columns of text where a large table is in its order, and they pass all.
@@ -363,9 +359,8 @@ class _TableCheck:
         names = {column.name for column in columns if not self._is_alone(column)}
         if not (self.is_columnar and names and len(columns) == len(key)):
             return set()
-        wrong = [test.wrong.fill_null(False) for test in tests if test.column.name in names]
-        any_wrong = nw.any_horizontal(nw.lit(False), *wrong, ignore_nulls=True)
-        rows = self.rows.select(*key, wrong=any_wrong)
+        wrong = _any_of(test.wrong for test in tests if test.column.name in names)
+        rows = self.rows.select(*key, wrong=wrong)
         return names if keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
 
     def _is_alone(self, column: Column) -> bool:
@@ -477,8 +472,9 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            is_in_order = bool(self.ordered) or keys_ascend(relation, key)
-            if is_in_order or count_hashes(relation, key) == self.total:
+            is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
+            # If all hashes differ all keys do, for half the memory of comparing these.
+            if is_in_order or count_different(relation, hash_of(key)) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 
@@ -493,8 +489,12 @@ class _TableCheck:
         return Problem(self.contract.name, column, what, remedy, count, first)
 
 
+def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:
+    """Return whether any condition holds; what is unknown does not."""
+    return nw.any_horizontal(nw.lit(False), *conditions, ignore_nulls=True)
+
+
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     """Return the step from numbered rows to the last row of each key that occurs twice."""
-    return lambda rows: (
-        rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
-    )
+    number, last = nw.len().alias("n"), nw.col(POSITION).max()
+    return lambda rows: rows.group_by(*key).agg(number, last).filter(nw.col("n") > 1)

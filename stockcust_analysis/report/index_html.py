@@ -23,17 +23,11 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.branch_page import KEY_MEASURES
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import IDLE, IDLE_PARTS, rows_of
 
-FIGURES: Final = (
-    ("aum_average_quarter", "funded"),
-    ("customers", "funded"),
-    ("customer_retention", "funded"),
-    (IDLE, "funded"),
-    ("multi_product_share", "funded"),
-    ("contact_coverage", "managed"),
-)
+FIGURES: Final = KEY_MEASURES[:6]
 """The measures, with their bases, that the table shows of every branch."""
 _SHORT_NAMES: Final = {
     "customer_retention": "retention",
@@ -259,10 +253,10 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
     """Return one figure of each branch; money in the unit of a typical branch."""
     unit, printed_as = None, IDLE_PARTS[0] if measure == IDLE else measure
     if wording.measure_words(printed_as).kind == "money":
-        whole = page.cell(measure, "funded")
+        whole = page.value(measure, base="funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
-    values = [page.cell(measure, base, branch_id=branch) for branch in branches]
+    values = [page.value(measure, base=base, branch_id=branch) for branch in branches]
     texts = [wording.format_measure(value, printed_as, unit=unit) for value in values]
     orders = [value if isinstance(value, float) else None for value in values]
     short = _SHORT_NAMES.get(measure)
@@ -273,9 +267,9 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
 
 def _trend(page: HeadquartersPage, branch: str) -> _Cell:
     """Return five quarters of a branch's assets as a line; "*" where one is withheld."""
-    quarter = page.review.evaluation.quarter
+    quarter, (measure, base) = page.review.evaluation.quarter, FIGURES[0]
     values = [
-        page.cell(*FIGURES[0], branch_id=branch, quarter=str(quarter.shifted(-back)))
+        page.value(measure, base=base, branch_id=branch, quarter=str(quarter.shifted(-back)))
         for back in (4, 3, 2, 1, 0)
     ]
     known = [value for value in values if isinstance(value, float)]

@@ -203,7 +203,7 @@ class _Sheets:
         }
 
         def figures(of: object) -> list[Any]:
-            return [page.cell(measure, base, quarter=str(of)) for measure, base in _OVERVIEW]
+            return [page.value(measure, base=base, quarter=str(of)) for measure, base in _OVERVIEW]
 
         table = pd.DataFrame(_OVERVIEW, columns=["measure", "base"], dtype=object)
         kinds, now = _kinds(table["measure"]), figures(quarter)
@@ -285,7 +285,7 @@ class _Sheets:
         measures = [measure.name for measure in MEASURES]
         branches = [WHOLE_BANK, *self._evaluation.branches["branch_id"]]
         figures = {
-            measure: [page.cell(measure, "funded", branch_id=branch) for branch in branches]
+            measure: [page.value(measure, base="funded", branch_id=branch) for branch in branches]
             for measure in measures
         }
         table = pd.DataFrame({"branch_id": branches, **figures}, dtype=object)

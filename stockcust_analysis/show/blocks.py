@@ -139,10 +139,6 @@ class KeyFigures:
 
     figures: Sequence[KeyFigure]
 
-    def __post_init__(self) -> None:
-        """Keep the figures of any iterable."""
-        object.__setattr__(self, "figures", tuple(self.figures))
-
     def payload(self) -> dict[str, Any]:
         """Return the figures as plain values, ready for JSON."""
         figures = [{**vars(tile), "comparisons": list(tile.comparisons)} for tile in self.figures]

@@ -6,7 +6,6 @@ Its place among its peers and its scorecard stand here too, the scorecard also a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -22,33 +21,20 @@ from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.page_data import WIDE_INTERVAL, BranchPage, rows_of
 
-
-@dataclass(frozen=True)
-class _Figure:
-    """How a chart stands on the page.
-
-    `members` is the dimension whose names it takes from the policy. Shares of a branch too small
-    for them are not drawn.
-    """
-
-    chart: Callable[..., Axes]
-    height: float
-    width: float = FULL_WIDTH
-    members: str = ""
-    if_small: bool = False
-
-
-# Key of the caption → the figure.
-_FIGURES: Final = {
-    "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
-    "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
-    "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH),
-    "dormancy_bars": _Figure(plot.dormancy, 4.4),
-    "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH),
-    "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "family"),
-    "bridge_chart": _Figure(plot.bridge, 4.6, if_small=True),
-    "migration_heatmap": _Figure(plot.migration, 5.4, HALF_WIDTH, members="tier"),
+# Key of the caption → the chart, its height and width, and the dimension whose names it takes from
+# the policy.
+_FIGURES: Final[dict[str, tuple[Callable[..., Axes], float, float, str]]] = {
+    "aum": (plot.aum_trend, 4.8, HALF_WIDTH, ""),
+    "tier_pyramid": (plot.tier_pyramid, 4.8, HALF_WIDTH, "tier"),
+    "lorenz": (plot.lorenz, 6.2, HALF_WIDTH, ""),
+    "dormancy_bars": (plot.dormancy, 4.4, FULL_WIDTH, ""),
+    "product_count": (plot.product_count, 5.4, HALF_WIDTH, ""),
+    "co_holding": (plot.co_holding, 5.6, FULL_WIDTH, "family"),
+    "bridge_chart": (plot.bridge, 4.6, FULL_WIDTH, ""),
+    "migration_heatmap": (plot.migration, 5.4, HALF_WIDTH, "tier"),
 }
+# What is drawn of a small branch, too: the others are shares of too few.
+_IF_SMALL: Final = ("aum", "tier_pyramid", "bridge_chart")
 _FEWEST_QUARTERS: Final = 2
 # Measures in which the branch's place is shown, in their order.
 _PLACED: Final = (
@@ -60,7 +46,7 @@ _MOST_PLACES: Final = 5
 
 def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter; None of a first quarter."""
-    rows = page.own(_on_one_base(page))
+    rows = page.own(page.on_one_base)
     enough = rows["quarter"].nunique() >= _FEWEST_QUARTERS
     return _draw(page, "aum", rows) if enough else None
 
@@ -77,7 +63,7 @@ def lorenz_figure(page: BranchPage) -> Drawing | None:
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    return _draw(page, "dormancy_bars", page.own(_on_one_base(page)))
+    return _draw(page, "dormancy_bars", page.own(page.on_one_base))
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
@@ -106,12 +92,11 @@ def migration_figure(page: BranchPage) -> Drawing | None:
 
 def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
     """Return a figure with its caption and the words in its place; None for a chart of nothing."""
-    spec = _FIGURES[name]
-    if page.is_small and not spec.if_small:
+    chart, height, width, dimension = _FIGURES[name]
+    if page.is_small and name not in _IF_SMALL:
         return None
-    members = {"words": page.members(spec.members)} if spec.members else {}
-    ax = sized_axes(spec.height, spec.width)
-    drawn = spec.chart(rows, language=page.language, ax=ax, **members)
+    members = {"words": page.members(dimension)} if dimension else {}
+    drawn = chart(rows, language=page.language, ax=sized_axes(height, width), **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
@@ -122,28 +107,14 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
 
 def _words_on(drawn: Axes) -> list[str]:
     """Return what a chart says in letters: the names on its axes, then the words and numbers."""
-    texts = [
-        text
-        for ax in drawn.figure.axes
-        for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)
-    ]
+    axes = drawn.figure.axes
+    texts = [t for ax in axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)]
     return [words for text in texts if (words := text.get_text().strip())]
 
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:
     """Return this quarter's measures of the branch and of the whole bank."""
-    measures = _on_one_base(page)
-    return measures[measures["quarter"] == page.quarter]
-
-
-def _on_one_base(page: BranchPage) -> pd.DataFrame:
-    """Return each measure on one base: tiers count all customers, the rest funded ones."""
-    if "on one base" not in page.memo:
-        measures = page.evaluation.measures
-        base = measures["dimension"].map({"tier": "all"}).fillna("funded")
-        page.memo["on one base"] = measures[measures["base"] == base]
-    rows: pd.DataFrame = page.memo["on one base"]
-    return rows
+    return page.on_one_base[page.on_one_base["quarter"] == page.quarter]
 
 
 def place_figure(page: BranchPage) -> Drawing | Remark | None:
@@ -229,9 +200,7 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     if card.empty or page.is_small:
         return pd.DataFrame()
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
-    if "measure" not in own:
-        own["measure"] = own["indicator"]
-    losses = [name for name in ("lost_to_floor", "lost_to_cap", "lost_to_group") if name in own]
-    own["lost"] = own[losses].sum(axis=1, min_count=1)
+    losses = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]]
+    own["lost"] = losses.sum(axis=1, min_count=1)
     own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -11,17 +12,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import table as bank_table
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
-from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import (
-    Document,
-    KeyFigure,
-    KeyFigures,
-    Sentences,
-    Table,
-    table,
-)
-from stockcust_analysis.show.findings import Section, conclusions, section_conclusion
-from stockcust_analysis.show.growth_words import growth_sentence
+from stockcust_analysis.show import blocks, findings, wording
 from stockcust_analysis.show.page_data import (
     IDLE,
     IDLE_PARTS,
@@ -68,17 +59,17 @@ class Remark(Heading):
     mark = ""
 
 
-def cover(page: BranchPage) -> Document:
+def cover(page: BranchPage) -> blocks.Document:
     """State whose page this is, of which quarter, and by which rules it was made."""
     subtitle, title = page.text("subtitle"), page.evaluation.branch_name(page.branch_id)
     return cover_of(page, subtitle.replace("{title}", page.text("title")), title=title)
 
 
-def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> Document:
+def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> blocks.Document:
     """Return a cover: title, subtitle with its blanks filled, the bank, the quarter, the rules."""
     quarter = page.evaluation.quarter
     subtitle = subtitle.format(year=quarter.year, number=quarter.number, **blanks)
-    return Document(
+    return blocks.Document(
         title=title,
         subtitle=subtitle if quarter.is_whole else f"{subtitle} · {page.text('mid_quarter')}",
         organisation=page.evaluation.bank_name,
@@ -104,27 +95,22 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
     """Return what of the extracts is in no figure: column → rows and amount, in words."""
     table, words = page.evaluation.set_aside, {}
     for row in rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
-        kept = [table["branch_id"] == page.branch_id, table["column"] == row.column]
-        own = table[kept[0] & kept[1] & (table["table"] == row.table)]
+        own = page.own(table, column=row.column, table=row.table)
         rows = (
             page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
             if pd.isna(row.rows)
             else wording.format_count(row.rows)
         )
-        key = "set_aside_bank"
+        key, amount, number = "set_aside_bank", row.amount, 0
         if row.by_branch and page.branch_id != WHOLE_BANK:
             key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())
-        else:
-            amount, number = row.amount, 0
-        unit = wording.money_unit([amount], page.language)
+        unit, contract = page.unit([amount]), bank_table(row.table)
         money = f" {wording.format_money(amount, unit)} {unit.name}" if amount > 0 else ""
-        contract = bank_table(row.table)
-        names = {
-            "zh": f"{contract.zh}·{contract.column(row.column).zh}",
-            "en": f"{row.table}.{row.column}",
-        }
+        reference = f"{row.table}.{row.column}"
+        if page.language == "zh":
+            reference = f"{contract.zh}·{contract.column(row.column).zh}"
         text = page.text(key, bank=rows, own=number, amount=money)
-        words[page.text("set_aside", reference=names[page.language])] = text
+        words[page.text("set_aside", reference=reference)] = text
     return words
 
 
@@ -137,28 +123,24 @@ def page_marks(page: BranchPage) -> str:
 
 def checks_passed(page: Page) -> dict[str, str]:
     """Return how the bank's tables agree with one another: check → difference, in words."""
-    checks = page.evaluation.reconciliation[["check", "difference"]].to_numpy()
-    words = {}
+    checks, words = page.evaluation.reconciliation[["check", "difference"]].to_numpy(), {}
+    # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
+    is_wider = "lists_left_out" in page.evaluation.policy_facts
     for check, size in checks:
         text = page.text("difference", "page").format(wording.format_number(size, decimals=2))
-        # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
-        if (
-            check == "ledger_and_accounts"
-            and size
-            and "lists_left_out" in page.evaluation.policy_facts
-        ):
+        if check == "ledger_and_accounts" and size and is_wider:
             text += page.text("ledger_is_wider", "page")
         words[page.text(check, "reconciliation")] = text
     return words
 
 
-def key_figures(page: BranchPage) -> KeyFigures:
+def key_figures(page: BranchPage) -> blocks.KeyFigures:
     """Return the six numbers of the first page with what they are compared with."""
     figures = (_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
-    return KeyFigures([figure for figure in figures if figure is not None][:_MOST_FIGURES])
+    return blocks.KeyFigures([figure for figure in figures if figure is not None][:_MOST_FIGURES])
 
 
-def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
+def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
     value = partial(page.value, measure, base=base)
     printed_as = IDLE_PARTS[0] if measure == IDLE else measure
@@ -166,19 +148,19 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     if now is None:
         return None
     is_judged = kind != "share" or not page.is_small
-    unit = wording.money_unit([now], page.language) if kind == "money" else None
+    unit = page.unit([now]) if kind == "money" else None
     pairs = []
     for name, quarter in compared_quarters(page.quarter).items() if is_judged else ():
         if (before := value(quarter=quarter)) is not None:
-            change = wording.format_change(now, before, kind=kind, language=page.language)
+            change = page.change(printed_as, now, before)
             pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
-    attained = page.attained(measure, now) if base == "funded" else None
-    if attained is not None and is_judged:
+    attained = page.attained(measure, now) if base == "funded" and is_judged else None
+    if attained is not None:
         pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
     of_bank = page.bank_value(measure, base)
     if of_bank is not None and kind not in ("money", "count"):
         pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))
-    return KeyFigure(
+    return blocks.KeyFigure(
         label=_figure_name(page, measure),
         value=wording.format_measure(now, printed_as, unit=unit),
         unit=unit.name if unit else "",
@@ -186,23 +168,34 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     )
 
 
+def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:
+    """Return whether what is called the quarter's average is the balance of the as-of date."""
+    return bool(policy_facts.get("aum_from", {}).get(wording.AVERAGE) == "holdings.balance")
+
+
 def _figure_name(page: BranchPage, measure: str) -> str:
     """Return what a key figure is called; where the average is the balance, its name says so."""
-    short = _SHORT_NAMES.get(measure)
-    name = page.text(short) if short else page.text(measure, "measure")
-    if measure == wording.AVERAGE and wording.average_is_balance(page.evaluation.policy_facts):
+    if measure in _SHORT_NAMES:
+        return page.text(_SHORT_NAMES[measure])
+    name, facts = page.text(measure, "measure"), page.evaluation.policy_facts
+    if measure == wording.AVERAGE and average_is_balance(facts):
         return page.text("from_balance").format(name)
-    approximate = page.evaluation.policy_facts.get("approximations", {}).get("month_ends", [])
-    if measure == wording.AVERAGE and page.quarter in approximate:
+    if measure == wording.AVERAGE and page.quarter in facts.get("approximations", {}).get(
+        "month_ends", []
+    ):
         return page.text("from_month_ends").format(name)
     return name
 
 
 def counted_heading(
-    page: BranchPage, name: str, block: Table | KeyFigures | None
+    page: BranchPage, name: str, block: blocks.Table | blocks.KeyFigures | None
 ) -> Heading | None:
     """Return a heading that says how many things stand below it; None above nothing."""
-    count = 0 if block is None else len(block.rows if isinstance(block, Table) else block.figures)
+    count = (
+        0
+        if block is None
+        else len(block.rows if isinstance(block, blocks.Table) else block.figures)
+    )
     words = page.text(str(count), f"{name}_heading") if count else ""
     return Heading(words + (score_words(page) if name == "figures" else "")) if words else None
 
@@ -225,29 +218,33 @@ def score_words(page: BranchPage) -> str:
     return page.text("score_words", points=points, rank=score.rank, rank_of=score.rank_of)
 
 
-def page_conclusions(page: BranchPage) -> Sentences:
+def page_conclusions(page: BranchPage) -> blocks.Sentences:
     """Return the report's three to five conclusions."""
-    return Sentences(conclusions(page))
+    return blocks.Sentences(findings.conclusions(page))
 
 
-def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
+def section_sentence(page: BranchPage, section: findings.Section) -> blocks.Sentences | None:
     """Return the sentence that a chapter opens with; None where the branch is too small for one."""
-    return None if page.is_small else Sentences([section_conclusion(page, section)], anchor=section)
+    return (
+        None
+        if page.is_small
+        else blocks.Sentences([findings.section_conclusion(page, section)], anchor=section)
+    )
 
 
-def growth_words(page: BranchPage) -> Sentences | None:
+def growth_words(page: BranchPage) -> blocks.Sentences | None:
     """Return where growth came from; None for a bank's first quarter or a small branch."""
     bridge = page.evaluation.bridge
-    sentence = growth_sentence(
+    sentence = findings.growth_sentence(
         bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
     )
     if sentence is None or page.is_small:
         return None
     said = replace(sentence, text=page.say(sentence.text), lead=page.say(sentence.lead))
-    return Sentences([said], anchor="growth")
+    return blocks.Sentences([said], anchor="growth")
 
 
-def definitions_table(page: BranchPage) -> Table:
+def definitions_table(page: BranchPage) -> blocks.Table:
     """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
     policy = page.evaluation.policy_facts
     rule = policy["dormancy"]
@@ -260,13 +257,13 @@ def definitions_table(page: BranchPage) -> Table:
         "idle": page.text(period).format(rule[period]),
         "tiers": _tier_borders(page),
     }
-    patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
     is_whole = page.evaluation.quarter.is_whole
     variants = {"dormancy": rule["cap"] is None, "aum": page.deposits, "as_of": not is_whole}
     variants["retention"] = page.deposits == UNKNOWN
-    for key in (key for key, applies in variants.items() if applies):
-        patterns[key] = page.text(key, "definition_variant")
-    meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
+    meanings = {
+        key: page.text(key, "definition_variant" if variants.get(key) else "definition", **blanks)
+        for key in wording.names("definition")
+    }
     meanings["coverage"] = page.define("contact_coverage")
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     if page.deposits == UNKNOWN:
@@ -274,11 +271,11 @@ def definitions_table(page: BranchPage) -> Table:
     if policy.get("moves"):
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")
-    terms = [key for key in wording.names("definition_term") if key in meanings]
-    rows = [(page.text(key, "definition_term"), meanings[key].rstrip()) for key in terms]
+    terms = {key: page.text(key, "definition_term") for key in wording.names("definition_term")}
+    rows = [(term, meanings[key].rstrip()) for key, term in terms.items() if key in meanings]
     if not is_whole:
         rows.insert(0, (page.text("mid_quarter"), page.text("mid_quarter_meaning")))
-    return table(
+    return blocks.table(
         pd.DataFrame(rows, columns=[page.text("term"), page.text("meaning")]),
         caption=page.text("definitions"),
         note="".join([*wording.assumptions(policy, page.language), page.text("definitions_note")]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -41,6 +42,12 @@ _MEASURE_TABLES: Final = (
     ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
     ("coverage", "managed", "reclaim_due_share customers_per_manager"),
 )
+# The columns of a table of measures; of those not named, the ones with the quarter before.
+_MEASURE_COLUMNS: Final = {
+    "overview": "measure unit now previous_quarter year_ago year_start attained bank",
+    **dict.fromkeys(("concentration", "attrition"), "measure now previous_quarter bank"),
+}
+_WITH_BEFORE: Final = "measure now before previous_quarter bank"
 # Tables below which the codebook's definitions of some measures stand.
 _EXPLAINED: Final = {
     "coverage": ("managed_share", "profile_completion", "contact_due_share", "reclaim_due_share")
@@ -169,31 +176,11 @@ def measures_of(name: str) -> list[tuple[str, str]]:
 
 def overview_table(page: BranchPage) -> Table | None:
     """Return the main measures: this quarter, its changes, and the whole bank beside them."""
-    if page.is_small:
-        return None
-    # One unit for all rows of money: a column never mixes them.
-    measures, rows = measures_of("overview"), []
-    unit = _common_unit(page, measures)
-    for measure, base in measures:
-        kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
-        name = f"{base}_customers" if measure == "customers" else ""
-        row = {
-            "measure": page.text(name) if name else page.text(measure, "measure"),
-            "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
-            "now": wording.format_measure(now, measure, unit=unit),
-            **_print_changes(page, measure, base),
-            "attained": page.format_attained(
-                page.attained(measure, now) if base == "funded" else None,
-                page.targets.get(measure) if base == "funded" else None,
-            ),
-            "bank": wording.format_measure(page.bank_value(measure, base), measure, unit=unit),
-        }
-        rows.append(row)
     facts = page.evaluation.policy_facts
     origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum", "unlike")}
     first = page.text("funded_note") + page.text("between", "sentence")
     note = "".join([first, *wording.assumptions(origins, page.language)])
-    return page_table(page, "overview", rows, note=note)
+    return page_table(page, "overview", _measure_rows(page, "overview"), note=note)
 
 
 def measure_table(page: BranchPage, name: str) -> Table | None:
@@ -203,46 +190,46 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     "retention", "attrition" or "coverage". Measures the bank has no figures for are left out; None
     when that leaves nothing, and of shares of a small branch.
     """
-    half, short = name not in ("sensitivity", "coverage"), name in ("concentration", "attrition")
-    if page.is_small and name != "sensitivity":
-        return None
-    measures, before = measures_of(name), str(page.evaluation.quarter.previous)
-    unit = _common_unit(page, measures)
-    rows = [
-        {
-            "measure": page.text(measure, "measure"),
-            "now": wording.format_with_unit(now, measure, unit),
-            **({} if short else {"before": wording.format_with_unit(then, measure, unit)}),
-            "previous_quarter": _print_changes(page, measure, base)["previous_quarter"],
-            "bank": wording.format_with_unit(page.bank_value(measure, base), measure, unit),
-        }
-        for measure, base in measures
-        if (now := page.value(measure, base=base)) is not None
-        for then in [page.value(measure, base=base, quarter=before)]
-    ]
+    rows = [row for row in _measure_rows(page, name) if row["now"] != MISSING]
     has_note = f"{name}_note" in wording.names("page")
     note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
     if {row.get("before") for row in rows} == {MISSING}:
         note += page.text("between", "sentence") + page.text("no_before_note")
     caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
+    half = name not in ("sensitivity", "coverage")
     return page_table(page, caption, rows, half=half, note=note)
 
 
-def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
-    """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
-    money = [(name, base) for name, base in measures if wording.measure_words(name).kind == "money"]
+def _measure_rows(page: BranchPage, name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of measures, printed; none where they are shares of few."""
+    if page.is_small and name != "sensitivity":
+        return []
+    columns, measures = _MEASURE_COLUMNS.get(name, _WITH_BEFORE).split(), measures_of(name)
+    # One unit for all rows of money, the bank's where the branch has none: a column never mixes.
+    money = [pair for pair in measures if wording.measure_words(pair[0]).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
-    return page.unit(own if any(own) else [page.bank_value(*pair) for pair in money])
-
-
-def _print_changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
-    """Return the changes of a measure since the quarters it is compared with."""
-    now, changes = page.value(measure, base=base), {}
-    for name in wording.names("comparison"):
-        quarter = str(getattr(page.evaluation.quarter, name.removesuffix("_quarter")))
-        before = page.value(measure, base=base, quarter=quarter)
-        changes[name] = page.change(measure, now, before)
-    return changes
+    unit = page.unit(own if any(own) else [page.bank_value(*pair) for pair in money])
+    prints = wording.format_measure if "unit" in columns else wording.format_with_unit
+    show = partial(prints, unit=unit)
+    this, rows = page.evaluation.quarter, []
+    for measure, base in measures:
+        value, kind = partial(page.value, measure, base=base), wording.measure_words(measure).kind
+        now, plan = value(), page.targets.get(measure) if base == "funded" else None
+        cells = {
+            "measure": page.text(f"{base}_customers")
+            if measure == "customers"
+            else page.text(measure, "measure"),
+            "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
+            "now": show(now, measure),
+            "before": show(value(quarter=str(this.previous)), measure),
+            "attained": page.format_attained(page.attained(measure, now) if plan else None, plan),
+            "bank": show(page.bank_value(measure, base), measure),
+        }
+        for column in wording.names("comparison"):
+            then = value(quarter=str(getattr(this, column.removesuffix("_quarter"))))
+            cells[column] = page.change(measure, now, then)
+        rows.append({column: cells[column] for column in columns})
+    return rows
 
 
 def bridge_table(page: BranchPage) -> Table | None:
@@ -286,7 +273,7 @@ def tier_table(page: BranchPage) -> Table | Remark | None:
     """
     if page.deposits == UNKNOWN:
         return Remark(page.text("no_tiers"))
-    rows = tier_rows(page, page.value)
+    rows = tier_rows(page)
     for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
         row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)
     total: dict[str, Any] = {"tier": page.text("total"), "bank_aum_share": 1}
@@ -298,12 +285,10 @@ def tier_table(page: BranchPage) -> Table | Remark | None:
     return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
 
 
-def tier_rows(page: Page, value: Callable[..., wording.Figure]) -> list[dict[str, Any]]:
-    """Return customers and assets by tier, the highest first, with last quarter's shares.
-
-    `value` is of a measure and tier, and of a `quarter` if another than the page's.
-    """
+def tier_rows(page: Page) -> list[dict[str, Any]]:
+    """Return customers and assets by tier, the highest first, with last quarter's shares."""
     before, rows = str(page.evaluation.quarter.previous), []
+    value = partial(page.value, base="all")
     for tier, words in reversed(page.members("tier").items()):
         row = {name: value(f"tier_{name}", tier) for name in ("customers", "customer_share")}
         now, then = row["customer_share"], value("tier_customer_share", tier, quarter=before)
@@ -356,14 +341,13 @@ def penetration_table(page: BranchPage) -> Table | None:
     unknown = dict.fromkeys((family["name"] for family in missing), page.text("not_provided"))
     rows = []
     for family, words in page.members("family").items():
-        now = page.value("penetration", family)
-        earlier = page.value("penetration", family, quarter=before)
+        value = partial(page.value, "penetration", family)
         row = {
             "family": words,
             "holders": unknown.get(family) or page.count("penetration", family),
-            "penetration": unknown.get(family) or now,
-            "previous_quarter": page.change("penetration", now, earlier),
-            "bank": page.value("penetration", family, branch_id=WHOLE_BANK),
+            "penetration": unknown.get(family) or value(),
+            "previous_quarter": page.change("penetration", value(), value(quarter=before)),
+            "bank": value(branch_id=WHOLE_BANK),
         }
         rows.append(row)
     return page_table(page, "penetration", rows, half=True)
@@ -371,7 +355,6 @@ def penetration_table(page: BranchPage) -> Table | None:
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
-    classes = page.members("customer_class")
     rows = [
         {
             "class": words,
@@ -379,16 +362,13 @@ def class_table(page: BranchPage) -> Table | None:
             "class_aum": page.value("class_aum", name),
             "contact_in_time": page.value("class_contact_coverage", name),
         }
-        for name, words in classes.items()
+        for name, words in page.members("customer_class").items()
         if (customers := page.value("class_customers", name))
     ]
     unit = page.unit([row["class_aum"] for row in rows])
     # The table beside this one counts those with assets only.
-    managed = sum(page.value("class_customers", name) or 0 for name in classes)
-    note = page.text("classes_note").format(wording.format_count(managed))
-    if page.is_small:
-        return None
-    return page_table(page, "classes", rows, unit=unit, note=note)
+    note = page.text("classes_note").format(wording.format_count(sum(r["customers"] for r in rows)))
+    return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 
 def five_things(page: BranchPage) -> Table | None:
@@ -429,10 +409,9 @@ def worklist_table(page: BranchPage) -> Table | None:
         for row in rows_of(own)
     ]
     # Every list has its own cut of the customers: their sums would count many twice.
-    unit, left_out = page.unit([row["stake"] for row in rows]), page.evaluation.policy_facts
-    note = page.text("worklists_note") + lists_not_provided(
-        left_out.get("lists_left_out", {}), page.language
-    )
+    unit = page.unit([row["stake"] for row in rows])
+    left_out = page.evaluation.policy_facts.get("lists_left_out", {})
+    note = page.text("worklists_note") + lists_not_provided(left_out, page.language)
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
@@ -467,26 +446,27 @@ def outcomes_table(page: BranchPage) -> Table | None:
     sizes = sizes.reindex(columns=["contacted", "not_contacted"]).fillna(0).astype(int)
     sizes = sizes[sizes["contacted"] >= _FEWEST_CONTACTED]
     sizes = sizes.sort_values("contacted", ascending=False, kind="stable").head(_MOST_OUTCOMES)
-    cells = {(row.list, row.group, row.measure): row for row in rows_of(own)}
+    cells = own.set_index(["list", "group", "measure"])[["value", "numerator", "denominator"]]
 
-    def figure(name: str, group: str, measure: str, column: str) -> Any:
-        return getattr(cells.get((name, group, f"outcome_{measure}")), column, None)
+    def figure(name: str, measure: str, column: str, group: str = "contacted") -> Any:
+        key = (name, group, f"outcome_{measure}")
+        return cells.at[key, column] if key in cells.index else None
 
-    rows = []
-    for name, contacted, others in sizes.itertuples():
-        row = {
+    rows = [
+        {
             "outcome_list": page.say(list_name(name, page.language)),
             "outcome_listed": contacted + others,
             "outcome_contacted": contacted,
-            "outcome_sold": figure(name, "contacted", "sold_rate", "numerator"),
-            "outcome_woken": figure(name, "contacted", "reactivated_rate", "numerator"),
-            "outcome_change": figure(name, "contacted", "aum_change", "value"),
-            "outcome_change_others": figure(name, "not_contacted", "aum_change", "value"),
+            "outcome_sold": figure(name, "sold_rate", "numerator"),
+            "outcome_woken": figure(name, "reactivated_rate", "numerator")
+            if figure(name, "reactivated_rate", "denominator")
+            else None,
+            "outcome_change": figure(name, "aum_change", "value"),
+            "outcome_change_others": page.text("few")
+            if others < _FEWEST_CONTACTED
+            else figure(name, "aum_change", "value", "not_contacted"),
         }
-        if not figure(name, "contacted", "reactivated_rate", "denominator"):
-            row["outcome_woken"] = None
-        if others < _FEWEST_CONTACTED:
-            row["outcome_change_others"] = page.text("few")
-        rows.append(row)
+        for name, contacted, others in sizes.itertuples()
+    ]
     note = page.text("outcomes_note")
     return page_table(page, "outcomes", rows, note=note)

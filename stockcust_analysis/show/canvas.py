@@ -429,10 +429,12 @@ def draw_bar(
     return bar
 
 
-def without_frame(ax: Axes, *, names: bool = False) -> None:
-    """Take away spines, ticks and grid, where direct labels say everything; `names` at the left."""
+def without_frame(ax: Axes, rows: Sized = (), names: Iterable[object] = ()) -> None:
+    """Take away spines, ticks and grid, where direct labels say everything; name rows, if any."""
     ax.grid(visible=False)
-    ax.tick_params(length=0, labelbottom=False, labelleft=names)
+    ax.tick_params(length=0, labelbottom=False, labelleft=len(rows) > 0)
+    if len(rows):
+        ax.set_yticks(np.asarray(rows), list(map(str, names)))
     for spine in ax.spines.values():
         spine.set_visible(False)
 
@@ -469,13 +471,7 @@ def only_the_zero_line(ax: Axes) -> None:
 
 
 def shade_cells(
-    ax: Axes,
-    shares: pd.DataFrame,
-    words: pd.DataFrame,
-    *,
-    down: Sequence[str],
-    across: Sequence[str],
-    tilted: bool = False,
+    ax: Axes, shares: pd.DataFrame, words: pd.DataFrame, *, tilted: bool = False
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
     values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
@@ -490,9 +486,10 @@ def shade_cells(
             label.set_in_layout(False)  # it lies in its cell; measuring it takes time
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.set_yticks(np.arange(len(down)) + 0.5, down, rotation=0)
+    ax.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index), rotation=0)
     angle, side = (30, "left") if tilted else (0, "center")
-    ax.set_xticks(np.arange(len(across)) + 0.5, across, rotation=angle, ha=side)
+    names = list(shares.columns)
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=angle, ha=side)
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)

@@ -98,15 +98,12 @@ def funnel(
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, 0), min(high, 1))
     ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
-    left_out = (
-        canvas.word("unjudged", language).format(every - len(rows)) if every > len(rows) else ""
-    )
-    ax.set_xlabel(canvas.word("customers_counted", language) + left_out)
+    left_out = canvas.word("unjudged", language).format(every - len(rows))
+    ax.set_xlabel(canvas.word("customers_counted", language) + left_out * (every > len(rows)))
     widest, border = float(sizes.max()), float(rows["upper_998"].iloc[-1])
     ax.set_xlim(0, widest * 1.14)
     if not np.isnan(border):
-        style = {"color": canvas.MUTED, "fontsize": "small"}
-        canvas.write(ax, widest * 1.01, border, "99.8%", **style)
+        canvas.write(ax, widest * 1.01, border, "99.8%", color=canvas.MUTED, fontsize="small")
     named = rows[beyond | ours].assign(far=(values - rows["centre"]).abs(), ours=ours)
     named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
     canvas.name_points(ax, named["n"], named["compared"], named["name"])
@@ -187,9 +184,8 @@ def league(
     ['B2', 'B1']
     """
     rows = _read_comparison(_LEAGUE, frame)
-    known = [name for name in ("value", *_RANKS[:3]) if name in rows]
-    places = rows.dropna(subset=known)
-    left_out, rows = len(rows) - len(places), places
+    every = len(rows)
+    rows = rows.dropna(subset=[name for name in ("value", *_RANKS[:3]) if name in rows])
     ax = canvas.axes_for(rows, ax, 1.4 + _ROW_CM * max(len(rows), 4))
     measure, unit = _name_measure(ax, rows, "value", language, "right")
     best_first = wording.measure_words(measure).higher_is_better == "no"
@@ -211,8 +207,8 @@ def league(
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.spines["left"].set_visible(False)
-    note = canvas.word("unplaced", language).format(left_out) if left_out else ""
-    ax.set_xlabel(canvas.word("place", language) + note)
+    left_out = canvas.word("unplaced", language).format(every - len(rows))
+    ax.set_xlabel(canvas.word("place", language) + left_out * (every > len(rows)))
     ax.set_yticks(heights, list(rows["name"]))
     return ax
 
@@ -276,14 +272,12 @@ def places(
     ax.hlines(heights, 1, last, color="#E4E7EB", linewidth=4.5)
     ax.hlines(heights, rows["rank_low"], rows["rank_high"], color=canvas.REFERENCE, linewidth=4.5)
     ax.plot(rows["rank"], heights, "o", color=canvas.ACTUAL, markersize=5)
-    pattern = canvas.word("place_between", language)
     for height, row in enumerate(rows[_RANKS[:3]].itertuples(index=False)):
-        words = pattern.format(*map(wording.format_count, row))
+        words = canvas.word("place_between", language).format(*map(wording.format_count, row))
         canvas.write(ax, last + 0.04 * last, height, words)
-    canvas.without_frame(ax, names=True)
-    ax.tick_params(labelbottom=True)
     names = wording.member_words("measure", language, present=rows["measure"])
-    ax.set_yticks(heights, [names[name] for name in rows["measure"]])
+    canvas.without_frame(ax, heights, rows["measure"].map(names))
+    ax.tick_params(labelbottom=True)
     ends = [canvas.word(key, language) for key in ("first_of", "last_of")]
     ax.set_xticks([1, last], [end.format(wording.format_count(last)) for end in ends])
     ax.set(xlim=(0.6, last * 1.28), ylim=(len(rows) - 0.5, -0.6))
@@ -345,9 +339,8 @@ def scorecard(
     for x, key, align in [*headers, (1.0, "target", "center")]:
         canvas.write(ax, x, -0.85, canvas.word(key, language), color=canvas.MUTED, ha=align)
     canvas.write(ax, 0.8, -0.85, "80%", color=canvas.MUTED, ha="center")
-    canvas.without_frame(ax, names=True)
     names = wording.member_words("measure", language, present=rows["indicator"])
     labels = rows["name"] if "name" in rows else rows["indicator"].map(names)
-    ax.set_yticks(range(len(rows)), list(labels))
+    canvas.without_frame(ax, range(len(rows)), labels)
     ax.set(xlim=(0, edge * 1.37), ylim=(len(rows) - 0.5, -1.2))
     return ax

@@ -81,8 +81,8 @@ def lorenz(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
     _frame_shares(ax, 1.02, "customers_poorest_first", "aum_cumulated", language)
-    lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)]
-    key = [(canvas.word(name, language), colour) for name, colour in lines]
+    lines = {"branch": canvas.ACTUAL, "bank": canvas.REFERENCE}
+    key = [(canvas.word(name, language), colour) for name, colour in lines.items()]
     key = key if len(bank) and not own.equals(bank) else []
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
@@ -99,8 +99,7 @@ def lorenz(
 def _read_curves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the known points of the branch's curve and of the bank's, in their order."""
     known = rows.dropna(subset=_CURVE).sort_values("customer_share")
-    own, bank = (canvas.of_branch(known, name) for name in (canvas.subject_of(rows), WHOLE_BANK))
-    return own, bank
+    return canvas.of_branch(known, canvas.subject_of(rows)), canvas.of_branch(known, WHOLE_BANK)
 
 
 def _draw_curves(ax: Axes, own: pd.DataFrame, bank: pd.DataFrame) -> None:
@@ -212,9 +211,8 @@ def tier_pyramid(
     """
     rows = _TIERS.read(frame, group)
     tiers = wording.member_words("tier", language, words=words, present=rows["member"])
-    own = canvas.of_branch(rows, canvas.subject_of(rows))
-    by_measure = [own[own["measure"] == measure] for measure in _TIER_SHARES]
-    columns = [canvas.values_by("member", values, tiers) for values in by_measure]
+    by_measure = [rows[rows["measure"] == measure] for measure in _TIER_SHARES]
+    columns = [_values_of(canvas.subject_of(rows), own, tiers) for own in by_measure]
     shares = pd.concat(columns, axis="columns").dropna(how="all")
     ax = canvas.axes_for(shares, ax)
     longest, narrow = max(float(shares.max().max()), 0.01), canvas.narrowness(ax)
@@ -228,10 +226,9 @@ def tier_pyramid(
             canvas.draw_bar(ax, outwards * gap, height, outwards * length, 0.72, canvas.ACTUAL)
             end, text = outwards * (1.1 * gap + length), wording.format_share(share)
             ax.text(end, height, text, ha=align, va="center")
-    style: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
     for outwards, align, key in sides:
-        header = canvas.word(key, language)
-        ax.text(outwards * gap, len(shares) - 0.25, header, ha=align, **style)
+        x, y, header = outwards * gap, len(shares) - 0.25, canvas.word(key, language)
+        ax.text(x, y, header, ha=align, va="center", color=canvas.MUTED)
     canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
     spare = max(0, 5 - len(shares)) / 2
@@ -278,7 +275,8 @@ def product_count(
     """
     rows = _COUNTS.read(frame, group)
     subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
-    own, bank = _pair_with_bank(_merge_many(rows), subject, counts)
+    rows = _merge_many(rows)
+    own, bank = (_values_of(branch, rows, counts) for branch in (subject, WHOLE_BANK))
     ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
@@ -299,12 +297,9 @@ def product_count(
     return ax
 
 
-def _pair_with_bank(
-    rows: pd.DataFrame, subject: str, members: Iterable[str]
-) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Return the values of the branch and of the bank by member."""
-    own, bank = (canvas.of_branch(rows, branch_id) for branch_id in (subject, WHOLE_BANK))
-    return canvas.values_by("member", own, members), canvas.values_by("member", bank, members)
+def _values_of(branch_id: str, rows: pd.DataFrame, members: Iterable[str]) -> pd.Series[float]:
+    """Return the value of each member of one branch, or of the bank, NaN where there is none."""
+    return canvas.values_by("member", canvas.of_branch(rows, branch_id), members)
 
 
 def _merge_many(rows: pd.DataFrame) -> pd.DataFrame:
@@ -363,7 +358,7 @@ def penetration(
     rows = _HELD.read(frame, group)
     subject = canvas.subject_of(rows)
     families = wording.member_words("family", language, words=words, present=rows["member"])
-    own, bank = _pair_with_bank(rows, subject, families)
+    own, bank = (_values_of(branch, rows, families) for branch in (subject, WHOLE_BANK))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends[own.notna()].dropna(axis="columns", how="all")
     own = own.dropna()
@@ -381,11 +376,10 @@ def penetration(
         if subject:
             header = f"{'●○'[column]} {canvas.word(str(name), language)}"
             canvas.write(ax, right, -0.95, header, color=canvas.MUTED, ha="right")
+        colour = (canvas.ACTUAL, canvas.MUTED)[column]
         for height, value in enumerate(values):
-            colour = (canvas.ACTUAL, canvas.MUTED)[column]
             canvas.write(ax, right, height, wording.format_share(value), color=colour, ha="right")
-    canvas.without_frame(ax, names=True)
-    ax.set_yticks(heights, [families[family] for family in own.index])
+    canvas.without_frame(ax, heights, map(families.get, own.index))
     right = edge * (1 + 0.33 * canvas.narrowness(ax))
     ax.set(xlim=(-0.01 * edge, right), ylim=(len(own) - 0.4, -1.4))
     return ax
@@ -441,7 +435,6 @@ def co_holding(
     order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order)
+    broken = {family: families[family].replace(" ", "\n") for family in order}
     texts = rates.map(lambda rate: wording.format_share(rate, decimals=0))
-    down = [families[family] for family in order]
-    broken = [name.replace(" ", "\n") for name in down]
-    return canvas.shade_cells(ax, rates, texts, down=down, across=broken)
+    return canvas.shade_cells(ax, rates.rename(index=families, columns=broken), texts)

@@ -116,12 +116,14 @@ def grid(
     shades = (rows["value"] - lowest) / (float(rows["value"].max()) - lowest or 1.0)
     order = [list(_ordered(rows[[cut]], frame)[cut].unique()) for cut in cuts]
     cells = rows.assign(shade=shades).pivot(index=cuts[0], columns=cuts[1])
-    tables = [pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")]
+    shade, shown = (
+        pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")
+    )
     down, across = (
         [_words_of(frame, cut, language).get(str(name), str(name)) for name in members]
         for cut, members in zip(cuts, order, strict=True)
     )
-    canvas.shade_cells(ax, tables[0], tables[1], down=down, across=across)
+    canvas.shade_cells(ax, shade.set_axis(down).set_axis(across, axis=1), shown)
     for members, number in zip(order, groups, strict=True):
         canvas.note_left_out(ax, len(members), number, language, kind)
     canvas.name_values(ax, _title(rows, language))
@@ -209,8 +211,7 @@ def intervals(
     for place, value in zip(places, rows["value"], strict=True):
         canvas.write(ax, high + 0.03 * (high - low), place, wording.format_share(value))
     ax.set(xlim=(low, high + 0.12 * (high - low)), ylim=(-0.6, len(rows) - 0.4))
-    ax.set_yticks(places, rows["name"])
-    canvas.without_frame(ax, names=True)
+    canvas.without_frame(ax, places, rows["name"])
     ax.axvline(0, color=canvas.MUTED, linewidth=0.8)
     canvas.name_values(ax, title)
     canvas.add_note(ax, "predicted" if "predicted" in rows else "interval", language)
@@ -228,8 +229,7 @@ def _draw_rows(rows: pd.DataFrame, language: Language, ax: Axes | None) -> Axes:
         canvas.write(ax, max(value, 0) + 0.01 * reach, place, words, ha="left")
     lowest = min(float(drawn["value"].min()), 0.0)
     ax.set(xlim=(1.05 * lowest, 1.15 * reach), ylim=(-0.6, len(drawn) - 0.4))
-    ax.set_yticks(places, drawn["group"])
-    canvas.without_frame(ax, names=True)
+    canvas.without_frame(ax, places, drawn["group"])
     canvas.note_left_out(ax, len(drawn), len(rows), language)
     return ax
 
@@ -293,9 +293,8 @@ def trend(
 def _value_axis(ax: Axes, rows: pd.DataFrame, language: Language) -> tuple[float, float]:
     """Print a trend's value axis, and return its lowest and highest value."""
     low, high = float(rows["value"].min()), float(rows["value"].max())
-    definition = result_words.definition_of(str(rows["measure"].iloc[0]))
-    is_share = definition is not None and definition.kind == "share"
-    top = 1.0 if is_share and high <= 1 else np.inf
+    measure = str(rows["measure"].iloc[0])
+    top = 1.0 if result_words.kind_of(measure) == "share" and high <= 1 else np.inf
     room = max(_LEAST_SPAN * abs(high), _LEAST_STEP, 1.1 * (high - low)) - (high - low)
     floor = max(low - room / 2, 0.0) if low >= 0 else low - room / 2
     ceiling = min(floor + room + high - low, top)
@@ -303,7 +302,7 @@ def _value_axis(ax: Axes, rows: pd.DataFrame, language: Language) -> tuple[float
     ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(floor, ceiling))
     ticks = ticks[(ticks >= floor) & (ticks <= ceiling)]
     unit = wording.money_unit(rows["value"], language)
-    ax.set_yticks(ticks, [result_words.format_value(tick, definition, unit) for tick in ticks])
+    ax.set_yticks(ticks, [result_words.format_value(tick, measure, unit) for tick in ticks])
     return floor, ceiling
 
 
@@ -322,11 +321,8 @@ def _read(
         raise UsageError("several rows stand for one group: keep the rows of one base.")
     labels = [rows[cut].astype(str).replace(_words_of(frame, cut, language)) for cut in cuts]
     joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
-    definition, unit = (
-        result_words.definition_of(chosen),
-        wording.money_unit(rows["value"], language),
-    )
-    shown = [result_words.format_value(value, definition, unit) for value in rows["value"]]
+    unit = wording.money_unit(rows["value"], language)
+    shown = [result_words.format_value(value, chosen, unit) for value in rows["value"]]
     return rows.assign(group=joined, shown=shown)
 
 

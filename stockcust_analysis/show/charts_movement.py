@@ -143,12 +143,8 @@ def _draw_waterfall(
         tops.append(max(start, level))
         levels.append(level)
         if position + 1 < len(amounts):
-            ax.plot(
-                [position - 0.31, position + 1.31],
-                [level, level],
-                color=canvas.MUTED,
-                linewidth=0.5,
-            )
+            across = [position - 0.31, position + 1.31]
+            ax.plot(across, [level, level], color=canvas.MUTED, linewidth=0.5)
     lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
     for position, (top, words) in enumerate(zip(tops, texts, strict=True)):
         ax.text(position, top + 0.15 * room, words, ha="center", va="bottom")
@@ -209,11 +205,11 @@ def migration(
     )
     counts = rows.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
+    counts = counts.rename(index=tiers | states, columns=tiers | states)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
     texts = counts.map(lambda n: wording.format_count(n) if n else "")
-    down, across = ([(tiers | states)[name] for name in side] for side in (starts, ends))
     tilted = language == "en" and canvas.narrowness(ax) > canvas.NARROW
-    return canvas.shade_cells(ax, parts, texts, down=down, across=across, tilted=tilted)
+    return canvas.shade_cells(ax, parts, texts, tilted=tilted)
 
 
 @canvas.chart

@@ -111,8 +111,7 @@ def dormancy(
         ticks.append(top - bar.thick / 2)
         _draw_bar(ax, ticks[-1], bar, language)
         top -= bar.thick + bar.room
-    canvas.without_frame(ax, names=True)
-    ax.set_yticks(ticks, [bar.name for bar in bars])
+    canvas.without_frame(ax, ticks, [bar.name for bar in bars])
     ax.set(xlim=(0, 1.36), ylim=(top + 0.24, 0.1))
     words = wording.member_words("status", language)
     handles = [Patch(color=colour, label=words[name]) for name, colour in _STATUS_COLOURS.items()]

@@ -4,7 +4,7 @@
 page ──> findings: a level, its distance from the bank, its change ──> sentences, heaviest first
 ```
 
-What lies within `NoiseLimits` is never called a difference or a change; what has a size and may yet
+What lies within noise is never called a difference or a change; what has a size and may yet
 be chance is printed, and never called steady. No finding names a cause. A branch too small or too
 young to be judged gets a sentence that says so instead. The words stand in `labels.toml`.
 """
@@ -12,14 +12,19 @@ young to be judged gets a sentence that says so instead. The words stand in `lab
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple, get_args
+
+import pandas as pd
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Sentence
+from stockcust_analysis.show.blocks import Language, Sentence
 from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
@@ -27,40 +32,35 @@ FEWEST: Final = 3
 MOST: Final = 5
 
 
-@dataclass(frozen=True)
-class NoiseLimits:
-    """The sizes up to which a difference is noise and gets no words.
+# Up to these sizes a difference is noise and gets no words. Money and counts: the relative change.
+# Shares: the points, and for shares of customers also so many standard errors of the customers
+# that the branch's own share is of.
+_RELATIVE: Final = 0.01
+_POINTS: Final = 0.01
+_STANDARD_ERRORS: Final = 2.0
+# An unfavourable finding weighs more, so that it comes first.
+_UNFAVOURABLE_WEIGHT: Final = 1.5
+# The share of assets in the hands of the ten largest that is worth a sentence by itself, where ten
+# customers are a small part of the branch's.
+_ALARM: Final = 0.5
+_ALARM_CUSTOMERS: Final = 200
+# Components of the bridge that customers brought who had no assets, and those who moved in or out.
+_FROM_NEW: Final = ("new", "returned")
+_MOVED: Final = ("transferred_in", "transferred_out")
 
-    Money and counts: `relative` change. Shares: `points`, and for shares of customers also
-    `standard_errors` of the customers that the branch's own share is of. An unfavourable finding
-    weighs more, so that it comes first.
 
-    `alarm` is the share of assets in the hands of the ten largest that is worth a sentence by
-    itself, where ten customers are a small part (one in `alarm_customers` / 10) of the branch.
+def noise_of_share(share: float, customers: float | None) -> float:
+    """Return by how much a share may differ without meaning anything.
+
+    `customers` is their number for a share of customers, None for a share of money.
+
+    >>> noise_of_share(0.5, 100), noise_of_share(0.5, 1_000_000)
+    (0.1, 0.01)
     """
-
-    relative: float = 0.01
-    points: float = 0.01
-    standard_errors: float = 2.0
-    unfavourable_weight: float = 1.5
-    alarm: float = 0.5
-    alarm_customers: int = 200
-
-    def of_share(self, share: float, customers: float | None) -> float:
-        """Return by how much a share may differ without meaning anything.
-
-        `customers` is their number for a share of customers, None for a share of money.
-
-        >>> NoiseLimits().of_share(0.5, 100), NoiseLimits().of_share(0.5, 1_000_000)
-        (0.1, 0.01)
-        """
-        if not customers:
-            return self.points
-        error = math.sqrt(max(share * (1 - share), 0) / customers)
-        return max(self.points, self.standard_errors * error)
-
-
-NOISE: Final = NoiseLimits()
+    if not customers:
+        return _POINTS
+    error = math.sqrt(max(share * (1 - share), 0) / customers)
+    return max(_POINTS, _STANDARD_ERRORS * error)
 
 
 class Story(NamedTuple):
@@ -118,8 +118,9 @@ def conclusions(page: BranchPage) -> list[Sentence]:
     are returned only where the page has fewer measures. Each names the section that shows its
     figures.
     """
-    if (customers := _count_customers(page)) < FEWEST_CUSTOMERS:
-        return [_say_too_few(page, customers, "caution_few")]
+    customers = page.cell("customers")
+    if customers is None or customers.value < FEWEST_CUSTOMERS:
+        return [_say_too_few(page, customers)]
     growth, shares = _findings(page)
     opening = []
     if not _has_history(page):  # nothing can have risen or fallen yet
@@ -140,8 +141,6 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
     """
     if section not in get_args(Section):
         raise UsageError.unknown("section", section, get_args(Section))
-    if (customers := _count_customers(page)) < FEWEST_CUSTOMERS:
-        return _say_too_few(page, customers, "caution_few_here")
     growth, shares = _findings(page)
     findings = [growth, *shares] if growth else shares
     here = [finding for finding in findings if finding.sentence.section == section]
@@ -155,14 +154,11 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
 
 def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
     """Return the finding on growth, and those on shares as they are stated in a calm quarter."""
-    if "findings" not in page.memo:
-        shares = (
-            (_family_finding if story.measure == "penetration" else _share_finding)(page, story)
-            for story in _STORIES
-        )
-        page.memo["findings"] = (_growth_finding(page), [share for share in shares if share])
-    findings: tuple[Finding | None, list[Finding]] = page.memo["findings"]
-    return findings
+    shares = (
+        (_family_finding if story.measure == "penetration" else _share_finding)(page, story)
+        for story in _STORIES
+    )
+    return _growth_finding(page), [share for share in shares if share]
 
 
 def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding | None:
@@ -178,32 +174,34 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
     value = _value_words(page, story, cell, family)
-    clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
+    clauses = [
+        _words(page, story.name, base=page.text(cell.base, "base"), family=family, value=value)
+    ]
     gap = trend = None
     by_chance = False
     alone = not story.beside_bank or _is_too_young(page, story)
-    bank = None if alone else _bank_cell(page, story.measure, member)
+    bank = None if alone else page.cell(story.measure, member, branch_id=WHOLE_BANK)
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
-        gap = difference / NOISE.of_share(bank.value, customers)
+        gap = difference / noise_of_share(bank.value, customers)
         distance = wording.format_difference(difference, "share", page.language)
-        side = _name_side(difference / NOISE.points, "above", "level", "below")
+        side = _name_side(difference / _POINTS, "above", "level", "below")
         words = _words(page, side, bank=wording.format_share(bank.value), gap=distance)
         clauses.append(_hedge(page, words, difference, gap))
         by_chance |= _is_by_chance(difference, gap)
     for movement in _movements(page, story.measure, member)[:1]:
-        trend = movement.change / NOISE.of_share(movement.before.value, customers)
-        if abs(movement.change) >= NOISE.points:
+        trend = movement.change / noise_of_share(movement.before.value, customers)
+        if abs(movement.change) >= _POINTS:
             words = _movement_words(page, story.measure, movement, story.beside_bank)
             clauses.append(_hedge(page, words, movement.change, trend))
         by_chance |= _is_by_chance(movement.change, trend)
     subject = _words(page, story.name, "story", family=family)
     lead = _write_lead(page, subject, gap, trend, "verdict", by_chance=by_chance)
     weight = max(_weigh(gap, story.measure), _weigh(trend, story.measure))
-    if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
+    if story.alarming and cell.value >= _ALARM and cell.n >= _ALARM_CUSTOMERS:
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
-        weight = max(weight, _weigh((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
+        weight = max(weight, _weigh((cell.value - _ALARM) / _POINTS + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
 
 
@@ -242,10 +240,9 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     cell, customers = page.cell(wording.AVERAGE), page.cell("customers")
     if cell is None:
         return None
-    unit = wording.money_unit([cell.value], page.language)
-    amount = unit.pattern.format(wording.format_money(cell.value, unit))
+    amount = wording.format_amount(cell.value, page.unit([cell.value]))
     movements = _movements(page, wording.AVERAGE)
-    clauses = [_words(page, "growth", base=_base(page, cell), value=amount)]
+    clauses = [_words(page, "growth", base=page.text(cell.base, "base"), value=amount)]
     clauses += [_movement_words(page, wording.AVERAGE, movement, True) for movement in movements]
     if (attained := page.attained(wording.AVERAGE, cell.value)) is not None:
         due = page.targets[wording.AVERAGE].due
@@ -258,12 +255,12 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         clauses.append(_words(page, key, **blanks))
     gap = trend = None
     for movement in movements[:1]:
-        trend = movement.change / NOISE.relative
+        trend = movement.change / _RELATIVE
         if movement.bank_change is not None:
-            gap = (movement.change - movement.bank_change) / NOISE.relative
+            gap = (movement.change - movement.bank_change) / _RELATIVE
     counted = []
     if customers is not None:
-        base = _base(page, customers)
+        base = page.text(customers.base, "base")
         counted.append(_words(page, "customers", base=base, value=customers.value))
         changes = _movements(page, "customers")[:1]
         counted += [_movement_words(page, "customers", movement, True) for movement in changes]
@@ -272,14 +269,10 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     return Finding(_join(page, clauses, counted, lead=lead, section="customers"), weight)
 
 
-def _bank_cell(page: BranchPage, measure: str, member: str, quarter: str = "") -> Cell | None:
-    """Return the bank's cell to compare with; None on the bank's own page."""
-    return page.cell(measure, member, "", quarter, WHOLE_BANK)
-
-
 def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:
     """Return how a value, itself no change, moved within its base; leading comparison first."""
-    now, bank_now = page.cell(measure, member), _bank_cell(page, measure, member)
+    of_bank = partial(page.cell, measure, member, branch_id=WHOLE_BANK)
+    now, bank_now = page.cell(measure, member), of_bank()
     quarters = {} if measure in measures_of_changes() else compared_quarters(page.quarter)
     movements = []
     for comparison, quarter in quarters.items():
@@ -287,7 +280,7 @@ def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movemen
         if now is None or before is None or before.base != now.base:
             continue
         if (change := _compare(measure, now, before)) is not None:
-            bank_change = _compare(measure, bank_now, _bank_cell(page, measure, member, quarter))
+            bank_change = _compare(measure, bank_now, of_bank(quarter=quarter))
             movements.append(Movement(comparison, before, change, bank_change))
     return movements
 
@@ -295,15 +288,13 @@ def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movemen
 def _compare(measure: str, now: Cell | None, before: Cell | None) -> float | None:
     """Return the change between two cells, if both are there."""
     kind = wording.measure_words(measure).kind
-    if now is None or before is None:
-        return None
-    change = wording.change_between(now.value, before.value, kind)
+    change = wording.change_between(now and now.value, before and before.value, kind)
     return None if change is None else float(change)
 
 
 def _is_by_chance(difference: float, in_limits: float) -> bool:
     """Return whether a difference has a size, yet among so few customers may be chance."""
-    return abs(difference) >= NOISE.points and abs(in_limits) < 1
+    return abs(difference) >= _POINTS and abs(in_limits) < 1
 
 
 def _hedge(page: BranchPage, words: str, difference: float, in_limits: float) -> str:
@@ -347,7 +338,7 @@ def _weigh(in_limits: float | None, measure: str) -> float:
     if in_limits is None or abs(in_limits) < 1:
         return 0.0
     good = {"yes": 1, "no": -1, "neutral": 0}[wording.measure_words(measure).higher_is_better]
-    return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
+    return abs(in_limits) * (_UNFAVOURABLE_WEIGHT if good * in_limits < 0 else 1)
 
 
 def _movement_words(page: BranchPage, measure: str, movement: Movement, beside_bank: bool) -> str:
@@ -363,11 +354,6 @@ def _movement_words(page: BranchPage, measure: str, movement: Movement, beside_b
     )
 
 
-def _base(page: BranchPage, cell: Cell) -> str:
-    """Name the customers a cell was counted on."""
-    return page.text(cell.base, "base")
-
-
 def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: Any) -> str:
     """Return a part of a sentence with its blanks filled."""
     return page.text(key, within, **blanks)
@@ -380,13 +366,6 @@ def _join(page: BranchPage, *halves: list[str], lead: str, section: str = "") ->
     return Sentence(words[0].upper() + words[1:], lead, section)
 
 
-def _list_cells(page: BranchPage) -> list[Cell]:
-    """Return the branch's cells of this quarter that have a value."""
-    current = page.cells.get((page.quarter, page.branch_id), {})
-    cells = (page.cell(measure, member) for measure, member in current)
-    return [cell for cell in cells if cell is not None]
-
-
 def _has_history(page: BranchPage) -> bool:
     """Return whether the branch has figures for any quarter this one is compared with."""
     return any(
@@ -396,22 +375,91 @@ def _has_history(page: BranchPage) -> bool:
     )
 
 
-def _count_customers(page: BranchPage) -> int:
-    """Return how many customers the page is about; 0 when it has no figures."""
-    customers = page.cell("customers")
-    sizes = [customers.value] if customers else [cell.n for cell in _list_cells(page)]
-    return int(max(sizes, default=0))
-
-
-def _say_too_few(page: BranchPage, customers: int, key: str) -> Sentence:
+def _say_too_few(page: BranchPage, customers: Cell | None) -> Sentence:
     """Say the size alone: one customer would move every share."""
-    if customers == 0:
+    if customers is None or not customers.value:
         return _warn(page, "caution_empty", quarter=page.quarter)
-    base = _base(page, page.cell("customers") or _list_cells(page)[0])
-    step = wording.format_difference(1 / customers, "share", page.language)
-    return _warn(page, key, base=base, value=customers, step=step, limit=FEWEST_CUSTOMERS)
+    step = wording.format_difference(1 / customers.value, "share", page.language)
+    base = page.text(customers.base, "base")
+    return _warn(page, "caution_few", base=base, value=customers.value, step=step)
 
 
 def _warn(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     """Return a sentence that says why there is no judgement."""
     return _join(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
+
+
+def growth_sentence(
+    bridge: pd.DataFrame, *, branch_id: str, language: Language = "zh"
+) -> Sentence | None:
+    """Say how much of the change of assets new customers brought, existing ones, and moves.
+
+    New: opened or returned. Moved between branches: in less out, said where there is any. Existing:
+    the rest, with those who left. The bank's own change stands beside the branch's; a change within
+    noise is called steady, and no cause named.
+
+    Parameters
+    ----------
+    bridge
+        Growth bridge on one structure, of the branch and of the bank: branch_id, component, amount.
+    branch_id, language
+        Whose, and in which language.
+
+    >>> steps = pd.DataFrame({"branch_id": "B01",
+    ...     "component": ["opening", "new", "shrunk", "closing"],
+    ...     "amount": [1e7, 1.5e6, -5e5, 1.1e7]})
+    >>> growth_sentence(steps, branch_id="B01").lead
+    '增长来自新客户，原有客户在减少'
+    """
+    parts, whole = split_growth(bridge, branch_id), split_growth(bridge, WHOLE_BANK)
+    opening = parts["opening"]
+    if opening <= 0:
+        return None
+    unit = wording.money_unit([parts["closing"]], language)
+    key, blanks = "bridge", growth_blanks(parts, unit, language)
+    if branch_id != WHOLE_BANK and whole["opening"] > 0:
+        key, of_bank = "bridge_beside_bank", whole["change"] / whole["opening"]
+        blanks["bank"] = wording.format_signed(of_bank, "money", language)
+    verdict = _judge(*(parts[name] / opening for name in ("change", "new", "existing")))
+    lead = wording.text(verdict, language, within="bridge_verdict")
+    words = wording.text(key, language, within="sentence").format(**blanks)
+    return Sentence(words, lead=lead, section="growth")
+
+
+def split_growth(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
+    """Return a branch's assets at both ends and their change: new, existing and moved together."""
+    own = bridge[bridge["branch_id"] == branch_id]
+    steps = zip(own["component"], own["amount"].astype(float), strict=True)
+    amounts = defaultdict(float, steps)
+    opening, closing = amounts["opening"], amounts["closing"]
+    new, moved = (sum(amounts[name] for name in names) for names in (_FROM_NEW, _MOVED))
+    change = closing - opening
+    parts = {"change": change, "new": new, "existing": change - new - moved, "moved": moved}
+    return {"opening": opening, "closing": closing, **parts}
+
+
+def growth_blanks(
+    parts: Mapping[Any, float], unit: wording.Unit, language: Language
+) -> dict[str, str]:
+    """Return the rate and amounts of `split_growth` in words; moves only where there are any."""
+    names = ("change", "new", "existing", "moved")
+    words = {name: wording.format_signed_money(parts[name], unit) for name in names}
+    words["rate"] = wording.format_signed(parts["change"] / parts["opening"], "money", language)
+    moved = wording.text("moved", language, within="sentence").format(words["moved"])
+    return words | {"moved": moved if re.search("[1-9]", words["moved"]) else ""}
+
+
+def _judge(change: float, new: float, existing: float) -> str:
+    """Return what the bridge amounts to, in parts of the opening; within noise nothing moved."""
+    limit = _RELATIVE
+    if abs(change) < limit:
+        return "offset" if existing <= -limit <= limit <= new else "steady"
+    if change < 0:
+        return "falling"
+    if new + existing < limit:
+        return "moved_in"
+    if existing <= -limit:
+        return "new_alone"
+    if existing < limit:
+        return "mostly_new"
+    return "both" if new >= limit else "mostly_existing"

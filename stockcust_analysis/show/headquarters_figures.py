@@ -74,14 +74,13 @@ def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
     apart = distinct_ranks(placed)
     measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
     low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
-    named = [
-        page.text("with_value", name=row.name, value=f"{row.rank_low:.0f}–{row.rank_high:.0f}")
+    named = {
+        row.branch_id: f"{row.rank_low:.0f}–{row.rank_high:.0f}"
         for row in rows_of(apart.head(_MOST_NAMED))
-    ]
+    }
     blanks = {"measure": page.measure(measure), "base": page.text(base, "base")}
-    parts = [page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)]
-    parts += [page.text("ranks_apart", names=page.listed(named))] if named else []
-    return Sentence(page.join(parts))
+    alike = page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)
+    return Sentence(page.join([alike, page.naming("ranks_apart", named)]))
 
 
 def bridge_figure(page: HeadquartersPage) -> Drawing | None:

@@ -5,10 +5,9 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -17,45 +16,19 @@ import pandas as pd
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.show import branch_page, wording
-from stockcust_analysis.show.blocks import (
-    Document,
-    KeyFigures,
-    Language,
-    Sentence,
-    Sentences,
-    Table,
-)
-from stockcust_analysis.show.findings import conclusions
-from stockcust_analysis.show.growth_words import (
-    growth_blanks,
-    growth_sentence,
-    read_amounts,
-    split_growth,
-)
-from stockcust_analysis.show.page_data import (
-    IDLE,
-    IDLE_PARTS,
-    WIDE_INTERVAL,
-    BranchPage,
-    Page,
-    Plan,
-    plans_of,
-    rows_of,
-    without_unlike_quarters,
-)
-from stockcust_analysis.show.wording import SUPPRESSED, measure_words
+from stockcust_analysis.show import blocks, branch_page, findings, page_data, wording
+from stockcust_analysis.show.wording import measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
-# A branch is named that changed by so many times as much as all others together.
-_TIMES_THE_REST: Final = 2.0
 # Places are drawn where at least this part of the branches have a narrow interval.
 _FEWEST_APART: Final = 0.25
+# A branch is named that changed by so many times as much as all others together.
+_TIMES_THE_REST: Final = 2.0
 
 
 @dataclass(frozen=True)
-class HeadquartersPage(Page):
+class HeadquartersPage(page_data.Page):
     """A quarter's review, and the language of its page."""
 
     review: Review
@@ -64,16 +37,12 @@ class HeadquartersPage(Page):
     headers = "hq_header"
 
     @cached_property
-    def bank(self) -> BranchPage:
+    def bank(self) -> page_data.BranchPage:
         """The whole bank as a page of its own, with the sum of the branches' plans as its plan."""
-        measures, targets = self.evaluation.measures, self.evaluation.targets
-        own = measures[(measures["branch_id"] == WHOLE_BANK) & measures["n"].notna()]
-        evaluation = replace(
-            self.evaluation,
-            measures=own.reset_index(drop=True),
-            targets=pd.concat([targets, self._bank_targets()], ignore_index=True),
-        )
-        return BranchPage(evaluation, self.language, WHOLE_BANK)
+        own = self.own(self.evaluation.measures).dropna(subset=["n"]).reset_index(drop=True)
+        targets = pd.concat([self.evaluation.targets, self._bank_targets()], ignore_index=True)
+        facts = replace(self.evaluation, measures=own.assign(withheld=False), targets=targets)
+        return page_data.BranchPage(facts, self.language, WHOLE_BANK)
 
     @cached_property
     def exceptions(self) -> pd.DataFrame:
@@ -86,25 +55,30 @@ class HeadquartersPage(Page):
         branches = self.evaluation.branches
         return dict(zip(branches["branch_id"], branches["name"], strict=True))
 
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Branch → its position in the table of branches."""
-        return {branch_id: position for position, branch_id in enumerate(self.names)}
-
     def listed(self, words: Iterable[str]) -> str:
         """Return words as one list."""
         return self.text("enumeration").join(words)
+
+    def naming(self, key: str, values: Mapping[str, str]) -> str:
+        """Return a sentence that lists branches, each with a value behind it; "" of none."""
+        named = (
+            self.text("with_value", name=self.names[branch], value=value)
+            for branch, value in values.items()
+        )
+        return self.text(key, names=self.listed(named)) if values else ""
 
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another."""
         return self.text("between", "sentence").join(filter(None, sentences))
 
     @cached_property
-    def plans(self) -> dict[str, dict[str, Plan]]:
+    def plans(self) -> dict[str, dict[str, page_data.Plan]]:
         """Branch → measure → its plan for the quarter."""
         targets = self.evaluation.targets
         current = targets[targets["quarter"] == self.quarter]
-        return {str(branch): plans_of(rows) for branch, rows in current.groupby("branch_id")}
+        return {
+            str(branch): page_data.plans_of(rows) for branch, rows in current.groupby("branch_id")
+        }
 
     @cached_property
     def attainments(self) -> dict[str, dict[str, float]]:
@@ -112,7 +86,7 @@ class HeadquartersPage(Page):
         reached: dict[str, dict[str, float]] = {}
         for branch, plans in self.plans.items():
             for measure, plan in plans.items():
-                value = self.cell(measure, base_of(measure), branch_id=branch)
+                value = self.value(measure, base=base_of(measure), branch_id=branch)
                 part = plan.attained(value) if isinstance(value, float) else None
                 if part is not None:
                     reached.setdefault(measure, {})[branch] = part
@@ -123,8 +97,7 @@ class HeadquartersPage(Page):
 
     def bank_attainment(self, measure: str) -> float | None:
         """Return the part of the branches' plans that the whole bank has reached, where known."""
-        value = self.cell(measure, base_of(measure))
-        return self.bank.attained(measure, value if isinstance(value, float) else None)
+        return self.bank.attained(measure, self.bank.value(measure, base=base_of(measure)))
 
     @property
     def edition(self) -> str:
@@ -145,29 +118,6 @@ class HeadquartersPage(Page):
         """Return a measure's name, with its base where one is named."""
         words = self.text(name, "measure")
         return f"{words} · {self.text(base, 'base')}" if base else words
-
-    def cell(
-        self, measure: str, base: str, *, branch_id: str = "", member: str = "", quarter: str = ""
-    ) -> float | str | None:
-        """Return one figure, or `IDLE`, of the whole bank if no branch is named.
-
-        "*" where it is withheld, None where there is none.
-        """
-        if measure == IDLE:
-            which = {"branch_id": branch_id, "member": member, "quarter": quarter}
-            parts = [self.cell(part, base, **which) for part in IDLE_PARTS]
-            if SUPPRESSED in parts:
-                return SUPPRESSED
-            return None if None in parts else sum(part for part in parts if isinstance(part, float))
-        whose = (quarter or self.quarter, branch_id or WHOLE_BANK)
-        cell = self.cells.get(whose, {}).get((measure, member), {}).get(base)
-        if cell is None:
-            return None
-        return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
-
-    def own(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the whole bank's rows of a table."""
-        return table if table.empty else table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -190,13 +140,13 @@ def base_of(measure: str) -> str:
     return dict(branch_page.KEY_MEASURES).get(measure, "funded")
 
 
-def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
+def headquarters_page(review: Review, *, language: blocks.Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    evaluation = without_unlike_quarters(review.evaluation)
-    return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
+    evaluation = page_data.without_unlike_quarters(review.evaluation)
+    return HeadquartersPage(evaluation, language, "", replace(review, evaluation=evaluation))
 
 
-def cover(page: HeadquartersPage) -> Document:
+def cover(page: HeadquartersPage) -> blocks.Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
     theme = page.review.theme
     subtitle = page.text("subtitle_theme" if theme else "subtitle")
@@ -204,28 +154,28 @@ def cover(page: HeadquartersPage) -> Document:
     return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition_line)
 
 
-def key_figures(page: HeadquartersPage) -> KeyFigures:
+def key_figures(page: HeadquartersPage) -> blocks.KeyFigures:
     """Return the bank's six numbers against plan and last year."""
     return branch_page.key_figures(page.bank)
 
 
-def review_conclusions(page: HeadquartersPage) -> Sentences:
+def review_conclusions(page: HeadquartersPage) -> blocks.Sentences:
     """Return what the quarter amounts to: plan, growth, exceptions, what to decide, the rest."""
     # Of a bank of a handful of customers everything is withheld.
-    of_bank = [] if page.bank.evaluation.measures.empty else conclusions(page.bank)
+    of_bank = [] if page.bank.evaluation.measures.empty else findings.conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
     neutral = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
     answers = (answer(page) for answer in _ANSWERS.values())
-    return Sentences([*(sentence for sentence in answers if sentence is not None), *neutral])
+    return blocks.Sentences([*(sentence for sentence in answers if sentence is not None), *neutral])
 
 
-def chapter_sentence(page: HeadquartersPage, section: str) -> Sentences | None:
+def chapter_sentence(page: HeadquartersPage, section: str) -> blocks.Sentences | None:
     """Return the conclusion that leads to a chapter, to open it with; None where there is none."""
     own = _ANSWERS[section](page)
-    return None if own is None else Sentences([replace(own, section="")], anchor=section)
+    return None if own is None else blocks.Sentences([replace(own, section="")], anchor=section)
 
 
-def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
+def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say how many branches miss the first plan, which most, and how many miss the others."""
     behind = {
         measure: {b: part for b, part in parts.items() if part < page.plans[b][measure].due}
@@ -243,10 +193,7 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     }
     key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
     lead = page.text(key, count=len(missed), **blanks)
-    worst = [
-        page.text("with_value", name=page.names[branch], value=page.format_attained(part))
-        for branch, part in list(missed.items())[:_MOST_WORST]
-    ]
+    worst = {b: page.format_attained(part) for b, part in list(missed.items())[:_MOST_WORST]}
     others = [
         page.text("plan_other", measure=page.measure(other), count=len(branches))
         for other, branches in behind.items()
@@ -254,12 +201,12 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     ]
     of_bank = page.bank_attainment(measure)
     parts = [
-        page.text("plan_worst", names=page.listed(worst)) if worst else "",
-        _shortfalls(page, measure, missed) if missed else "",
+        page.naming("plan_worst", worst),
+        _shortfalls(page, measure, missed),
         page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
-    return Sentence(page.join(parts), lead=lead, section="branches")
+    return blocks.Sentence(page.join(parts), lead=lead, section="branches")
 
 
 def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float]) -> str:
@@ -270,17 +217,16 @@ def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float
     lacking = {b: (plan.due - missed[b]) * (plan.level - plan.start) for b, plan in plans.items()}
     largest = sorted(lacking, key=lambda branch: -lacking[branch])[:_MOST_WORST]
     unit = page.unit([lacking[branch] for branch in largest])
-    amounts = {b: unit.pattern.format(wording.format_money(lacking[b], unit)) for b in largest}
-    named = [page.text("with_value", name=page.names[b], value=amounts[b]) for b in largest]
-    return page.text("plan_shortfall", names=page.listed(named))
+    amounts = {branch: wording.format_amount(lacking[branch], unit) for branch in largest}
+    return page.naming("plan_shortfall", amounts)
 
 
-def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
+def _growth_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say where the bank's growth came from, with and without branches opened this year."""
     own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
-    sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    sentence = findings.growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
     if sentence is None:
         return None
     steps = growth_steps(page.evaluation.bridge)
@@ -292,7 +238,7 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
-    blanks = growth_blanks(others.sum().to_dict(), unit, page.language)
+    blanks = findings.growth_blanks(others.sum().to_dict(), unit, page.language)
     text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
@@ -315,7 +261,7 @@ def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
 def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     """Return each branch's opening assets, and how they changed, the whole bank's last."""
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
-    steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
+    steps = [{"branch_id": b, **findings.split_growth(bridge, b)} for b in branches]
     return pd.DataFrame(steps)
 
 
@@ -351,10 +297,10 @@ def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
 
 def distinct_ranks(ranked: pd.DataFrame) -> pd.DataFrame:
     """Return the branches whose ranks span clearly fewer than all places."""
-    return ranked[ranked["rank_high"] - ranked["rank_low"] < WIDE_INTERVAL * len(ranked)]
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < page_data.WIDE_INTERVAL * len(ranked)]
 
 
-def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
+def _exceptions_sentence(page: HeadquartersPage) -> blocks.Sentence:
     """Say how many comparisons exceed chance, and of which branches the unfavourable ones are."""
     beyond, table = page.exceptions, page.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
@@ -363,20 +309,16 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     blanks["branches"] = beyond["branch_id"].nunique()
     if not tests:
         lead = page.text("untested_lead")
-        return Sentence(page.text("untested_text"), lead=lead, section="exceptions")
+        return blocks.Sentence(page.text("untested_text"), lead=lead, section="exceptions")
     key = "exceptions_found" if len(beyond) else "exceptions_none"
     first = unfavourable.drop_duplicates("branch_id").head(_MOST_WORST)
-    named = [
-        page.text("with_value", name=page.names[row.branch_id], value=page.measure(row.measure))
-        for row in rows_of(first)
-    ]
-    words = [page.text(key, **blanks)]
-    words += [page.text("exceptions_named", names=page.listed(named))] if named else []
+    named = dict(zip(first["branch_id"], map(page.measure, first["measure"]), strict=True))
+    words = page.join([page.text(key, **blanks), page.naming("exceptions_named", named)])
     key = "exceptions_bad" if len(beyond) == len(unfavourable) > 0 else "exceptions_lead"
-    return Sentence(page.join(words), lead=page.text(key, **blanks), section="exceptions")
+    return blocks.Sentence(words, lead=page.text(key, **blanks), section="exceptions")
 
 
-def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
+def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say what headquarters has to decide: nothing that the figures do not show."""
     scores = page.evaluation.scores
     warnings = page.review.warnings.reindex(columns=["reason", "subject"])
@@ -385,40 +327,40 @@ def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
     unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
     warned = warnings.loc[warnings["reason"] == "", "subject"]
     subjects = dict.fromkeys(name for subject in warned for name in subject.split(", "))
-    named = {
-        "decide_exceptions": [page.names[branch] for branch in unfavourable],
-        "decide_unscored": [page.names[branch] for branch in unscored],
-        "decide_warnings": [page.names.get(name, page.label(name)) for name in subjects],
-    }
-    counts = [len(unfavourable), len(unscored), len(warned)]
+    listed = (
+        ("decide_exceptions", unfavourable, unfavourable),
+        ("decide_unscored", unscored, unscored),
+        ("decide_warnings", warned, subjects),
+    )
     items = [
-        page.text(key, count=count, names=_name_first(page, names))
-        for (key, names), count in zip(named.items(), counts, strict=True)
-        if count
+        page.text(key, count=len(found), names=_name_first(page, named))
+        for key, found, named in listed
+        if len(found)
     ]
     if not items:
         return None
     lead = page.text("decide_lead", count=len(items))
-    return Sentence(page.text("decide", items=page.listed(items)), lead=lead)
+    return blocks.Sentence(page.text("decide", items=page.listed(items)), lead=lead)
 
 
-def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
-    """Return the first names as a list that says whether there are more."""
+def _name_first(page: HeadquartersPage, found: Iterable[str]) -> str:
+    """Return the first branches, or measures, as a list that says whether there are more."""
+    names = [page.names.get(name, page.label(name)) for name in found]
     listed = page.listed(names[:_MOST_WORST])
     return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 
 
-def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
-    states = page.review.pages["state"]
-    failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
+def _quality_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
+    states = page.review.pages["state"].tolist()
+    failed, missing = map(states.count, ("failed", "missing"))
     if not failed + missing:
         return None
     words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
-    return Sentence(words, lead=page.text("quality_lead"), section="quality")
+    return blocks.Sentence(words, lead=page.text("quality_lead"), section="quality")
 
 
 # What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
-_ANSWERS: Final[dict[str, Callable[[HeadquartersPage], Sentence | None]]] = {
+_ANSWERS: Final[dict[str, Callable[[HeadquartersPage], blocks.Sentence | None]]] = {
     "branches": _plan_sentence,
     "growth": _growth_sentence,
     "exceptions": _exceptions_sentence,
@@ -427,7 +369,7 @@ _ANSWERS: Final[dict[str, Callable[[HeadquartersPage], Sentence | None]]] = {
 }
 
 
-def definitions_table(page: HeadquartersPage) -> Table:
+def definitions_table(page: HeadquartersPage) -> blocks.Table:
     """Return the definitions of the quarter, with the rule by which any are withheld."""
     shown = branch_page.definitions_table(page.bank)
     if not page.gap_note("disclosure_term"):
@@ -439,8 +381,8 @@ def definitions_table(page: HeadquartersPage) -> Table:
     return replace(shown, rows=(*shown.rows, (page.text("disclosure_term"), words)))
 
 
-def restatement_words(page: HeadquartersPage) -> Sentences | None:
+def restatement_words(page: HeadquartersPage) -> blocks.Sentences | None:
     """Say that nothing was restated; None where the table tells what was."""
     if len(page.review.restatements):
         return None
-    return Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
+    return blocks.Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -36,8 +37,7 @@ def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) ->
     """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
     if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
         return wording.format_measure(value, measure, unit=page.unit([]))
-    unit = page.unit([value])
-    return unit.pattern.format(wording.format_money(value, unit))
+    return wording.format_amount(value, page.unit([value]))
 
 
 def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
@@ -90,15 +90,15 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     for measure in dict.fromkeys(targets["measure"]):
         base, plan = base_of(measure), page.bank.targets.get(measure)
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
-        value = page.cell(measure, base)
+        value = partial(page.value, measure, base=base)
         parts = page.attainments.get(measure, {}).values()
         reached = sum(part >= 1 for part in parts)
         row = {
             "measure": page.measure(measure, base),
-            "value": format_alone(page, measure, value),
+            "value": format_alone(page, measure, value()),
             "plan": format_alone(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.bank_attainment(measure), planned),
-            "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
+            "year_ago": page.change(measure, value(), value(quarter=year_ago)),
             "reached": " / ".join(map(wording.format_count, (reached, len(parts))))
             if parts
             else page.format_attained(None, planned),
@@ -150,48 +150,40 @@ def branch_rows(page: HeadquartersPage) -> list[dict[str, Any]]:
         count = int(unfavourable.get(branch, 0)) or ""
         scored = {"points": points, "rank": rank, "unfavourable": count}
         rows.append({"branch_id": branch, **_branch_figures(page, branch), **scored})
-    rows[:-1] = sorted(rows[:-1], key=_order)
-    return rows
+    return [*sorted(rows[:-1], key=_order), rows[-1]]
 
 
-def _order(row: Mapping[str, Any]) -> tuple[float, float]:
+def _order(row: Mapping[str, Any]) -> list[float]:
     """Return by what rows are sorted: attainment, then change; what is unknown comes last."""
     known = (row["attained"], row["previous_quarter"])
-    first, second = (value if isinstance(value, float) else np.inf for value in known)
-    return first, second
+    return [value if isinstance(value, float) else np.inf for value in known]
 
 
 def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
-    """Return a branch's main figures; changes and shares as numbers, "*" where one is withheld."""
-    own = partial(page.cell, branch_id=branch)
-    aum, base = wording.AVERAGE, base_of(wording.AVERAGE)
-    now, quarters = own(aum, base), compared_quarters(page.quarter)
+    """Return a branch's main figures, as numbers or "*"; behind a new one's name the month."""
+    own = partial(page.value, branch_id=branch, base="funded")
+    aum, quarters = wording.AVERAGE, compared_quarters(page.quarter)
+    now = own(aum)
     is_bank = branch == WHOLE_BANK
     attained = page.bank_attainment(aum) if is_bank else page.attainments.get(aum, {}).get(branch)
+    name, (event, day) = _branch_name(page, branch), page.new_branches.get(branch, ("", ""))
     return {
-        "branch": _branch_mark(page, branch),
+        "branch": page.text(f"branch_{event}", name=name, month=day[:7]) if event else name,
         "aum": now,
-        **{key: change_of(now, own(aum, base, quarter=quarters[key]), "money") for key in _CHANGES},
+        **{key: change_of(now, own(aum, quarter=quarters[key]), "money") for key in _CHANGES},
         "attained": attained,
-        "retention": own("customer_retention", "funded"),
-        "idle": own(IDLE, "funded"),
-        "multi_product": own("multi_product_share", "funded"),
-        "contacted": own("contact_coverage", "managed"),
+        "retention": own("customer_retention"),
+        "idle": own(IDLE),
+        "multi_product": own("multi_product_share"),
+        "contacted": own("contact_coverage", base="managed"),
     }
 
 
 def change_of(now: wording.Figure, before: wording.Figure, kind: Any) -> Any:
     """Return a change as a number, of shares in points; "*" where one is withheld."""
-    if wording.SUPPRESSED in (now, before):
-        return wording.SUPPRESSED
     change = wording.change_between(now, before, kind)
-    return None if change is None else float(change) * (100 if kind == "share" else 1)
-
-
-def _branch_mark(page: HeadquartersPage, branch: str) -> str:
-    """Return a branch's name; of one that opened or merged this year with the month."""
-    name, (event, day) = _branch_name(page, branch), page.new_branches.get(branch, ("", ""))
-    return page.text(f"branch_{event}", name=name, month=day[:7]) if event else name
+    points = 100 if kind == "share" else 1
+    return float(change) * points if isinstance(change, Decimal) else change
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
@@ -199,9 +191,8 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     own = page.own(page.evaluation.bridge)
     if own.empty:
         return None
-    unit = page.unit(with_gaps(own, "amount"))
-    before, note = page.own(page.evaluation.previous_bridge), page.text("bridge_note", "page")
-    rows = bridge_rows(page, own, "amount", before)
+    unit, note = page.unit(with_gaps(own, "amount")), page.text("bridge_note", "page")
+    rows = bridge_rows(page, own, "amount", page.own(page.evaluation.previous_bridge))
     return _table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 
@@ -270,7 +261,7 @@ def tier_table(page: HeadquartersPage) -> Table | Remark | None:
     """Return the bank's customers and assets by tier, highest first; why there are none."""
     if page.deposits == UNKNOWN:
         return Remark(page.text("no_tiers", "page"))
-    rows = tier_rows(page, lambda name, tier, **when: page.cell(name, "all", member=tier, **when))
+    rows = tier_rows(page)
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
@@ -284,20 +275,22 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
         return None
     if _has_no_score(page):
         return Remark(page.text("no_score", "page"))
-    scores, card = ordered_scores(page), page.evaluation.scorecard
+    card, known = page.evaluation.scorecard, score_columns(page)
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
-    indicators = list(dict.fromkeys(card["indicator"]))
-    known = score_columns(page)
+    labels = {
+        f"points of {row.indicator}": page.measure(row.measure)
+        + ("" if pd.isna(row.member) else f" {row.member}").rstrip()
+        for row in rows_of(card.drop_duplicates("indicator"))
+    }
     rows = [
         {
             "branch": page.names[row.branch_id],
             **dict(zip(known, score_cells(row, known), strict=True)),
-            **{f"points of {name}": points[row.branch_id, name] for name in indicators},
+            **{name: points[row.branch_id, name.removeprefix("points of ")] for name in labels},
         }
-        for row in rows_of(scores)
+        for row in rows_of(ordered_scores(page))
     ]
     rows = _shorten(page, rows, len(rows), _MOST_ROWS)
-    labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
     note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
     return _table(page, "scores", rows, labels=labels, note=note)
 
@@ -320,10 +313,9 @@ def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
 
 def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
     """Return a branch's `score_columns` as texts."""
+    decimals = {"rank": 0, "points": 1}
     return [
-        value
-        if isinstance(value, str)
-        else wording.format_number(value, decimals=1 if name == "points" else 0)
+        wording.format_number(value, decimals=decimals[name])
         for name, value in zip(columns, score_values(row, columns), strict=True)
     ]
 
@@ -331,8 +323,7 @@ def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
 def score_values(row: Any, columns: Sequence[str]) -> list[Any]:
     """Return a branch's `score_columns`; "*" where one of those ranked has no value."""
     gone = None if pd.isna(row.rank_of) else wording.SUPPRESSED
-    values = [getattr(row, name) for name in columns]
-    return [gone if pd.isna(value) else value for value in values]
+    return [gone if pd.isna(value := getattr(row, name)) else value for name in columns]
 
 
 def _points(row: Any) -> str:
@@ -340,14 +331,6 @@ def _points(row: Any) -> str:
     if row.withheld:
         return wording.SUPPRESSED
     return MISSING if "left_out" in str(row.note) else wording.format_points(row.points)
-
-
-def _indicator_name(page: HeadquartersPage, indicator: str) -> str:
-    """Return what an indicator is called: as its measure, with its member."""
-    card = page.evaluation.scorecard
-    row = card[card["indicator"] == indicator].iloc[0]
-    member = "" if pd.isna(row["member"]) else f" {row['member']}"
-    return page.measure(row["measure"]) + member.rstrip()
 
 
 def peers_table(page: HeadquartersPage) -> Table | None:
@@ -390,9 +373,10 @@ def quality_table(page: HeadquartersPage) -> Table | None:
     without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
     if len(without):
         pattern = "{}（{}）" if page.language == "zh" else "{} ({})"
-        few = without.head(_MOST_NAMED)
-        pairs = zip(few["branch_id"], few["note"], strict=True)
-        words = [pattern.format(page.names[b], note_words(page, note)) for b, note in pairs]
+        words = [
+            pattern.format(page.names[row.branch_id], note_words(page, row.note))
+            for row in rows_of(without.head(_MOST_NAMED))
+        ]
         rows.append((page.text("not_scored"), _join(page, words)))
     rows += [*_withheld_rows(page), *_warning_rows(page)]
     return _table(page, "quality", [{"item": item, "result": result} for item, result in rows])
@@ -459,11 +443,10 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     if restated.empty:
         return None
     size = (restated["restated"] / restated["issued"].where(restated["issued"] != 0) - 1).abs()
-    order = ["size", "branch_id", "measure", "base", "member"]
-    largest_first = restated.assign(size=size.fillna(np.inf)).sort_values(
-        order, ascending=[False, True, True, True, True], kind="stable"
+    smallest_last = restated.assign(size=-size.fillna(np.inf)).sort_values(
+        ["size", "branch_id", "measure", "base", "member"], kind="stable"
     )
-    shown = largest_first.head(_MOST_RESTATED)
+    shown = smallest_last.head(_MOST_RESTATED)
     rows = _print_rows(page, shown, "quarter branch measure issued restated")
     note = page.text("restated_note", count=len(restated))
     return _table(page, "restatements", rows, note=note)
@@ -471,6 +454,5 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
 
 def note_words(page: HeadquartersPage, note: str) -> str:
     """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    parts = note.replace(":", " ").split()
-    words = [page.label(part, "score_note") for part in parts]
+    words = [page.label(part, "score_note") for part in note.replace(":", " ").split()]
     return page.text("comma", "sentence").join(words)

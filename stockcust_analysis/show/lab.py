@@ -11,6 +11,7 @@ looked up by a call.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -33,18 +34,7 @@ from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
-from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import (
-    MISSING,
-    Document,
-    Drawing,
-    Language,
-    Sentence,
-    Sentences,
-    Table,
-    figure,
-    table,
-)
+from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
 
@@ -82,13 +72,13 @@ class Lab:
     policy: Policy
     quarter: Quarter
     branch_id: str
-    language: Language
+    language: blocks.Language
 
-    def title(self) -> Document:
+    def title(self) -> blocks.Document:
         """Return the notebook's title, with the branch and the as-of date."""
         name = self.branches.get(self.branch_id) or self._word("whole_bank")
         facts: dict[str, Any] = {"as_of": self.quarter.end, "language": self.language}
-        return Document(title=self._word("title"), branch=name, **facts)
+        return blocks.Document(title=self._word("title"), branch=name, **facts)
 
     def text(self, key: str, **blanks: float | str) -> Markdown:
         """Return a text of the notebook, its blanks filled: numbers as counts."""
@@ -110,21 +100,23 @@ class Lab:
             raise UsageError.unknown("branch", self.branch_id, customers["branch_id"].unique())
         return customers[own].reset_index(drop=True)
 
-    def figure(self, axes: Axes, key: str) -> Drawing:
+    def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
         caption = self._word(f"{key}_caption")
-        return figure(axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", ""))
+        return blocks.figure(
+            axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", "")
+        )
 
-    def sentences(self, result: Any) -> Sentences | None:
+    def sentences(self, result: Any) -> blocks.Sentences | None:
         """Return what a model says of itself, in the notebook's language; None of no model."""
         if result is None:
             return None
         spoken = result.sentences(self.language) if hasattr(result, "sentences") else None
-        return Sentences(spoken or str(result).splitlines())
+        return blocks.Sentences(spoken or str(result).splitlines())
 
     def table(
         self, frame: pd.DataFrame | None, key: str, *, percent: Iterable[str] = ()
-    ) -> Table | None:
+    ) -> blocks.Table | None:
         """Finish a table with the caption `<key>_caption`.
 
         Parameters
@@ -152,9 +144,9 @@ class Lab:
             for place, (name, values) in enumerate(frame.items())
         }
         labels = {str(place): self._name(str(name)) for place, name in enumerate(frame)}
-        return table(pd.DataFrame(cells), caption=caption, labels=labels)
+        return blocks.table(pd.DataFrame(cells), caption=caption, labels=labels)
 
-    def definitions(self, *names: str) -> Table:
+    def definitions(self, *names: str) -> blocks.Table:
         """Return what measures, or terms of this notebook, mean."""
         rows = []
         for name in names:
@@ -167,18 +159,18 @@ class Lab:
         columns = [self._word("term"), self._word("meaning")]
         note = f"{self._word('policy')} {self.policy.name} {self.policy.version}"
         frame = pd.DataFrame(rows, columns=columns)
-        return table(frame, caption=self._word("definitions"), note=note)
+        return blocks.table(frame, caption=self._word("definitions"), note=note)
 
-    def deliveries(self) -> Table:
+    def deliveries(self) -> blocks.Table:
         """Return which columns of the contract the bank delivers, and which it does not."""
         name, rows = "zh" if self.language == "zh" else "name", []
         for contract in TABLES:
             delivered = self.bank.columns.get(contract.name, ())
             missing = [getattr(c, name) for c in contract.columns if c.name not in delivered]
-            words = self._word("comma").join(missing) or MISSING
+            words = self._word("comma").join(missing) or blocks.MISSING
             rows.append((getattr(contract, name), len(delivered), words))
         columns = [self._word(key) for key in ("table", "delivered", "missing")]
-        return table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
+        return blocks.table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
 
     def browse(self, frame: pd.DataFrame) -> HTML:
         """Return a table that sorts and filters in JupyterLab, its first 2,000 rows; offline."""
@@ -187,8 +179,7 @@ class Lab:
         shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
         for name in shown.select_dtypes(exclude="number"):
             shown[name] = [self._member(str(value)) for value in shown[name]]
-        within = "lab_browser"
-        words = {n: wording.text(n, self.language, within=within) for n in wording.names(within)}
+        words = wording.section_words("lab_browser", self.language)
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.
@@ -197,19 +188,19 @@ class Lab:
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return what a model computes; show what it warns of, and why it refuses (then None)."""
-        said: list[Sentence] = []
+        said: list[blocks.Sentence] = []
         result = None
         with catch_warnings(record=True, action="always", category=UserWarning) as caught:
             try:
                 result = compute(*arguments, **options)
             except UsageError as refusal:
-                said = [Sentence(str(refusal), lead=self._word("refused"))]
+                said = [blocks.Sentence(str(refusal), lead=self._word("refused"))]
         for warning in caught:
             describe = getattr(warning.message, "describe", None)
             text = describe(self.language) if describe else str(warning.message)
-            said.append(Sentence(text))
+            said.append(blocks.Sentence(text))
         if said:
-            display(Sentences(said))
+            display(blocks.Sentences(said))
         return result
 
     def pick(self) -> Any:
@@ -244,30 +235,24 @@ class Lab:
 
     def _word(self, key: str) -> str:
         """Return a text of this notebook, or one that all have."""
-        own = f"lab_{self.topic}"
-        known = key in wording.names(own)
-        return wording.text(key, self.language, within=own if known else "lab")
+        own = wording.section_words(f"lab_{self.topic}", self.language)
+        return own[key] if key in own else wording.text(key, self.language, within="lab")
 
     def _name(self, column: str) -> str:
         """Return what a column is called."""
-        known = [
-            within for within in ("lab_name", "rule", "measure") if column in wording.names(within)
-        ]
-        return wording.text(column, self.language, within=known[0]) if known else column
+        sections = ("lab_name", "rule", "measure")
+        known = ChainMap(*(wording.section_words(name, self.language) for name in sections))
+        return known.get(column, column)
 
     def _member(self, name: str) -> str:
         """Return what an entry is called: a tier, family, status, component or feature."""
         if name == self.policy.dormancy.name:
             return self._word("own_rule").format(name)
-        for dimension in ("tier", "family"):
-            words = wording.policy_words(self.policy.members, dimension, self.language)
-            if name in words:
-                return words[name]
-        for within in ("status", "base", "component"):
-            if name in wording.names(within):
-                return wording.text(name, self.language, within=within)
-        word = self._name(name)
-        return feature_name(name, self.language) if word == name else word
+        members, language = self.policy.members, self.language
+        policy = [wording.policy_words(members, cut, language) for cut in ("tier", "family")]
+        sections = (wording.section_words(n, language) for n in ("status", "base", "component"))
+        word = ChainMap(*policy, *sections).get(name) or self._name(name)
+        return feature_name(name, language) if word == name else word
 
     def _cell(self, value: Any, column: str, share: bool) -> str:
         """Return a cell of one's own table in words and units."""
@@ -287,7 +272,7 @@ def open_lab(
     *,
     quarter: str = "latest",
     branch_id: str = "",
-    language: Language = "zh",
+    language: blocks.Language = "zh",
     policy: str = "rural_commercial_bank",
 ) -> Lab:
     """Open a bank for an exploring notebook.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -80,10 +80,14 @@ Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
 
 @dataclass(frozen=True)
 class Page:
-    """What every page has: an evaluation, a language, the words of the one in the other."""
+    """What every page has: an evaluation, a language, the words of the one in the other.
+
+    Its figures are those of a branch; headquarters' page, of no single one, has the whole bank's.
+    """
 
     evaluation: Evaluation
     language: Language
+    branch_id: str
     # The sections of `labels.toml` where its words, captions and headers stand.
     section: ClassVar[str] = "page"
     captions: ClassVar[str] = "caption"
@@ -114,6 +118,43 @@ class Page:
             group = cells.setdefault((quarter, branch), {})
             group.setdefault((measure, member), {})[base] = Cell(base, *figures)
         return cells
+
+    def cell(
+        self, measure: str, member: str = "", base: str = "", quarter: str = "", branch_id: str = ""
+    ) -> Cell | None:
+        """Return a row of the measure table, of this branch and quarter unless others are named.
+
+        Without a base the first that has a value is taken: funded customers, then effective,
+        managed and all; those of a year or more only where there is nothing else. On the page of
+        the whole bank none is found of the bank by its name: it does not stand beside itself.
+        """
+        if branch_id == WHOLE_BANK == self.branch_id:
+            return None
+        whose = (quarter or self.quarter, branch_id or self.branch_id or WHOLE_BANK)
+        bases = self.cells.get(whose, {}).get((measure, member), {})
+        if base:
+            return bases.get(base)
+        with_value = (bases[b] for b in _BASE_ORDER if b in bases and not isnan(bases[b].value))
+        return next(with_value, None)
+
+    def value(self, measure: str, member: str = "", **which: str) -> Any:
+        """Return the value of a cell, or of `IDLE`; "*" where withheld, None of nothing."""
+        if measure == IDLE:
+            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
+            gone = [part for part in (wording.SUPPRESSED, None) if part in parts]
+            return gone[0] if gone else sum(parts)
+        cell = self.cell(measure, member, **which)
+        if cell is not None and cell.withheld:
+            return wording.SUPPRESSED
+        return None if cell is None or isnan(cell.value) else float(cell.value)
+
+    def own(self, table: pd.DataFrame, /, **equal: str) -> pd.DataFrame:
+        """Return the page's rows of a table; of these the ones whose columns are equal."""
+        if table.empty:
+            return table
+        for name, value in {"branch_id": self.branch_id or WHOLE_BANK, **equal}.items():
+            table = table[table[name] == value]
+        return table
 
     def text(self, key: str, within: str = "", **blanks: Any) -> str:
         """Return a word of the page in its language, its blanks filled: numbers as counts."""
@@ -178,42 +219,12 @@ class Page:
 class BranchPage(Page):
     """One branch's slice of the evaluation, and the language of its page."""
 
-    branch_id: str
-    # What is worked out once for several cells of the notebook.
-    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
     @property
     def is_small(self) -> bool:
         """Whether too few customers are funded to say anything of shares."""
         return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
 
-    def cell(
-        self, measure: str, member: str = "", base: str = "", quarter: str = "", branch_id: str = ""
-    ) -> Cell | None:
-        """Return a row of the measure table, of this branch and quarter unless others are named.
-
-        Without a base the first that has a value is taken: funded customers, then effective,
-        managed and all; those of a year or more only where there is nothing else. On the page of
-        the whole bank none is found of the bank by its name: it does not stand beside itself.
-        """
-        if branch_id == WHOLE_BANK == self.branch_id:
-            return None
-        whose = (quarter or self.quarter, branch_id or self.branch_id)
-        bases = self.cells.get(whose, {}).get((measure, member), {})
-        if base:
-            return bases.get(base)
-        with_value = (bases[b] for b in _BASE_ORDER if b in bases and not pd.isna(bases[b].value))
-        return next(with_value, None)
-
-    def value(self, measure: str, member: str = "", **which: str) -> float | None:
-        """Return the value of a cell, or of `IDLE`; None where there is none."""
-        if measure == IDLE:
-            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
-            return None if None in parts else sum(part or 0.0 for part in parts)
-        cell = self.cell(measure, member, **which)
-        return None if cell is None or pd.isna(cell.value) else float(cell.value)
-
-    def bank_value(self, measure: str, base: str) -> float | None:
+    def bank_value(self, measure: str, base: str) -> Any:
         """Return the bank's value; None of concentration, which goes by a branch's size."""
         is_news = not measure.startswith(_OF_SIZE)
         return self.value(measure, base=base, branch_id=WHOLE_BANK) if is_news else None
@@ -228,18 +239,17 @@ class BranchPage(Page):
         """What the branch is to reach this quarter: measure → its plan, above zero."""
         return plans_of(self.own(self.evaluation.targets, quarter=self.quarter))
 
+    @cached_property
+    def on_one_base(self) -> pd.DataFrame:
+        """Each measure on one base: tiers count all customers, the rest funded ones."""
+        measures = self.evaluation.measures
+        base = measures["dimension"].map({"tier": "all"}).fillna("funded")
+        return measures[measures["base"] == base]
+
     def attained(self, measure: str, value: float | None) -> float | None:
         """Return the part of its plan that a value reaches; None where there is no plan."""
         plan = self.targets.get(measure)
         return None if plan is None or value is None else plan.attained(value)
-
-    def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
-        """Return the branch's rows of a table; of its own rows those whose columns are equal."""
-        if table.empty:
-            return table
-        for name, value in {"branch_id": self.branch_id, **equal}.items():
-            table = table[table[name] == value]
-        return table
 
 
 def beside(amount: wording.Figure, before: float | None) -> dict[str, Any]:
@@ -266,15 +276,15 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
     >>> lists_not_provided({"no_maturities": ["maturing"]}, "zh")
     '未提供的名单：到期（没有存款到期日）。'
     """
-    words = partial(wording.text, language=language, within="list_left_out")
+    words = wording.section_words("list_left_out", language)
     comma, semicolon = (
         wording.text(key, language, within="page") for key in ("enumeration", "list_separator")
     )
     groups = [
-        words(reason).format(lists=comma.join(list_name(name, language) for name in names))
+        words[reason].format(lists=comma.join(list_name(name, language) for name in names))
         for reason, names in left_out.items()
     ]
-    said = words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    said = words["lists"].format(groups=semicolon.join(groups)) if groups else ""
     return wording.name_deposits(said, language) if "no_positions" in left_out else said
 
 

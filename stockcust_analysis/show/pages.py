@@ -20,7 +20,6 @@ from stockcust_analysis.show.blocks import Language, known_language
 from stockcust_analysis.show.page_data import BranchPage, branch_page
 
 if TYPE_CHECKING:
-    from stockcust_analysis.evaluation.evaluate import Steps
     from stockcust_analysis.evaluation.review import Review
     from stockcust_analysis.show.headquarters_page import HeadquartersPage
 
@@ -107,7 +106,14 @@ def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
     from stockcust_analysis.evaluation.evaluate import make_missing_evaluation
 
     words = _PROGRESS[language].replace("{folder}", folder).replace("{data}", data)
-    return make_missing_evaluation(folder, data=data, progress=_progress_line(words))
+
+    # One line that changes with every step: a bar would need ipywidgets. What goes to stderr is
+    # seen in JupyterLab and never printed on a page.
+    def show(done: int, total: int) -> None:
+        sys.stderr.write("\r" + words.format(done=done, total=total) + ("\n" * (done == total)))
+        sys.stderr.flush()
+
+    return make_missing_evaluation(folder, data=data, progress=show)
 
 
 def _make_review(folder: str, data: str, language: Language) -> Review:
@@ -123,19 +129,6 @@ def _make_review(folder: str, data: str, language: Language) -> Review:
         )
     review = make_review(evaluation, policy=policy)
     return review.with_pages((branch, "missing", "") for branch in evaluation.branches["branch_id"])
-
-
-def _progress_line(words: str) -> Steps:
-    """Return what writes one line that changes with every step: a bar would need ipywidgets.
-
-    What goes to stderr is seen in JupyterLab and never printed on a page.
-    """
-
-    def show(done: int, total: int) -> None:
-        sys.stderr.write("\r" + words.format(done=done, total=total) + ("\n" * (done == total)))
-        sys.stderr.flush()
-
-    return show
 
 
 def wrong_type(name: str, wanted: str, value: object) -> str:

@@ -22,15 +22,8 @@ from stockcust_analysis.bank.suspicions import too_few
 from stockcust_analysis.bank.totals import LEAST_ROWS, Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
-from stockcust_analysis.show.wording import (
-    format_money,
-    format_share,
-    money_unit,
-    names,
-    text,
-    unit_note,
-)
 
 _PERCENTILES: Final = (5, 25, 50, 75, 95)
 _STEPS: Final = 50
@@ -52,20 +45,23 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
     language : "zh" or "en"
         Language of captions and headers.
     """
-    codes = pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"])
-    amounts = pd.DataFrame(_amounts(bank), columns=["column", *(f"p{p}" for p in _PERCENTILES)])
+    percentiles = [f"p{percent}" for percent in _PERCENTILES]
     frames = {
         "quarters": pd.DataFrame(_quarters(totals, language)),
         "gaps": pd.DataFrame(_gaps(bank), columns=["column", "n", "empty"]),
-        "amounts": amounts,
-        "codes": codes,
+        "amounts": pd.DataFrame(_amounts(bank), columns=["column", *percentiles]),
+        "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
     }
     return [
         table(
             frame,
-            caption=text(name, language, within="profile"),
-            labels={c: text(c, language, within="profile") for c in frame if c in _LABELLED},
-            unit=unit_note(_unit(totals, language), language) if name == "quarters" else "",
+            caption=wording.text(name, language, within="profile"),
+            labels={
+                c: wording.text(c, language, within="profile")
+                for c in frame
+                if c in wording.names("profile")
+            },
+            unit=wording.unit_note(_unit(totals, language), language) if name == "quarters" else "",
         )
         for name, frame in frames.items()
         if len(frame)
@@ -88,40 +84,26 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterato
         if notes := getattr(entry, "notes", ()):
             yield f"{entry.name}: {', '.join(_translate(note, language) for note in notes)}"
     for name, headers in bank.unread.items():
-        yield text("unread", language, within="check").format(name, ", ".join(headers))
+        yield wording.text("unread", language, within="check").format(name, ", ".join(headers))
     for name in bank.left_out:
-        yield text("left_out", language, within="check").format(name)
+        yield wording.text("left_out", language, within="check").format(name)
     if few := too_few(totals):
         quarters = ", ".join(map(str, few))
-        yield text("too_few", language, within="check").format(quarters, LEAST_ROWS)
+        yield wording.text("too_few", language, within="check").format(quarters, LEAST_ROWS)
 
 
 def _translate(note: str, language: Language) -> str:
     words = _FIGURES.sub("{}", note)
-    if words not in names("check"):
+    if words not in wording.names("check"):
         tables = {entry.name: entry.zh for entry in TABLES}
         return tables.get(note, note) if language == "zh" else note
-    return text(words, language, within="check").format(*_FIGURES.findall(note))
-
-
-_LABELLED: Final = (
-    "quarter",
-    "branches",
-    "customers",
-    "holdings",
-    "aum",
-    "accounts",
-    "ledger",
-    "column",
-    "n",
-    "empty",
-    "code",
-    "share",
-)
+    return wording.text(words, language, within="check").format(*_FIGURES.findall(note))
 
 
 def _unit(totals: list[Totals], language: Language) -> Any:
-    return money_unit([t.figures.get("holdings.balance", 0) / 100 for t in totals], language)
+    return wording.money_unit(
+        [t.figures.get("holdings.balance", 0) / 100 for t in totals], language
+    )
 
 
 def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, str]]:
@@ -139,8 +121,9 @@ def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, st
             now |= dict.fromkeys(("aum", "accounts", "ledger"), 0)
         row = {"quarter": str(entry.quarter)}
         for name, size in now.items():
-            shown = f"{size:,}" if name in ("branches", "customers", "holdings") else ""
-            shown = shown or (format_money(size / 100, unit) if size else MISSING)
+            shown = wording.format_money(size / 100, unit) if size else MISSING
+            if name in ("branches", "customers", "holdings"):
+                shown = f"{size:,}"
             change = f" ({size / before[name] - 1:+.1%})" if before.get(name) and size else ""
             row[name] = shown + change
         before = now
@@ -150,10 +133,7 @@ def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, st
 def _newest(bank: Bank, name: str) -> nw.LazyFrame[Any]:
     """Return a table's rows of its newest day, or all where it has none."""
     days = bank.days(name)
-    rows: nw.LazyFrame[Any] = as_lazy(
-        bank.snapshot(name, as_of=max(days)) if days else bank.table(name)
-    )
-    return rows
+    return as_lazy(bank.snapshot(name, as_of=max(days)) if days else bank.table(name))
 
 
 def _columns(bank: Bank, kind: Kind) -> Iterator[tuple[str, Column]]:
@@ -173,7 +153,7 @@ def _gaps(bank: Bank) -> Iterator[tuple[str, int, str]]:
         counts = collect_rows(sums(as_lazy(bank.table(name)), [], empty))
         for column in columns:
             if share := sum(int(n or 0) for n in counts[column]) / max(rows, 1):
-                yield f"{name}.{column}", rows, format_share(share)
+                yield f"{name}.{column}", rows, wording.format_share(share)
 
 
 def _amounts(bank: Bank) -> Iterator[tuple[str, ...]]:
@@ -199,11 +179,9 @@ def _codes(bank: Bank) -> Iterator[tuple[str, str, str, str]]:
         found = collect_rows(sums(rows, ["code"], {"n": ONE}))
         counts = {c: int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c}
         for code in (code for code in column.allowed if code in counts):
-            count, whole = counts[code], sum(counts.values())
-            few = count < _FEW
-            shown = f"<{_FEW}" if few else f"{count:,}"
-            share = MISSING if few else format_share(count / whole)
-            yield f"{name}.{column.name}", code, shown, share
+            count, share = counts[code], wording.format_share(counts[code] / sum(counts.values()))
+            shown = (f"<{_FEW}", MISSING) if count < _FEW else (f"{count:,}", share)
+            yield f"{name}.{column.name}", code, *shown
 
 
 def page(title: str, tables: list[Table], notes: list[str], language: Language) -> str:

@@ -8,30 +8,25 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.bank.file_names import SYNONYMS
-from stockcust_analysis.measures.codebook import MeasureDefinition, defined_measures
+from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 
+# Column → the dimensions of a policy, and the sections of the words, that its entries are from.
 _DIMENSIONS: Final = {
-    "tier": ("tier",),
+    **{name: (name,) for name in ("channel", "customer_class", "customer_group")},
+    **dict.fromkeys(("tier", "from", "to"), ("tier",)),
+    **dict.fromkeys(("family_a", "family_b"), ("family",)),
     "family": ("family", "channel"),
-    "family_a": ("family",),
-    "family_b": ("family",),
-    "channel": ("channel",),
     "cohort": ("tier", "family", "channel", "customer_group"),
-    "customer_class": ("customer_class",),
-    "customer_group": ("customer_group",),
-    "from": ("tier",),
-    "to": ("tier",),
 }
 _CELL_SECTIONS: Final = {
-    **{name: [name] for name in ("base", "status", "component", "families_held", "rule")},
-    "measure": ["measure", "household_measure"],
-    "became": ["component_short"],
-    "from": ["state"],
-    "to": ["state"],
+    **{name: (name,) for name in ("base", "status", "component", "families_held", "rule")},
+    **dict.fromkeys(("from", "to"), ("state",)),
+    "measure": ("measure", "household_measure"),
+    "became": ("component_short",),
 }
 _AGES: Final = ("age_group", "age_band")
 _WITHOUT: Final = "_without_"
@@ -40,9 +35,8 @@ _CODES: Final = {**SYNONYMS["codes"], "branch_type": SYNONYMS["codes"]["type"]}
 
 def column_word(name: str, language: Language, unit: str = "") -> str:
     """Return what a column is called, by the unit that is counted; one's own by its name."""
-    known = wording.names("column")
-    key = next((key for key in (f"{name}_{unit}", name) if key in known), "")
-    return wording.text(key, language, within="column") if key else name
+    known = wording.section_words("column", language)
+    return known.get(f"{name}_{unit}", known.get(name, name))
 
 
 def cell_words(
@@ -61,8 +55,7 @@ def cell_words(
     for code, names in _CODES.get(column, {}).items():
         words[code] = names[0] if language == "zh" else code.replace("_", " ")
     for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
-        known = wording.names(section)
-        words |= {name: wording.text(name, language, within=section) for name in known}
+        words |= wording.section_words(section, language)
     for entry in {*entries} - {*words} if column == "measure" else ():
         name, _, customers = str(entry).partition(_WITHOUT)
         if customers and name in words:
@@ -96,17 +89,21 @@ def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
     return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
 
 
-def definition_of(measure: str) -> MeasureDefinition | None:
-    """Return what the codebook says of a measure; its variants are like the measure itself."""
+def _defined(measure: str) -> str:
+    """Return the measure of the codebook that a variant is like; "" of an unknown one."""
     name = measure.removeprefix("household_").replace("per_household", "per_customer")
-    name = name if name in defined_measures() else name.partition(_WITHOUT)[0]
-    return wording.measure_words(name) if name in defined_measures() else None
+    names = (name for name in (name, name.partition(_WITHOUT)[0]) if name in defined_measures())
+    return next(names, "")
 
 
-def format_value(
-    value: wording.Figure, definition: MeasureDefinition | None, unit: wording.Unit
-) -> str:
+def kind_of(measure: str) -> str:
+    """Return what kind of value a measure has; "" of an unknown one."""
+    name = _defined(measure)
+    return wording.measure_words(name).kind if name else ""
+
+
+def format_value(value: wording.Figure, measure: str, unit: wording.Unit) -> str:
     """Return a value as its measure is printed; of an unknown measure with three decimals."""
-    if definition is None:
-        return wording.format_number(value, decimals=3)
-    return wording.format_with_unit(value, definition.name, unit)
+    if name := _defined(measure):
+        return wording.format_with_unit(value, name, unit)
+    return wording.format_number(value, decimals=3)

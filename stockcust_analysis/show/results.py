@@ -23,7 +23,7 @@ from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import result_words, wording
-from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
+from stockcust_analysis.show.blocks import MISSING, Table, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,15 +39,9 @@ _SHAPES: Final = (
     {"family_a", "family_b"},
     {"became", "fall"},
 )
-_HIDDEN: Final = ("numerator", "denominator")
 _SHARES: Final = (
-    "customer_share",
-    "value_share",
-    "conditional_rate",
-    "rate_low",
-    "rate_high",
-    "fall_share",
-    "share_of_falls",
+    *("customer_share", "value_share", "fall_share", "share_of_falls"),
+    *("conditional_rate", "rate_low", "rate_high"),
 )
 _MONEY: Final = ("opening_aum", "closing_aum", "amount", "fall")
 _EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
@@ -72,8 +66,10 @@ def _is_shown_in_words(result: Result) -> bool:
 def table_of(result: Result) -> Table:
     """Return a result as a table in words and units, its first rows if it has many."""
     language: Any = chosen_language()
-    unit = wording.money_unit(_amounts(result), language)
-    rows = _in_policy_order(result).head(_MOST_ROWS).drop(columns=[*_HIDDEN], errors="ignore")
+    money = [name for name in _MONEY if name in result]
+    unit = wording.money_unit(result[money].to_numpy(dtype=float).ravel(), language)
+    rows = _in_policy_order(result).head(_MOST_ROWS)
+    rows = rows.drop(columns=["numerator", "denominator"], errors="ignore")
     cells = pd.DataFrame(
         {name: _texts(result, rows, str(name), unit, language) for name in rows}, dtype="str"
     )
@@ -82,13 +78,11 @@ def table_of(result: Result) -> Table:
     return table(
         cells,
         caption="",
-        unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
+        unit=wording.unit_note(unit, language) if money else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
         labels={
-            name: result_words.column_word(name, language, result.about.unit)
-            for name in map(str, rows)
+            n: result_words.column_word(n, language, result.about.unit) for n in map(str, cells)
         },
-        align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
 
 
@@ -104,12 +98,6 @@ def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
     words = {name: result_words.column_word(str(fact), language) for name, fact in facts.items()}
     return wording.text(key, language, within="result_note").format(**words)
-
-
-def _amounts(result: Result) -> list[float]:
-    """Return the CNY that share a unit, which are those of a result's money columns."""
-    columns = [name for name in _MONEY if name in result]
-    return [float(value) for name in columns for value in result[name]]
 
 
 def _texts(
@@ -135,9 +123,8 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    known = {name: result_words.definition_of(name) for name in units}
     return [
-        result_words.format_value(value, known[name], units[name])
+        result_words.format_value(value, name, units[name])
         for name, value in zip(names, rows["value"].astype(float), strict=True)
     ]
 
@@ -247,6 +234,5 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
 def _kind(result: Result, column: str, row: int) -> str:
     """Return the kind of a cell: share, money, count or another."""
     if column == "value" and "measure" in result:
-        definition = result_words.definition_of(str(result["measure"].iloc[row]))
-        return definition.kind if definition else ""
+        return result_words.kind_of(str(result["measure"].iloc[row]))
     return "share" if column in _SHARES else "money" if column in _MONEY else ""

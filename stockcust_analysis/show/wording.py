@@ -87,10 +87,19 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     >>> text("silent", within="status")
     '沉默'
     """
-    section = _section(within)
-    if key not in section:
-        raise UsageError.unknown(f"{within} to label", key, section)
-    return section[key][known_language(language)]
+    words = section_words(within, language)
+    if key not in words:
+        raise UsageError.unknown(f"{within} to label", key, words)
+    return words[key]
+
+
+@cache
+def section_words(within: str, language: Language = "zh") -> dict[str, str]:
+    """Return all words of a section, in the order pages show them."""
+    if within not in _sections():
+        raise UsageError.unknown("kind of label", within, _sections())
+    entries = _sections()[within].items()
+    return {name: words[known_language(language)] for name, words in entries}
 
 
 def signatures(people: Mapping[str, str], language: Language) -> str:
@@ -108,13 +117,7 @@ def names(within: str) -> tuple[str, ...]:
     >>> names("status")
     ('active', 'active_small', 'silent', 'dormant')
     """
-    return tuple(_section(within))
-
-
-def _section(within: str) -> dict[str, dict[str, str]]:
-    if within not in _sections():
-        raise UsageError.unknown("kind of label", within, _sections())
-    return _sections()[within]
+    return tuple(section_words(within))
 
 
 # The names, kind and direction of a measure, from the codebook.
@@ -170,18 +173,14 @@ def member_words(
     """
     present = list(dict.fromkeys(present))
     if words is None:
-        words = _shipped_words(dimension, language)
+        words = {}
+        if dimension in _POLICY_SECTIONS:
+            words = policy_words(load_policy().members, dimension, language)
+        elif dimension in _sections():
+            words = section_words(dimension, language)
         if not set(present) <= set(words):
             return {name: words.get(name, name) for name in present}
     return {**words, **{name: name for name in present if name not in words}}
-
-
-def _shipped_words(dimension: str, language: Language) -> Words:
-    """Return the words for a dimension's members by the shipped policy or the word file."""
-    if dimension in _POLICY_SECTIONS:
-        return policy_words(load_policy().members, dimension, language)
-    known = names(dimension) if dimension in _sections() else ()
-    return {name: text(name, language, within=dimension) for name in known}
 
 
 def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str]:
@@ -197,24 +196,20 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     >>> assumptions({"aum_from": {"aum_average_quarter": "holdings.balance"}}, "zh")
     ['季日均AUM未提供，以期末余额代替。']
     """
+    words = section_words("assumption", language)
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
-    made = policy_facts.get("approximations", {})
     keys += ["averages_unlike"] if policy_facts.get("unlike") else []
-    known = names("assumption")
-    sentences = [text(key, language, within="assumption") for key in keys if key in known]
-    blanks = dict(made)
+    sentences = [words[key] for key in keys if key in words]
+    blanks = dict(policy_facts.get("approximations", {}))
     for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
         blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
-    separator = text("enumeration", language, within="page")
-    for key, names_of in blanks.items():
-        if names_of:
-            pattern = text(key, language, within="assumption")
-            sentences.append(pattern.format(names=separator.join(names_of)))
+    join = text("enumeration", language, within="page").join
+    sentences += [words[key].format(names=join(entry)) for key, entry in blanks.items() if entry]
     if aum := policy_facts.get("aum"):
         sentences = [name_deposits(sentence, language) for sentence in sentences]
-        sentences.append(text(aum, language, within="assumption"))
+        sentences.append(words[aum])
     if unit := policy_facts.get("unit"):
         sentences.insert(0, _count_persons(unit, language))
     # English needs a blank between sentences, Chinese none.
@@ -249,11 +244,6 @@ def name_deposits(words: str, language: Language) -> str:
         return re.sub(r"AUM|(?<!部)资产(?!客户|标准|、)", "存款", words)
     words = re.sub(r"^(AUM|Assets\b)", "Deposits", words).replace("AUM", "deposits")
     return re.sub(r"(?<!all )\bassets\b", "deposits", words)
-
-
-def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:
-    """Return whether what is called the quarter's average is the balance of the as-of date."""
-    return bool(policy_facts.get("aum_from", {}).get(AVERAGE) == "holdings.balance")
 
 
 @dataclass(frozen=True)
@@ -345,6 +335,15 @@ def format_money(value: Figure, unit: Unit) -> str:
     return format_number(value, decimals=unit.decimals, divisor=unit.divisor)
 
 
+def format_amount(value: Figure, unit: Unit) -> str:
+    """Return an amount of CNY with its unit, for running text.
+
+    >>> format_amount(1_250_000, money_unit([4e6]))
+    '125.0万元'
+    """
+    return unit.pattern.format(format_money(value, unit))
+
+
 def format_count(value: Figure) -> str:
     """Return a number of customers.
 
@@ -403,14 +402,16 @@ def format_with_unit(value: Figure, measure: str, unit: Unit) -> str:
     return unit.short.format(amount) if is_money else amount
 
 
-def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | None:
+def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | str | None:
     """Return a change: relative for money and counts, a difference for all else.
 
-    None where either is missing or withheld, or where growth would start from nothing.
+    None where either is missing, or where growth would start from nothing; "*" where withheld.
 
     >>> change_between(103, 100, "count"), change_between(0.25, 0.5, "share")
     (Decimal('0.03'), Decimal('-0.25'))
     """
+    if SUPPRESSED in (now, before):
+        return SUPPRESSED
     new, old = _decimal(now), _decimal(before)
     if new is None or old is None:
         return None
@@ -446,10 +447,7 @@ def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language
     >>> format_change(100.01, 100, kind="count", language="en")
     'unchanged'
     """
-    withheld = SUPPRESSED in (now, before)
-    return format_arrow(
-        SUPPRESSED if withheld else change_between(now, before, kind), kind, language
-    )
+    return format_arrow(change_between(now, before, kind), kind, language)
 
 
 def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
@@ -467,8 +465,8 @@ def format_signed_money(amount: float, unit: Unit) -> str:
     >>> format_signed_money(-1_250_000, money_unit([4e6]))
     '-125.0万元'
     """
-    size = unit.pattern.format(format_money(abs(amount), unit))
-    return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+    sign = "+" if amount > 0 else "-" if amount < 0 else ""
+    return sign + format_amount(abs(amount), unit)
 
 
 def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:

@@ -814,6 +814,24 @@ def test_a_true_bank_raises_none(delivered: Delivered) -> None:
         assert suspicions_of(bank, totals_of(bank, bank.quarters)) == []
 
 
+@pytest.mark.parametrize("change", [aum_swapped, balances_swapped], ids=lambda c: c.__name__)
+def test_a_part_of_many_customers_shows_what_all_would(
+    made: Tables, change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many customers a part says whether to look at all; what is said counts all of them."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    change(tables)
+    for name, frame in in_polars(without_unknown_customers(tables), Path()).items():
+        frame.collect().write_parquet(tmp_path / f"{name}.parquet")
+    found = []
+    for many in (1_000_000, 0):
+        monkeypatch.setattr("stockcust_analysis.bank.suspicions._MANY", many)
+        with pytest.warns(SuspicionWarning), open_bank(tmp_path) as bank:
+            found.append(bank.suspicions)
+    assert found[0] == found[1]
+    assert "part_of_aum" in dict(found[0])
+
+
 def test_a_file_delivered_again_is_said_beside_what_it_causes(made: Tables) -> None:
     """Customers who are gone are problems of old holdings; the reason stands beside them."""
     tables = {name: frame.copy() for name, frame in made.items()}

@@ -12,7 +12,8 @@ from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import ComparisonRule
-from stockcust_analysis.show.wording import assumptions, average_is_balance
+from stockcust_analysis.show.branch_page import average_is_balance
+from stockcust_analysis.show.wording import assumptions
 
 BRANCHES = "branch_id,name\n001,城关支行\n002,柳树支行\n"
 CUSTOMERS = """\

@@ -366,12 +366,8 @@ class TestSections:
         assert found.lead == "基金覆盖率低于全行且下降"
         assert found.text.index("基金") < found.text.index("两类及以上产品")
 
-    def test_a_tiny_branch_and_an_empty_chapter(self) -> None:
-        """Both get a sentence that says why there is no judgement."""
-        tiny = story({"customers": 12})
-        for section in get_args(Section):
-            found = section_conclusion(page_of(tiny), section)
-            assert found.text == "有资产客户不足30户，本节只列数、不作判断。"
+    def test_an_empty_chapter(self) -> None:
+        """A chapter without figures gets a sentence that says so."""
         only_size = quarter_of("2026Q3", "B01", {"customers": 500})
         found = section_conclusion(page_of(only_size), "dormancy")
         assert found.text == "2026Q3没有可用于判断的指标。"

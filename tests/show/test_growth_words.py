@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.show.blocks import Sentence
-from stockcust_analysis.show.growth_words import growth_sentence
+from stockcust_analysis.show.findings import growth_sentence
 
 
 def bridge(branch_id: str = "B01", **amounts: float) -> pd.DataFrame:
