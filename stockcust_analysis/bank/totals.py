@@ -190,8 +190,9 @@ def held_by_branch(
     ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
     held = sums(ours, ["as_of", "customer_id"], {"held": cents_or_zero("balance")})
     aum = [name for name in AUM if name in bank.columns["customers"]]
+    found: dict[Quarter, dict[str, dict[str, int]]] = {quarter: {} for quarter in quarters}
     if not aum:
-        return "", {}
+        return "", found
     amounts = {name: cents_or_zero(name) for name in aum}
     pairs = customers.select("as_of", "customer_id", "branch_id", **amounts)
     pairs = pairs.join(held, on=["as_of", "customer_id"])
@@ -202,7 +203,6 @@ def held_by_branch(
         differs = nw.col(name) != end
         sizes[name] = flag(differs & (nw.col(name) == total))
         sizes[f"{name}|end"] = flag(differs & (end == total))
-    found: dict[Quarter, dict[str, dict[str, int]]] = {quarter: {} for quarter in quarters}
     ending = {quarter.end: quarter for quarter in quarters}
     rows = collect_rows(sums(pairs, ["as_of", "branch_id"], sizes))
     for moment, branch, *numbers in zip(*rows.values(), strict=True):

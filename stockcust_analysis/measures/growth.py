@@ -328,7 +328,8 @@ def attrition_warning(opening: Frame, closing: Frame, *, policy: PolicyLike = No
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
+    >>> from dataclasses import replace
+    >>> from stockcust_analysis.policy import AttritionRule, load_policy
     >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=3))
     >>> before = pd.DataFrame({"customer_id": ["1", "2", "3"], "branch_id": ["A"] * 3,
     ...                        "aum_average_quarter": [20_000.0] * 3})
@@ -388,7 +389,8 @@ def attrition_rate(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
+    >>> from dataclasses import replace
+    >>> from stockcust_analysis.policy import AttritionRule, load_policy
     >>> before = pd.DataFrame({"customer_id": ["1", "2"], "branch_id": ["A", "A"],
     ...                        "aum_average_quarter": [20_000.0, 20_000.0]})
     >>> after = before.assign(aum_average_quarter=[20_000.0, 10_000.0])

@@ -29,9 +29,9 @@ def read_toml(file: Path | Traversable) -> Table:
     try:
         return tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
-        raise UsageError(f"there is no policy file {file.name} at the path given.") from None
+        raise UsageError(f"there is no file {file.name} at the path given.") from None
     except OSError as error:
-        raise UsageError(f"the policy file {file.name} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"the file {file.name} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise PolicyError(f"{file.name} is not UTF-8. Save it as UTF-8.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -269,10 +269,10 @@ def write_headquarters(
         new ones nor those of an earlier run.
     """
     editions = _editions(folder, options, records, failed)
-    done, results = itertools.count(1), []
+    done, total, results = itertools.count(1), _STEPS * len(editions), []
 
     def step() -> None:
-        progress(next(done), _STEPS * len(editions))
+        progress(next(done), total)
 
     for number, edition in enumerate(editions, start=1):
         started = time.perf_counter()
@@ -286,7 +286,8 @@ def write_headquarters(
                     shutil.rmtree(leftover, ignore_errors=True)
             result = PageResult(f"@{edition.edition}", 0.0, error=str(error))
         results.append(replace(result, seconds=time.perf_counter() - started))
-        progress(_STEPS * number, _STEPS * len(editions), results[-1])
+        progress(_STEPS * number, total, results[-1])
+        done = itertools.count(_STEPS * number + 1)  # an edition that failed took fewer steps
     return tuple(results)
 
 

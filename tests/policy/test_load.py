@@ -127,7 +127,7 @@ def test_unknown_names_offer_close_ones() -> None:
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """A path without a file says which file."""
-    with pytest.raises(UsageError, match=r"no policy file mine\.toml"):
+    with pytest.raises(UsageError, match=r"no file mine\.toml"):
         load_policy(tmp_path / "mine.toml")
 
 
@@ -512,7 +512,7 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
     """A folder in place of a file, and brackets without end."""
     folder = tmp_path / "folder.toml"
     folder.mkdir()
-    with pytest.raises(UsageError, match=r"the policy file folder.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"the file folder.toml cannot be read"):
         load_policy(folder)
     with pytest.raises(PolicyError, match="not valid TOML"):
         load_policy(own(tmp_path, "a = " + "[" * 3000 + "]" * 3000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from pypdf import PdfReader
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_run
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import ReportError
+from stockcust_analysis.errors import FileInUseError, ReportError
 from stockcust_analysis.evaluation import review as reviews
+from stockcust_analysis.report import headquarters
 from stockcust_analysis.report.headquarters import write_measures
 from stockcust_analysis.report.index_html import FIGURES
 from stockcust_analysis.report.plan import REVIEW, ReportOptions
@@ -241,3 +243,25 @@ def test_a_restated_figure_is_listed_with_both_readings() -> None:
     shown = headquarters_tables.restatements_table(page)
     assert shown is not None
     assert shown.rows == (("2026Q2", "001支行", "客户数 · 有资产客户", "195", "200"),)
+
+
+def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edition whose workbook is open elsewhere ends early; the next begins where it should."""
+    seen: list[int] = []
+
+    def write(edition: object, evaluation: object, step: Callable[[], None]) -> None:
+        step()
+        step()
+        raise FileInUseError(["headquarters.xlsx"], "open elsewhere")
+
+    monkeypatch.setattr(headquarters._Edition, "write", write)
+    results = headquarters.write_headquarters(
+        None,  # type: ignore[arg-type]
+        records={},
+        failed={},
+        folder=tmp_path / "2026Q3",
+        options=ReportOptions(quarter="2026Q3", circulated=True),
+        progress=lambda done, total, page=None: seen.append(done),
+    )
+    assert all(result.failed for result in results)
+    assert seen == [1, 2, 5, 6, 7, 10]
