@@ -165,6 +165,9 @@ def package_tables(evaluation: Any, quarter: str) -> Tables:
     rows = evaluation.measures[evaluation.measures["quarter"].isin(list(period_ends(quarter)))]
     labels = pd.MultiIndex.from_frame(rows[["measure", "base"]])
     headline = rows[labels.isin([measure[:2] for measure in answered])]
+    # What a longer bank knows of the pair of quarters before, the rivals and older commits do not.
+    paired = headline["measure"].isin({kept.measure for kept in retention_measures()})
+    headline = headline[~paired | (headline["quarter"] == quarter)]
     today = {name: getattr(evaluation, name) for name in ("migration", "bridge")}
     today = {name: table[table["structure"] == "today"] for name, table in today.items()}
     return {"measures": headline} | today

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -100,6 +101,16 @@ def test_the_comparison_sees_one_cent(name: str, column: str, off: float, packag
     assert len(disagreements(package, rival)) == 1
     rival[name] = package[name].drop(index=row)
     assert "1 rows only of the package" in disagreements(package, rival)[0]
+
+
+def test_pairs_before_the_quarter_are_not_compared(folder: Path, package: Tables) -> None:
+    """A bank of five quarters knows last quarter's retention, too, which no rival answers."""
+    with open_bank(folder) as bank:
+        evaluation = evaluate(bank, quarter=QUARTER)
+    earlier = evaluation.measures.assign(quarter="2026Q1")
+    earlier = earlier[earlier["measure"] == "asset_retention"]
+    longer = replace(evaluation, measures=pd.concat([evaluation.measures, earlier]))
+    assert disagreements(package_tables(longer, QUARTER), package) == []
 
 
 def test_arms_take_turns_and_are_compared_within_them(tmp_path: Path) -> None:
