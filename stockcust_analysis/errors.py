@@ -28,7 +28,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_REMEDIES: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "ask for the right to write there"),
+    errno.ENOTDIR: "name a folder, not a file",
+}
+UNWRITABLE: Final = frozenset(_REMEDIES)
 """What is wrong with the place that is written to, as the operating system numbers it."""
 
 
@@ -85,8 +90,9 @@ class OutputError(ReportError):
         """Build the error from the operating system's."""
         path = Path(str(error.filename or folder))
         path = path.parent if path.name.startswith(".") else path  # a file that is half written
+        remedy = _REMEDIES.get(error.errno or 0, "look what holds it")
         return cls(
-            f"cannot write to '{path}': {error.strerror}. What was finished is kept: make room or "
+            f"cannot write to '{path}': {error.strerror}. What was finished is kept: {remedy}, or "
             "choose another folder (--out, --html), and run the same command again."
         )
 

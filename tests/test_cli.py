@@ -110,6 +110,18 @@ def test_a_folder_that_may_not_be_written_to_is_one_error(
     assert [*closed.iterdir()] == []
 
 
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_a_file_in_place_of_the_output_folder(
+    command: str, tiny_bank: TinyBank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no failure of branches (exit code 1): the folder's name is wrong."""
+    file = tmp_path / "reports"
+    file.write_text("mine", encoding="utf-8")
+    assert run(command, tiny_bank(), "--quarter", "2026Q3", "--out", file) == 2
+    assert "Not a directory. What was finished is kept: name a folder" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
 def test_a_file_that_may_not_be_read_is_one_error(
     tiny_bank: TinyBank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

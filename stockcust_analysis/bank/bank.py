@@ -82,9 +82,15 @@ class BankTables:
         self._tables = dict(tables)
         self._engine = engine
         self._facts = facts
+        self._is_closed = False
 
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
+        if self._is_closed:
+            raise UsageError(
+                f"the bank {self.name} is closed. Open it again with open_bank, or ask inside its "
+                "`with` block."
+            )
         if name not in self._tables:
             raise UsageError.unknown("table", name, self._tables)
         return self._tables[name]
@@ -153,7 +159,8 @@ class BankTables:
         return set(self._facts[name].days)
 
     def close(self) -> None:
-        """Let go of the connection and of everything written beside it."""
+        """Close the connection and delete the temporary files; the bank cannot be asked again."""
+        self._is_closed = True
         self._engine.close()
 
     def __enter__(self) -> Self:

@@ -22,7 +22,6 @@ from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import service
 from stockcust_analysis.measures.bases import require_amounts
-from stockcust_analysis.measures.dormancy import JUDGED_BY
 from stockcust_analysis.measures.population import (
     AUM,
     age_group,
@@ -211,7 +210,8 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     # pandas has no dates, only the first moment of a day.
     hours = facts.implementation.is_pandas_like()
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
-    labels = {"as_of": nw.lit(moment), JUDGED_BY: nw.lit(policy.dormancy.name)}
+    rules = {name: nw.lit(label) for name, label in policy.labels.items()}
+    labels = {"as_of": nw.lit(moment), **rules}
     if "birth_date" in names:
         labels["age_group"] = age_group(frames.day(facts, "birth_date"), Calendar((as_of,)))
     dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
@@ -340,7 +340,7 @@ class Bank(BankTables):
         DataFrame
             Sorted by `as_of` and `customer_id`; what the bank delivers of its customers, on the
             branch of today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not
-            delivered, from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`;
+            delivered, from holdings (CNY); `tier`; dormancy `status`;
             `families` (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in
             force); 0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its
             band begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
@@ -348,7 +348,9 @@ class Bank(BankTables):
             `role` and the columns of `customer_service`. Columns that need a table or column
             which the bank does not deliver are absent. Where the policy counts persons (`unit`),
             `numbers` says how many customer numbers were joined to one: give both sides of two
-            dates one `structure`, so that a person keeps one number.
+            dates one `structure`, so that a person keeps one number. `dormancy_rule`, `tier_rule`,
+            `base_rule` and `family_rule` say by which rules (name and digest) the columns were
+            made: measures that are given others do without them.
 
         Raises
         ------

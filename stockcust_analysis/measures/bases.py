@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -38,14 +39,70 @@ def require_columns(table: Table, names: Iterable[str], what: str) -> None:
             raise UsageError.unknown(f"column of {what}", name, present)
 
 
-def require_same_engine(customers: Table, holdings: Table) -> None:
-    """Raise when two tables cannot be joined because they are of different engines."""
-    left, right = customers.implementation.value, holdings.implementation.value
-    if left != right:
+def require_joinable(
+    left: Table, right: Table, names: tuple[str, str] = ("customers", "holdings")
+) -> None:
+    """Raise when two tables cannot be joined: of different engines, or numbers beside text."""
+    kinds = [table.implementation.value for table in (left, right)]
+    if kinds[0] != kinds[1]:
         raise UsageError(
-            f"customers are a {left} table, holdings a {right} one: give both alike, such as "
-            "bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
+            f"{names[0]} are a {kinds[0]} table, {names[1]} a {kinds[1]} one: give both alike, "
+            "as bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
         )
+    schemas = [table.collect_schema() for table in (left, right)]
+    if not all("customer_id" in schema for schema in schemas):
+        return
+    texts = [not schema["customer_id"].is_numeric() for schema in schemas]
+    if texts[0] != texts[1]:
+        number, text = (names[texts.index(kind)] for kind in (False, True))
+        raise UsageError(
+            f"'customer_id' is a number in {number} and text in {text}. Read it as text in both: "
+            "pandas.read_csv(…, dtype={'customer_id': str}); as a number it has lost its zeros."
+        )
+
+
+RULE_COLUMNS = {
+    "dormancy_rule": ("status",),
+    "tier_rule": ("tier",),
+    "base_rule": ("funded", "effective"),
+    "family_rule": ("families", "holds_", "uses_"),
+}
+"""Columns in which `bank.customers` says by which rule (`Policy.labels`) it made which others."""
+
+
+def rules_stated(frame: Frame) -> dict[str, str]:
+    """Return the rules by which a table says that its columns were made; several as one text."""
+    table = frames.as_lazy(frame)
+    names = [name for name in RULE_COLUMNS if name in table.collect_schema().names()]
+    ends = {f"{n}|{i}": (nw.col(n).min(), nw.col(n).max())[i] for n in names for i in (0, 1)}
+    found = collect_rows(table.select(**ends)) if names else {}
+    stated = {name: {found[f"{name}|0"][0], found[f"{name}|1"][0]} - {None} for name in names}
+    return {name: " … ".join(sorted(labels)) for name, labels in stated.items() if labels}
+
+
+def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise when tables to compare had their columns made by different rules."""
+    for column, made in RULE_COLUMNS.items():
+        labels = {name: rules[column] for name, rules in stated.items() if column in rules}
+        if len({*labels.values()}) > 1:
+            rules = ", ".join(f"{name} by {label}" for name, label in labels.items())
+            raise UsageError(
+                f"'{made[0]}' is not by one rule: {rules}. Take both tables from "
+                "bank.customers(…, policy=…) with one policy."
+            )
+
+
+def without_columns_of(frame: Frame, rules: Iterable[str], kept: Iterable[str]) -> Frame:
+    """Return a table without the columns that other rules made, but for those to be kept."""
+    table, made = frames.as_lazy(frame), {start for rule in rules for start in RULE_COLUMNS[rule]}
+    names = {*table.collect_schema().names()} - {*kept}
+    dropped = [
+        name
+        for name in sorted(names)
+        for start in made
+        if name == start or (start.endswith("_") and name.startswith(start))
+    ]
+    return frames.same_kind(frame, table.drop(*dropped, *rules)) if dropped else frame
 
 
 def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = True) -> None:
@@ -54,11 +111,13 @@ def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = Tr
     A join would lose rows, new customers would be called closed. Tables of a bank's persons say how
     many numbers were joined, or which one a row had.
     """
+    given = {name: frames.as_lazy(frame) for name, frame in tables.items() if frame is not None}
+    for one, other in pairwise(given):
+        require_joinable(given[one], given[other], (one, other))
     by_person: dict[bool, list[str]] = {True: [], False: []}
-    for name, frame in tables.items():
-        if frame is not None:
-            columns = frames.as_lazy(frame).collect_schema().names()
-            by_person[NUMBERS in columns or OWN_NUMBER in columns].append(name)
+    for name, table in given.items():
+        columns = table.collect_schema().names()
+        by_person[NUMBERS in columns or OWN_NUMBER in columns].append(name)
     if all(by_person.values()):
         persons, numbers = (" and ".join(names) for names in by_person.values())
         raise UsageError(
@@ -77,7 +136,7 @@ def _require_order(opening: Frame, closing: Frame) -> None:
     if len(before) == len(now) == 1 and before >= now:
         raise UsageError(
             f"opening is as of {before[0]}, closing as of {now[0]}: opening is the earlier date. "
-            "Swap the two tables, or take another quarter."
+            + ("Swap the two tables." if before > now else "Take another quarter for one of them.")
         )
 
 
@@ -187,8 +246,9 @@ def with_base(
 
     Customers owe nothing where `loan_balance` is absent or empty; `obliged` (a loan or a policy
     in force, from holdings) counts towards `funded` when it is there. Amounts named in `signed` may
-    be negative.
+    be negative. Who had left by then (`closed_on`) is not among them.
     """
+    customers = _still_customers(customers)
     by, base = request.by, request.base
     require_base(customers, base)
     present = customers.collect_schema().names()
@@ -218,17 +278,13 @@ def with_base(
 
 
 def customers_of(request: Request, date: str, value: str | None) -> Table:
-    """Return an analyst's checked customers of one date, `value` in cents, the base as 0 and 1.
-
-    Who had left by then (`closed_on`) is not among them.
-    """
+    """Return an analyst's checked customers of one date, `value` in cents, the base as 0 and 1."""
     frame = frames.as_lazy(request.frame)
     try:
         require_columns(frame, ["customer_id"], "customers")
-        table = _still_customers(frame)
-        require_amounts(table, (), "customers", labels=["customer_id"])
+        require_amounts(_still_customers(frame), (), "customers", labels=["customer_id"])
         # Each of several rows would be paired with each: that is an error, too.
-        return with_base(table, request, [value] if value else [])
+        return with_base(frame, request, [value] if value else [])
     except UsageError as error:
         raise UsageError(f"{date}: {error}") from None
 

@@ -29,6 +29,7 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
+    as_of_dates,
     require_amounts,
     require_columns,
     require_comparable,
@@ -196,7 +197,7 @@ def dormancy_rate(
     table, request = as_lazy(customers), Request.of(customers, by, base, policy)
     rule = request.policy.dormancy_rule(rule)
     on = None if as_of is None else as_day(as_of)
-    if holdings is not None or contacts is not None or not _has_status_by(table, rule, on):
+    if holdings is not None or contacts is not None or not _has_status(table, on):
         if on is None:
             raise UsageError(
                 f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
@@ -293,14 +294,12 @@ def compare_rules(
     return Result(pd.concat(tables).sort_values(order, kind="stable", ignore_index=True))
 
 
-def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> bool:
-    """Return whether the customers' `status` is that of a rule, and of a day if one is given."""
-    names = [JUDGED_BY] if as_of is None else [JUDGED_BY, "as_of"]
-    if not {"status", *names} <= set(customers.collect_schema().names()):
+def _has_status(customers: Table, as_of: date | None) -> bool:
+    """Return whether the customers have the `status` of a rule, and of a day if one is given."""
+    names = {"status", JUDGED_BY} | ({"as_of"} if as_of else set())
+    if not names <= {*customers.collect_schema().names()}:
         return False
-    stated = frames.collect_rows(customers.select(names).unique())
-    days = {as_day(moment) for moment in stated.get("as_of", []) if moment is not None}
-    return set(stated[JUDGED_BY]) == {rule.name} and days <= {as_of}
+    return as_of is None or as_of_dates(customers.to_native()) in ([], [as_of])
 
 
 def _with_status(
@@ -421,21 +420,8 @@ def dormancy_flow(
     rule = request.policy.dormancy_rule(rule)
     for side, frame in zip(DATES, (opening, closing), strict=True):
         require_columns(as_lazy(frame), ["customer_id", "status"], side)
-        _require_rule(as_lazy(frame), rule, side)
     request = request.under(dormancy=rule)
     pairs = pair_customers(opening, request, rule.value, dormancy_states(base))
     groups_at_closing = {name: nw.col(f"closing_{name}") for name in request.by}
     view = pairs.with_columns(departed=ZERO, **groups_at_closing)
     return answer(view, DORMANCY_FLOW, request)
-
-
-def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:
-    """Raise when customers say that another rule gave them their status."""
-    if JUDGED_BY not in customers.collect_schema().names():
-        return
-    stated = frames.collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]
-    if others := sorted({*stated} - {rule.name}):
-        raise UsageError(
-            f"{side}: the 'status' is by the rule '{', '.join(others)}', not by '{rule.name}'. "
-            "Judge both dates by it with dormancy_status."
-        )

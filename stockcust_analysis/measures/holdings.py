@@ -25,7 +25,7 @@ from stockcust_analysis.measures.bases import (
     Request,
     require_amounts,
     require_columns,
-    require_same_engine,
+    require_joinable,
     with_base,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
@@ -101,7 +101,7 @@ def join_accounts(
     customer without accounts gets zeros; accounts of customers not in the table are left out.
     """
     amounts, days = amounts or {}, first_days or {}
-    require_same_engine(customers, accounts)
+    require_joinable(customers, accounts)
     held = accounts.select(*keys, **flags, **amounts, **days)
     held = held.group_by(*keys).agg(
         *(nw.col(name).any() for name in flags),

@@ -30,8 +30,17 @@ from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
-from stockcust_analysis.measures.bases import Request, as_of_dates, require_comparable
+from stockcust_analysis.measures.bases import (
+    RULE_COLUMNS,
+    Request,
+    as_of_dates,
+    require_comparable,
+    require_one_rule,
+    rules_stated,
+    without_columns_of,
+)
 from stockcust_analysis.policy import Policy, as_policy
+from stockcust_analysis.policy.rules import label_of
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -219,12 +228,16 @@ def measure(
             require_comparable(joined, one_day=over is None)
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
             _require_other(by, OF_RESULT)
+            left_out = _leave_out_other_rules(stated, policy, by)
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute
                 return by_cuts(lambda given: call(**given), arguments, by, policy)
 
-            result = answer(stated) if over is None else _series(answer, stated, over)
+            try:
+                result = answer(stated) if over is None else _series(answer, stated, over)
+            except UsageError as error:
+                raise UsageError(f"{error}{left_out}") from None
             drawn = "trend" if over and "measure" in result else chart
             notes = (*several_notes(by), *result.about.notes)
             as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
@@ -235,6 +248,29 @@ def measure(
         return compute_result
 
     return decorate
+
+
+def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequence[str]) -> str:
+    """Take from the stated tables what was made by other rules than are asked for, and say so.
+
+    Asked for are the rules of a policy, scheme or rule that is stated; without any the customers'
+    own columns stand, but for a status, of which there are many rules.
+    """
+    rule, scheme = stated.get("rule"), stated.get("scheme")
+    asked = {"dormancy_rule": label_of(policy.dormancy_rule(rule))}
+    asked = asked if stated.get("policy") is None else policy.labels | (asked if rule else {})
+    asked |= {"tier_rule": label_of(scheme)} if scheme else {}
+    made = {name: rules_stated(stated[name]) for name in _TABLES if name in stated}
+    require_one_rule(made)
+    notes = dict[str, str]()
+    for name, labels in made.items():
+        others = {key: f"{labels[key]}, not {asked[key]}" for key in asked.keys() & labels.keys()}
+        others = {key: text for key, text in others.items() if labels[key] != asked[key]}
+        stated[name] = without_columns_of(stated[name], others, kept)
+        notes |= others
+    said = "; ".join(f"'{RULE_COLUMNS[key][0]}' is by {text}" for key, text in notes.items())
+    advice = "Take the customers from bank.customers(…, policy=…)."
+    return f" Left out as by another rule: {said}. {advice}" if said else ""
 
 
 def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:

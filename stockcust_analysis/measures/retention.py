@@ -19,7 +19,7 @@ from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows,
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
+from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.holdings import warn_of_unknown_products
 from stockcust_analysis.measures.registry import (
     UNKNOWN,
@@ -431,7 +431,7 @@ def _with_beginning(
     first = _first_families(as_lazy(holdings), families)
     if table.implementation.is_pandas_like():
         first = as_lazy(frames.to_pandas(first.to_native()))
-    require_same_engine(table, first)
+    require_joinable(table, first)
     return table.drop(by, strict=False).join(first, on="customer_id", how="left")
 
 

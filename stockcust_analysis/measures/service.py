@@ -21,7 +21,7 @@ from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.measures.bases import (
     Request,
     require_columns,
-    require_same_engine,
+    require_joinable,
     with_base,
 )
 from stockcust_analysis.measures.tiers import tier_name
@@ -166,7 +166,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     """
     require_columns(customers, ["customer_id", "branch_id"], "customers")
     for other in (source.assignments, source.contacts):
-        require_same_engine(customers, other)
+        require_joinable(customers, other)
     if source.managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:

@@ -32,6 +32,8 @@ from stockcust_analysis.measures.bases import (
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
+TIERED_BY = "tier_rule"
+"""The column that tells by which scheme customers have their `tier`."""
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 
 
@@ -70,6 +72,7 @@ def assign_tiers(
     require_columns(table, [scheme.value], "customers")
     require_amounts(table, [scheme.value], "customers")
     tier = tier_name(cents(scheme.value), scheme)
+    table = table.drop(TIERED_BY, strict=False)
     return frames.same_kind(customers, table.with_columns(tier=tier))
 
 
@@ -94,7 +97,8 @@ def tier_counts(
         One row per customer of one as-of date, with the columns of `by` and of the scheme.
     scheme : TierScheme, optional
         Tiers and the AUM column they look at. Default: the policy's, and where the customers have
-        a column `tier` (as from `bank.customers` or `tiers_with_memory`) it stands.
+        a column `tier` (as from `bank.customers` or `tiers_with_memory`) it stands, unless that
+        was made by another scheme than a stated policy's.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     over : "quarter", optional
@@ -303,7 +307,7 @@ def tiers_with_memory(
         periods_known=nw.col("known"),
         by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
     )
-    newest = as_lazy(dated[days[-1]]).drop(*STATE, strict=False)
+    newest = as_lazy(dated[days[-1]]).drop(*STATE, TIERED_BY, strict=False)
     return frames.same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 

@@ -200,7 +200,8 @@ def migration_matrix(
     opening, closing : table
         One row per customer of each date: `customer_id`, the scheme's column in CNY, the columns of
         `by`; `loan_balance` where known. A column `tier` in both (as from `tiers_with_memory`)
-        stands; without it the scheme's borders decide.
+        stands; without it, or where `tier_rule` is another scheme than a stated one, the scheme's
+        borders decide.
     scheme : TierScheme, optional
         Tiers, their order, and the AUM column to judge and to add up; default: the policy's.
     by : str, list of str or None
@@ -262,8 +263,8 @@ def tier_move_rates(
     ----------
     opening, closing : table
         One row per customer of each date: `customer_id`, the scheme's column in CNY, the columns of
-        `by`; `loan_balance` where known. A column `tier` in both stands; without it the scheme's
-        borders decide.
+        `by`; `loan_balance` where known. A column `tier` in both stands; without it, or where
+        `tier_rule` is another scheme than a stated one, the scheme's borders decide.
     scheme : TierScheme, optional
         Tiers, their order, and the AUM column to judge; default: the policy's.
     by : str, list of str or None

@@ -18,7 +18,7 @@ from stockcust_analysis.core.frames import ONE, Groups, Table, after, as_lazy, d
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
+from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy
 
@@ -146,7 +146,7 @@ def worklist_outcomes(
         _state(as_lazy(closing), "closing"),
     )
     for other in facts:
-        require_same_engine(table, other)
+        require_joinable(table, other)
         table = table.join(other, on="customer_id", how="left")
     counts = ("opening_cents", "closing_cents", "contacted", "sold")
     table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)

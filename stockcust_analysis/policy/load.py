@@ -72,7 +72,7 @@ def load_policy(name_or_path: str | Path = DEFAULT, *, check: Check = lambda tab
     Parameters
     ----------
     name_or_path : str or Path
-        `rural_commercial_bank`, or a path that ends in `.toml`.
+        `rural_commercial_bank`, `joint_stock_bank`, or a path that ends in `.toml`.
     check : callable, optional
         Yields further problems of a bank's own file, given its rules as they are written.
 

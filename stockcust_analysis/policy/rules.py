@@ -39,6 +39,18 @@ class Tier:
 class TierScheme:
     """Tiers in ascending order over one AUM column, half-open [lower, upper).
 
+    Parameters
+    ----------
+    name : str
+        What tables and messages call it.
+    tiers : tuple of Tier
+        Each with `name`, `lower` border in CNY (the first 0), and its names `zh` and `en`; `Tier`
+        is in `stockcust_analysis.policy`.
+    value : str
+        Column that is judged, such as `aum_average_quarter`.
+    source : str
+        Where the borders come from.
+
     >>> small, large = Tier("small", 0, "小", "Small"), Tier("large", 100, "大", "Large")
     >>> TierScheme("two", (small, large)).names
     ('small', 'large')
@@ -51,6 +63,8 @@ class TierScheme:
 
     def __post_init__(self) -> None:
         """Refuse a scheme in which some amount would have no tier, or two."""
+        if not all(isinstance(tier, Tier) for tier in self.tiers):
+            refuse(f"tier scheme '{self.name}': ", {"takes Tier(name, lower, zh, en) each": True})
         borders = [tier.lower for tier in self.tiers]
         problems = {
             "must begin at 0 CNY": not borders or borders[0] != 0,
@@ -279,6 +293,26 @@ class Bases:
     effective: float = 10_000
 
 
+def label_of(rule: DormancyRule | TierScheme | Bases | ProductFamilies) -> str:
+    """Return a rule's name, if it has one, and a digest of what it says; the source is no part.
+
+    >>> rules = (DormancyRule("own", cap=cap, idle_months=6) for cap in (500.0, 500, 5_000))
+    >>> first, same, other = map(label_of, rules)
+    >>> first == same, first == other, first.startswith("own#")
+    (True, False, True)
+    """
+    content = asdict(rule)
+    name, _ = content.pop("name", ""), content.pop("source", "")
+    same_numbers = json.loads(json.dumps(content), parse_int=float)  # 500 and 500.0 are one cap
+    return f"{name}#{_digest(same_numbers)[:6]}"
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of rules."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Policy:
     """All rules in force for one evaluation; `load_policy` reads it from a policy file.
@@ -344,8 +378,22 @@ class Policy:
         rules["base"] = ""
         if self.worklists.model is None:
             del rules["worklists"]["model"]
-        content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(content.encode()).hexdigest()
+        return _digest(rules)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return what tells apart the rules by which `bank.customers` makes columns.
+
+        >>> from stockcust_analysis.policy import load_policy
+        >>> sorted(load_policy().labels)
+        ['base_rule', 'dormancy_rule', 'family_rule', 'tier_rule']
+        """
+        return {
+            "dormancy_rule": label_of(self.dormancy),
+            "tier_rule": label_of(self.tiers),
+            "base_rule": label_of(self.bases),
+            "family_rule": label_of(self.families),
+        }
 
     @property
     def members(self) -> dict[str, list[dict[str, Any]]]:

@@ -258,6 +258,9 @@ def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
     assert list(scratch.glob("*.csv"))
     bank.close()
     assert not scratch.exists()
+    for question in (lambda: bank.customers("2026Q3"), lambda: bank.table("holdings")):
+        with pytest.raises(UsageError, match=r"is closed\. Open it again"):
+            question()
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
