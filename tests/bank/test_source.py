@@ -301,9 +301,9 @@ def test_amounts_that_one_file_lacks_are_missed(tiny_bank: TinyBank) -> None:
         evaluate(bank, quarter="2026Q3")
 
 
-def test_an_evaluation_leaves_no_customers_in_the_engine() -> None:
+def test_an_evaluation_leaves_no_customers_in_the_engine(tiny_bank: TinyBank) -> None:
     """Once the measures are there, the customers of no quarter are held any longer."""
-    with open_bank("data/sample") as bank:
+    with open_bank(tiny_bank()) as bank:
         connection = bank._engine.connection  # type: ignore[attr-defined]
         before = connection.sql("FROM duckdb_tables()").fetchall()
         evaluate(bank, quarter="2026Q3")
