@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 from warnings import warn
@@ -398,8 +397,8 @@ class Report:
         """Draw what was found with its 95 % intervals; `.save("slide.png")` writes the axes."""
         chosen = language or chosen_language()
         title = sentence(f"title_{type(self).__name__}", chosen)
-        charts = import_module("stockcust_analysis.plot")
-        return charts.intervals(self.chart_rows(chosen), title=title, language=chosen, ax=ax)
+        drawn = {"title": title, "language": chosen, "ax": ax}
+        return presentation().draw_intervals(self.chart_rows(chosen), **drawn)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the report's tables by name."""

@@ -158,6 +158,11 @@ def draw(result: Result, **options: Any) -> Axes:
     return axes
 
 
+def draw_intervals(rows: pd.DataFrame, **options: Any) -> Any:
+    """Draw what a model reports: shares with their intervals."""
+    return import_module("stockcust_analysis.plot").intervals(rows, **options)
+
+
 def _chart_of_groups(result: Result, measure: str | None) -> str:
     """Return the chart of several groups; "" where they are the members of one measure alone."""
     by = {*result.columns[: result.columns.get_loc("measure")]}
