@@ -28,7 +28,7 @@ PAGE = (
     "from stockcust_analysis.show import branch_figures, branch_tables\n"
     "from stockcust_analysis.show.pages import open_branch_page\n"
     "page = open_branch_page('reports/2026Q3/evaluation', branch_id='001', language='zh')",
-    "branch_figures.lorenz_figure(page)",
+    "branch_figures.aum_figure(page)",
     "branch_tables.measure_table(page, 'sensitivity')",
 )
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
