@@ -171,6 +171,8 @@ class BankTables:
 
     def __repr__(self) -> str:
         """Return what is held, and how to go on."""
+        if self._is_closed:
+            return f"<Bank {self.name!r}, closed>"
         quarters = [str(quarter) for quarter in self.quarters]
         span = f"{quarters[0]} to {quarters[-1]} ({len(quarters)})" if quarters else "none"
         last = quarters[-1] if quarters else "2026Q3"

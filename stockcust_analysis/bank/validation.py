@@ -455,8 +455,7 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        sound = {*self.names} - self.unread
-        twice = self._count_duplicates(key) if key and {*key} <= sound else 0
+        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             remedy = DIGITS_LOST if has_rounded(self.rows, key) else remedy
@@ -469,7 +468,10 @@ class _TableCheck:
         return problems
 
     def _count_duplicates(self, key: list[str]) -> int:
-        """Return how many rows have the key of another row before them."""
+        """Return how many rows have the key of another row before them, where it can be read."""
+        if self.unread & {*key}:
+            known = self.rows.select(*key).drop_nulls()
+            return height(known) - height(known.unique())
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
             is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
@@ -497,4 +499,6 @@ def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     """Return the step from numbered rows to the last row of each key that occurs twice."""
     number, last = nw.len().alias("n"), nw.col(POSITION).max()
-    return lambda rows: rows.group_by(*key).agg(number, last).filter(nw.col("n") > 1)
+    return lambda rows: (
+        rows.drop_nulls(key).group_by(*key).agg(number, last).filter(nw.col("n") > 1)
+    )

@@ -112,8 +112,6 @@ def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = Tr
     many numbers were joined, or which one a row had.
     """
     given = {name: frames.as_lazy(frame) for name, frame in tables.items() if frame is not None}
-    for one, other in pairwise(given):
-        require_joinable(given[one], given[other], (one, other))
     by_person: dict[bool, list[str]] = {True: [], False: []}
     for name, table in given.items():
         columns = table.collect_schema().names()
@@ -126,6 +124,8 @@ def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = Tr
             "policy=…) and bank.snapshot('holdings', as_of=…, policy=…); or leave holdings and "
             "contacts out, as the bank's customers know what they hold."
         )
+    for one, other in pairwise(given):
+        require_joinable(given[one], given[other], (one, other))
     if one_day and "closing" in tables:
         _require_order(tables["opening"], tables["closing"])
 

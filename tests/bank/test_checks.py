@@ -166,6 +166,14 @@ def test_all_problems_come_at_once(tiny_bank: TinyBank) -> None:
     assert str(caught.value).startswith("4 problems in 3 tables of")
 
 
+def test_an_empty_number_hides_no_row_that_comes_twice(tiny_bank: TinyBank) -> None:
+    """A customer without a number in row 8, and one of June twice in row 3: both are named."""
+    customers = CUSTOMERS.replace("2026-06-30,C2", "2026-06-30,C1").replace(",C4,", ",,")
+    message = message_of(tiny_bank(customers=customers))
+    assert "customers.customer_id: 1 row (first: 8): " in message
+    assert "customers: 1 row (first: 3): the key (as_of, customer_id) occurs twice" in message
+
+
 def test_moves_that_cannot_be_followed_are_named(tiny_bank: TinyBank) -> None:
     """Unknown customers and branches, moves to nowhere, twice on a day, and a split without any."""
     moves = "C9,001,002", "C1,001,001", "C3,002,001", "C3,002,001", "C4,002,009"

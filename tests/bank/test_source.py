@@ -269,6 +269,7 @@ def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
     for question in (lambda: bank.customers("2026Q3"), lambda: bank.table("holdings")):
         with pytest.raises(UsageError, match=r"is closed\. Open it again"):
             question()
+    assert repr(bank).endswith(", closed>")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
