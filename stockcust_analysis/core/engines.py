@@ -51,6 +51,9 @@ _NUMBERS = count(1)
 class Engine:
     """Where a bank's tables are computed: here frames in this process, at once."""
 
+    rows_at_once = 2_000_000
+    """Customer-quarters measured in one pass; above that one pass only costs memory."""
+
     def materialize(self, frame: Frame) -> Frame:
         """Compute a shared step once and hold its result until `release` or `close`."""
         return frame
@@ -148,8 +151,12 @@ class DatabaseEngine(Engine):
 
 @dataclass
 class SparkEngine(Engine):
-    """A Spark session that the caller started and will stop."""
+    """A Spark session that the caller started and will stop.
 
+    To plan and compile a query costs seconds whatever its rows: one pass for all quarters.
+    """
+
+    rows_at_once: int = 10**9
     frames: list[Any] = field(default_factory=list)
 
     def materialize(self, frame: Frame) -> Frame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -14,7 +13,7 @@ import pytest
 
 import stockcust_analysis as sca
 from stockcust_analysis.bank.sample import make_bank
-from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
@@ -36,7 +35,6 @@ version = "1"
 name = "half_a_year"
 months_to_downgrade = 6
 """
-evaluate_module = sys.modules[evaluate.__module__]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +61,7 @@ def policy(tmp_path: Path) -> Policy:
 def one_quarter_at_once() -> Iterator[None]:
     """Let every quarter be measured in a chunk of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
+        patch.setattr(Bank, "rows_at_once", 1)
         yield
 
 
