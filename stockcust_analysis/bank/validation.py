@@ -167,8 +167,11 @@ def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
         keys = reference.target.contract.name, *reference.theirs
         targets.setdefault(keys, []).append(reference)
     for entries in targets.values():
-        by_hash = isinstance(engine, DuckDBEngine)
-        for entry in _find_by_hash(entries, engine) if by_hash else _find_by_key(entries):
+        if isinstance(engine, DuckDBEngine):
+            found = _find_by_hash(entries, engine)
+        else:
+            found = _find_by_key(entries)
+        for entry in found:
             entry.count()
 
 

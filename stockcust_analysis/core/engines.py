@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -159,6 +160,10 @@ class SparkEngine(Engine):
     rows_at_once: int = 10**9
     frames: list[Any] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Let PySpark not note where each expression stands: some ten calls of Java for each."""
+        _note_places(False)
+
     def materialize(self, frame: Frame) -> Frame:
         """Compute the step, which counting does, and let the executors hold it."""
         self.frames.append(frame.persist())
@@ -172,9 +177,17 @@ class SparkEngine(Engine):
 
     def close(self) -> None:
         """Let the executors forget all steps."""
+        _note_places(None)  # as the session says
         with suppress(Exception):
             for frame in self.frames:
                 frame.unpersist()
+
+
+def _note_places(stated: bool | None) -> None:
+    """Switch what a setting of Spark (dataFrameDebugging) switches before a session begins."""
+    with suppress(ImportError):
+        utils: Any = import_module("pyspark.errors.utils")
+        utils._enable_debugging_cache = stated
 
 
 @contextmanager
