@@ -46,7 +46,7 @@ _PUBLIC = {
     "policy": ["DormancyRule", "Policy", "TierScheme", "load_policy"],
 }
 # What a measure returns shows itself by a layer above its own: here alone all layers are known.
-core.presentation = f"{__name__}.show.results"
+core.presentation, core.charts = f"{__name__}.show.results", f"{__name__}.plot"
 _HOME_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(["__version__", "plot", *_HOME_OF])
 

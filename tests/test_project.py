@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,10 +110,21 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Return every node of a module's code."""
+    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+def every_node() -> Iterator[tuple[Path, ast.AST]]:
+    """Yield every node of the package's code, with its module."""
+    return ((path, node) for path in modules() for node in nodes_of(path))
+
+
 def imported_from(path: Path) -> set[str]:
     """Return the packages and modules directly under this package that a module imports from."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -121,16 +134,15 @@ def imported_from(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
+def test_imports_point_one_way() -> None:
     """A module imports only from its own layer and from those before it."""
-    layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if layer in INDEPENDENT:
-        assert imported_from(path) <= {layer, *INDEPENDENT[layer]}
-    if layer not in LAYERS:
-        return
-    for target in imported_from(path) - {*INDEPENDENT}:
-        assert LAYERS.get(target, 0) <= LAYERS[layer], f"{layer} must not import {target}"
+    for path in modules():
+        layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if layer in INDEPENDENT:
+            assert imported_from(path) <= {layer, *INDEPENDENT[layer]}, path
+        if layer in LAYERS:
+            for target in imported_from(path) - {*INDEPENDENT}:
+                assert LAYERS.get(target, 0) <= LAYERS[layer], f"{path} must not import {target}"
 
 
 def dotted(path: Path) -> str:
@@ -141,7 +153,7 @@ def dotted(path: Path) -> str:
 def modules_imported(path: Path, names: set[str]) -> set[str]:
     """Return which modules one imports: anywhere in it, for types alone, or by name as text."""
     imported: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             full = {f"{node.module}.{alias.name}" for alias in node.names}
             imported |= full if full <= names else {*full, str(node.module)}
@@ -160,27 +172,26 @@ def test_no_imports_run_in_a_circle() -> None:
     assert {*TopologicalSorter(graph).static_order()} == {*names}
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_what_is_imported_is_there(path: Path) -> None:
+def test_what_is_imported_is_there() -> None:
     """Imports inside functions, too, name modules of the package and what is in them."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, node in every_node():
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
             module = importlib.import_module(node.module or "")
             for name in (alias.name for alias in node.names):
-                assert hasattr(module, name) or find_spec(f"{node.module}.{name}"), name
+                there = hasattr(module, name) or find_spec(f"{node.module}.{name}")
+                assert there, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_modules_and_functions_stay_small(path: Path) -> None:
+def test_modules_and_functions_stay_small() -> None:
     """A module has at most 500 lines and a function at most 40 lines of body."""
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 500
-    for node in ast.walk(ast.parse(text)):
+    for path in modules():
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
+    for path, node in every_node():
         if isinstance(node, ast.FunctionDef):
             documented = ast.get_docstring(node) is not None and len(node.body) > 1
             first = node.body[1 if documented else 0]
             length = (node.end_lineno or 0) - first.lineno + 1
-            assert length <= 40, f"{node.name} has {length} lines"
+            assert length <= 40, f"{node.name} of {path} has {length} lines"
 
 
 def lines_of_code(path: Path) -> int:

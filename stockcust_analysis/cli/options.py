@@ -110,4 +110,5 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
 READING = in_order(MAPPING, LAYOUT, MEMORY)
+HOW_TO_READ = ("mapping", "layout", "memory_limit")
 RUN_OPTIONS = in_order(POLICY, READING, FIRST, FOLDER_OPTIONS)

@@ -41,33 +41,25 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(
-        data: str,
-        quarter: str,
-        as_of: datetime | None,
-        mapping: Path | None,
-        layout: str | None,
-        memory_limit: str,
-        file_mode: int,
-        group: str,
-        out: Path,
-        plan: bool = False,
-        **requested: Any,
+        data: str, quarter: str, as_of: datetime | None, out: Path, plan: bool = False, **given: Any
     ) -> None:
         from stockcust_analysis.bank.source import open_bank
         from stockcust_analysis.core.files import SOCKET_PATH, WorkingFolder, all_temporary_files_in
         from stockcust_analysis.report.plan import ReportOptions
 
         quarter = _named_quarter(quarter, as_of)
+        reading = {name: given.pop(name) for name in options.HOW_TO_READ}
+        given["access"] = Access(given.pop("file_mode"), given.pop("group"))
         # A grammar of addresses that no notebook has; it takes a second to build.
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         gc.set_threshold(100_000)  # tables and pages make many objects, and few cycles
         # A scheduler's request to end is the same wish as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
+        settings = ReportOptions(quarter=quarter, **given)
         with (
             WorkingFolder(SOCKET_PATH) as scratch,
             all_temporary_files_in(scratch),
-            open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
+            open_bank(data, **reading) as bank,
         ):
             settings = replace(settings, quarter=_resolve(bank, quarter))
             command(bank, settings, out, plan)

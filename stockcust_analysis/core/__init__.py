@@ -3,5 +3,5 @@
 Nothing here knows a bank, a policy or a measure. A rule of customers belongs in `measures`.
 """
 
-presentation = ""
-"""The module that shows results in words, charts and workbooks: set by who knows all layers."""
+presentation = charts = ""
+"""The modules of words and workbooks, and of charts: set by who knows all layers."""

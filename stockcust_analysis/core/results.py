@@ -165,7 +165,7 @@ class Result(pd.DataFrame):
             )
         cells = self.to_pandas().set_index(keys)[values]
         table: Any = cells.unstack(group_names(columns), sort=False)
-        order, members = presentation().result_words.policy_order, self.about.members
+        order, members = presentation().policy_order, self.about.members
         down, across = (order(axis.to_frame(index=False), members) for axis in table.axes)
         ordered: pd.DataFrame = table.iloc[down, across]
         return ordered
@@ -205,5 +205,10 @@ class Result(pd.DataFrame):
 
 
 def presentation() -> Any:
-    """Return the module that knows words, charts and workbooks, loaded when it is needed."""
+    """Return the module that knows words and workbooks, loaded when it is needed."""
     return import_module(core.presentation)
+
+
+def charts() -> Any:
+    """Return the module of all charts, loaded when one is drawn."""
+    return import_module(core.charts)

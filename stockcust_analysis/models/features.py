@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 from warnings import warn
@@ -27,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
-from stockcust_analysis.core.results import Result, chosen_language, presentation
+from stockcust_analysis.core.results import Result, charts, chosen_language, presentation
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.models import inputs
@@ -398,8 +397,7 @@ class Report:
         """Draw what was found with its 95 % intervals; `.save("slide.png")` writes the axes."""
         chosen = language or chosen_language()
         title = sentence(f"title_{type(self).__name__}", chosen)
-        charts = import_module("stockcust_analysis.plot")
-        return charts.intervals(self.chart_rows(chosen), title=title, language=chosen, ax=ax)
+        return charts().intervals(self.chart_rows(chosen), title=title, language=chosen, ax=ax)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the report's tables by name."""

@@ -20,16 +20,7 @@ from zipfile import ZipFile
 
 import pandas as pd
 
-from stockcust_analysis.core.files import (
-    SOCKET_PATH,
-    Access,
-    WorkingFolder,
-    access,
-    exclusive_lock,
-    sha256,
-    write_bytes,
-    write_text,
-)
+from stockcust_analysis.core import files
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import read_manifest
@@ -53,9 +44,9 @@ class Recipient:
     group: str = ""
 
     @property
-    def access(self) -> Access:
+    def access(self) -> files.Access:
         """The rights of the files."""
-        return Access(int(self.mode, 8), self.group)
+        return files.Access(int(self.mode, 8), self.group)
 
 
 def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str], list[str]]:
@@ -84,13 +75,13 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         Any of this cannot be done as stated; all problems at once, and nothing is written.
     """
     what = f"'{run}'"
-    with exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
+    with files.exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
         facts = read_manifest(run)
         problems: list[str] = (
             [] if by.strip() and by.isprintable() else ["--by: name who delivers."]
         )
         parties = _read(recipients, facts["branches"], problems)
-        files = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
+        owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
         if problems:
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
             raise UsageError(f"nothing was delivered from {what}:\n{lines}")
@@ -102,7 +93,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
             mark = " · ".join(parts)
-            rows = _hand_over(recipients.parent, party, files[branch], common, mark)
+            rows = _hand_over(recipients.parent, party, owned[branch], common, mark)
             _add_receipts(run / RECEIPTS / f"{on.isoformat()}.csv", rows)
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
@@ -143,7 +134,7 @@ def _wrong(beside: Path, party: Recipient) -> Iterator[str]:
     if not _MODE.fullmatch(party.mode) or int(party.mode, 8) & 0o700 != 0o600:
         yield f"mode: '{party.mode}' is no mode of a file. Write 600, or 640 for a group."
     elif party.group:
-        with WorkingFolder(SOCKET_PATH) as folder:
+        with files.WorkingFolder(files.SOCKET_PATH) as folder:
             try:
                 party.access.give(folder)
             except UsageError as error:
@@ -155,27 +146,27 @@ def _files_of(
 ) -> list[Path]:
     """Return a branch's files, after adding which are not as the manifest knows them."""
     start = f"branches/{folder_name(branch)}/"
-    files = {run / name: known for name, known in outputs.items() if name.startswith(start)}
-    for path, known in files.items():
+    owned = {run / name: known for name, known in outputs.items() if name.startswith(start)}
+    for path, known in owned.items():
         if not path.is_file():
             problems.append(f"{path.relative_to(run)} is missing. Run `stockcust report` again.")
-        elif sha256(path) != known:
+        elif files.sha256(path) != known:
             problems.append(f"{path.relative_to(run)} was changed after the run.")
-    return [*files]
+    return [*owned]
 
 
 def _hand_over(
-    beside: Path, party: Recipient, files: list[Path], facts: Mapping[str, str], mark: str
+    beside: Path, party: Recipient, owned: list[Path], facts: Mapping[str, str], mark: str
 ) -> list[dict[str, str]]:
     """Write a branch's files into its place, the receipt last, and return its rows."""
     place, rows = (beside / party.folder).resolve(), []
     contents = {
         path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
-        for path in files
+        for path in owned
     }
-    with access(party.access):
+    with files.access(party.access):
         for name, content in contents.items():
-            write_bytes(place / name, content)
+            files.write_bytes(place / name, content)
             digest = hashlib.sha256(content).hexdigest()
             own = {"file": name, "sha256": digest, "recipient": party.recipient}
             rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
@@ -211,4 +202,4 @@ def _add_receipts(path: Path, rows: list[dict[str, str]]) -> None:
         earlier = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         receipts = pd.concat([earlier, receipts])
     receipts = receipts.drop_duplicates().sort_values([*_RECEIPT])
-    write_text(path, "\ufeff" + receipts.to_csv(index=False, lineterminator="\n"))
+    files.write_text(path, "\ufeff" + receipts.to_csv(index=False, lineterminator="\n"))

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pypandoc
 
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.show.blocks import natural_alignment
+from stockcust_analysis.show.blocks import Alignment, Column, Table, natural_alignment
 
 Block = dict[str, Any]
 Inline = str | dict[str, Any]
@@ -129,22 +129,16 @@ def _table(content: Any) -> Block:
     ]
     labels = (heads[-1] + [""] * width)[:width]
     columns = [
-        {"label": label, "align": _side(spec[0]["t"], [row[i] for row in rows]), "group": ""}
+        Column(label, _side(spec[0]["t"], [row[i] for row in rows]))
         for i, (label, spec) in enumerate(zip(labels, specs, strict=True))
     ]
-    return {
-        "kind": "table",
-        "caption": _one_line(caption[1]),
-        "unit": "",
-        "note": "",
-        "columns": columns,
-        "rows": rows,
-        "emphasised": [],
-    }
+    table = Table(_one_line(caption[1]), tuple(columns), tuple(map(tuple, rows)))
+    return {"kind": "table", **table.payload()}
 
 
-def _side(alignment: str, cells: Sequence[str]) -> str:
+def _side(alignment: str, cells: Sequence[str]) -> Alignment:
     """Return where a column's cells stand: as the author says, else numbers right, words left."""
+    sides: dict[str, Alignment]
     sides = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center"}
     return sides.get(alignment) or natural_alignment(cells)
 

@@ -20,29 +20,14 @@ from typing import Any, Final
 
 from stockcust_analysis.bank.customers import reporting_branches
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.core.files import (
-    SOCKET_PATH,
-    WorkingFolder,
-    access,
-    exclusive_lock,
-    give_tree,
-    remove_unfinished,
-    sha256,
-)
+from stockcust_analysis.core import files
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, StockcustError
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.report import manifest, plan
+from stockcust_analysis.report import manifest, plan, render
 from stockcust_analysis.report.manifest import EvaluationCache
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
-from stockcust_analysis.report.render import (
-    PageResult,
-    Progress,
-    default_workers,
-    output_errors,
-    run_batch,
-    show_nothing,
-)
+from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
 from stockcust_analysis.show.wording import signatures
 
@@ -83,7 +68,7 @@ def make_reports(
     options: ReportOptions,
     *,
     out: Path,
-    progress: Progress = show_nothing,
+    progress: Progress = render.show_nothing,
     executor: Executor | None = None,
 ) -> ReportRun:
     """Evaluate a quarter and make one PDF per branch, with headquarters' tables beside them.
@@ -149,8 +134,8 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
 
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
-    with WorkingFolder(SOCKET_PATH) as beside:
-        run = _Run(bank, options, folder, show_nothing, time.perf_counter())
+    with files.WorkingFolder(files.SOCKET_PATH) as beside:
+        run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
         jobs = plan.plan_pages(cache.slices, options, folder)
         if options.is_part:
@@ -163,7 +148,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
 
 
 def write_evaluation(
-    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress = show_nothing
+    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress = render.show_nothing
 ) -> EvaluationCache:
     """Evaluate a quarter into its folder, for the pages that other processes will make.
 
@@ -179,9 +164,9 @@ def _locked_run(
 ) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
     lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
-    locked = exclusive_lock(lock, what=f"'{folder}'", rivals=rivals)
-    with output_errors(folder), access(options.access), locked:
-        give_tree(folder)
+    locked = files.exclusive_lock(lock, what=f"'{folder}'", rivals=rivals)
+    with render.output_errors(folder), files.access(options.access), locked:
+        files.give_tree(folder)
         yield _Run(bank, options, folder, progress, time.perf_counter())
 
 
@@ -234,7 +219,7 @@ class _Run:
         if to_make:
             self.progress("branches", 0, len(to_make))
         done = itertools.count(1)
-        results = run_batch(
+        results = render.run_batch(
             _with_slices(to_make, cache),
             executor=executor,
             workers=self.options.workers,
@@ -253,7 +238,7 @@ class _Run:
         from stockcust_analysis.report.headquarters import write_headquarters
 
         for folder in (self.folder, self.folder / plan.RECORDS):
-            remove_unfinished(folder)
+            files.remove_unfinished(folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
         all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
@@ -367,7 +352,7 @@ def verify_folder(
     facts = manifest.read_manifest(folder)
     differences = _compare_files(folder, facts["outputs"])
     if data is None:
-        return differences + _print_again(folder, facts, workers or default_workers())
+        return differences + _print_again(folder, facts, workers or render.default_workers())
     return differences + _make_again(facts, data, mapping, layout, workers)
 
 
@@ -377,7 +362,7 @@ def _compare_files(folder: Path, outputs: dict[str, str]) -> list[str]:
     for name, expected in outputs.items():
         if not (folder / name).is_file():
             differences.append(f"{name} is missing.")
-        elif sha256(folder / name) != expected:
+        elif files.sha256(folder / name) != expected:
             differences.append(f"{name} was changed after the run.")
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
@@ -425,7 +410,8 @@ def _make_again(
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     options, status = ReportOptions(**facts["parameters"], workers=workers), facts["status"]
     people = plan.people_of(_pages_of(facts), status)
-    with WorkingFolder(SOCKET_PATH) as out, open_bank(data, mapping=mapping, layout=layout) as bank:
+    bank = open_bank(data, mapping=mapping, layout=layout)
+    with files.WorkingFolder(files.SOCKET_PATH) as out, bank:
         # One status after the other, each by who gave it.
         for given in [name for name in plan.STATUSES if name in people or name == status]:
             signed = replace(options, status=given, by=people.get(given, ""))

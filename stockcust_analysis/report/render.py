@@ -21,16 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stockcust_analysis import errors
-from stockcust_analysis.core.files import (
-    SOCKET_PATH,
-    WorkingFolder,
-    access,
-    atomic_write,
-    remove_unfinished,
-    sha256,
-    write_bytes,
-    write_json,
-)
+from stockcust_analysis.core import files
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord
 from stockcust_analysis.show.wording import signatures
 
@@ -89,7 +80,7 @@ def render_page(job: PageJob) -> PageResult:
         Files cannot be written at all.
     """
     started = time.perf_counter()
-    with output_errors(job.folder), access(job.options.access):
+    with output_errors(job.folder), files.access(job.options.access):
         result = _attempt(job, attempt=1)
     return replace(result, seconds=time.perf_counter() - started)
 
@@ -108,7 +99,7 @@ def output_errors(folder: Path) -> Iterator[None]:
 def _attempt(job: PageJob, attempt: int) -> PageResult:
     from nbclient.exceptions import DeadKernelError
 
-    with WorkingFolder(SOCKET_PATH) as folder:
+    with files.WorkingFolder(files.SOCKET_PATH) as folder:
         executed = folder / "report.ipynb"
         try:
             return replace(_make_page(job, executed), attempts=attempt)
@@ -129,7 +120,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
 
     started = time.perf_counter()
     for folder in (job.folder, job.failed_folder):
-        remove_unfinished(folder)
+        files.remove_unfinished(folder)
     (pdf_path, notebook_path), options = job.files, job.options
     facts: dict[str, Any] = {}
     if job.action == "run":
@@ -145,19 +136,19 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         substitutes=job.substitutes,
     )
     if job.action == "run":
-        write_bytes(notebook_path, executed.read_bytes())
-    write_bytes(pdf_path, pdf)
+        files.write_bytes(notebook_path, executed.read_bytes())
+    files.write_bytes(pdf_path, pdf)
     record = PageRecord(
         job.branch_id,
         job.made_from,
         options.status,
-        files={path.name: sha256(path) for path in job.files},
+        files={path.name: files.sha256(path) for path in job.files},
         seconds=round(time.perf_counter() - started, 2),
         people=job.people,
         look=job.look,
         **facts,
     )
-    write_json(job.record, asdict(record))
+    files.write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
     return PageResult(job.branch_id, record.seconds, job.files, action=job.action)
 
@@ -213,7 +204,7 @@ def _save_failed_notebook(job: PageJob, executed: Path) -> str:
         job.folder.rmdir()
     if not executed.exists():
         return ""
-    with atomic_write(job.failed_folder / "report.ipynb") as beside:
+    with files.atomic_write(job.failed_folder / "report.ipynb") as beside:
         shutil.copyfile(executed, beside)
     return f" See {job.failed_folder.name}/report.ipynb under 'failed'."
 

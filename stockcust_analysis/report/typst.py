@@ -18,10 +18,9 @@ import logging
 import math
 import re
 import tempfile
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -32,6 +31,7 @@ import typst
 from fontTools.ttLib import TTFont
 
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
+from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
 
 logger = logging.getLogger(__name__)
@@ -227,17 +227,6 @@ def svg_texts(svg: bytes) -> Iterator[str]:
         yield "".join(element.itertext())
 
 
-COLOURS: Final = {
-    "brand": "#1F4E79",
-    "accent": "#C2680F",
-    "ink": "#1F2933",
-    "quiet": "#5B6875",
-    "hairline": "#CBD2D9",
-    "wash": "#F4F7FA",
-    "lighter": "#9DB8D2",
-}
-"""The look without a bank's own: blue against orange, safe for colour-blind readers."""
-
 # What is written must stand out from white paper (WCAG 2.2, 1.4.3: at least 4.5 to 1).
 _WRITTEN: Final = {"brand": 4.5, "ink": 7.0, "quiet": 4.5, "accent": 3.0}
 _BOLD_FROM: Final = 600
@@ -246,19 +235,44 @@ _CHARTED: Final = {"1f4e79": "brand", "9db8d2": "lighter", "d9822b": "accent", "
 
 
 @dataclass(frozen=True)
-class Brand:
-    """Colours by name, a logo, and a font family that goes before the report's own."""
+class Colours:
+    """The look without a bank's own: blue against orange, safe for colour-blind readers."""
 
-    colours: dict[str, str] = field(default_factory=lambda: dict(COLOURS))
-    logo: Path | None = None
+    brand: str = "#1F4E79"
+    accent: str = "#C2680F"
+    ink: str = "#1F2933"
+    quiet: str = "#5B6875"
+    hairline: str = "#CBD2D9"
+    wash: str = "#F4F7FA"
+    lighter: str = "#9DB8D2"
+
+
+@dataclass(frozen=True)
+class Fonts:
+    """A font family that goes before the report's own, and the paths of its files."""
+
     family: str = ""
-    font_files: tuple[Path, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brand:
+    """What may stand in a brand file: colours, the path of a logo, fonts."""
+
+    colours: Colours = Colours()
+    logo: str = ""
+    fonts: Fonts = Fonts()
+
+    @property
+    def font_files(self) -> tuple[Path, ...]:
+        """The files of its fonts."""
+        return tuple(map(Path, self.fonts.files))
 
     @property
     def look(self) -> bytes:
         """The Typst file that the layout takes its colours, fonts and logo from."""
-        lines = [f"#let {name} = rgb({literal(code)})" for name, code in self.colours.items()]
-        fonts = [*([self.family] if self.family else []), FONT_FAMILY]
+        lines = [f"#let {name} = rgb({literal(code)})" for name, code in vars(self.colours).items()]
+        fonts = [*filter(None, [self.fonts.family]), FONT_FAMILY]
         logo = self._logo_name or None
         lines += [f"#let fonts = {literal(fonts)}", f"#let logo = {literal(logo)}"]
         return ("\n".join(lines) + "\n").encode()
@@ -266,7 +280,7 @@ class Brand:
     @property
     def files(self) -> dict[str, bytes]:
         """The files that stand beside the source: the look, and the logo if there is one."""
-        logo = {self._logo_name: self.logo.read_bytes()} if self.logo else {}
+        logo = {self._logo_name: Path(self.logo).read_bytes()} if self.logo else {}
         return {"look.typ": self.look, **logo}
 
     @property
@@ -276,12 +290,12 @@ class Brand:
 
     @property
     def _logo_name(self) -> str:
-        return f"logo{self.logo.suffix}" if self.logo else ""
+        return f"logo{Path(self.logo).suffix}" if self.logo else ""
 
     def paint(self, drawing: bytes) -> bytes:
         """Return a chart in the brand's colours."""
-        new = {old: self.colours[name] for old, name in _CHARTED.items()}
-        new = {old: code for old, code in new.items() if code != COLOURS[_CHARTED[old]]}
+        own, shipped = vars(self.colours), vars(Colours())
+        new = {old: own[name] for old, name in _CHARTED.items() if own[name] != shipped[name]}
         if not new:
             return drawing
         pattern = re.compile("#(" + "|".join(new) + r")\b", re.IGNORECASE)
@@ -296,38 +310,28 @@ def load_brand(path: str | Path) -> Brand:
     ------
     UsageError
         All that is wrong: unknown names, colours that are none or too pale to be read, a missing
-        logo or font file, a family without a bold weight.
+        logo or font file, a family without a bold weight. PolicyError where it is no TOML.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "brand.toml")
     ...     _ = file.write_text('[colours]\nbrand = "#0B5D3B"')
-    ...     load_brand(file).colours["brand"]
+    ...     load_brand(file).colours.brand
     '#0B5D3B'
     """
-    file = Path(path)
-    try:
-        given: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise UsageError(f"the brand file '{file}' is not UTF-8. Save it as UTF-8.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"the brand file '{file}' cannot be read: {error}.") from error
-    if wrong := _wrong_kinds(given):
-        raise UsageError(f"the brand file '{file}': {'; '.join(wrong)}.")
-    colours = dict(given.get("colours", {}))
-    logo = given.get("logo") or colours.pop("logo", None)
-    fonts = given.get("fonts", {})
-    brand = Brand(
-        colours={**COLOURS, **colours},
-        logo=file.parent / logo if logo else None,
-        family=fonts.get("family", ""),
-        font_files=tuple(file.parent / name for name in fonts.get("files", [])),
-    )
-    unknown = sorted({*given} - {"colours", "logo", "fonts"} | {*fonts} - {"family", "files"})
-    problems = [f"'{name}' is no part of a brand" for name in unknown]
-    problems += _colour_problems(brand.colours) + _file_problems(brand)
-    if problems:
-        raise UsageError(f"the brand file '{file}': {'; '.join(problems)}.")
+    file, problems = Path(path), list[str]()
+    table = read_toml(file)
+    colours = table.get("colours")
+    if isinstance(colours, dict) and "logo" in colours:  # written below that heading
+        table.setdefault("logo", colours.pop("logo"))
+    if (brand := build(Brand, table, "", problems)) is not None:
+        beside = tuple(str(file.parent / name) for name in brand.fonts.files)
+        logo = brand.logo and str(file.parent / brand.logo)
+        brand = Brand(brand.colours, logo, Fonts(brand.fonts.family, beside))
+        problems += _colour_problems(brand.colours) + _file_problems(brand)
+    if brand is None or problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise UsageError(f"the brand file '{file}' cannot be followed:\n{listed}")
     return brand
 
 
@@ -340,30 +344,17 @@ def brand_files(path: str) -> tuple[Path, ...]:
         return ()
     if path.endswith(".toml"):
         brand = load_brand(path)
-        return (Path(path), *([brand.logo] if brand.logo else []), *brand.font_files)
+        return (Path(path), *map(Path, filter(None, [brand.logo, *brand.fonts.files])))
     if not path.endswith(".typ") or not Path(path).is_file():
         raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
     return (Path(path),)
 
 
-def _wrong_kinds(given: dict[str, Any]) -> list[str]:
-    """Return which parts of a brand file are of another kind than they should be."""
-    kinds = {"colours": dict, "fonts": dict, "logo": str, "family": str, "files": list}
-    fonts = given.get("fonts")
-    parts = {**given, **(fonts if isinstance(fonts, dict) else {})}
-    wrong = [name for name, kind in kinds.items() if not isinstance(parts.get(name, kind()), kind)]
-    files = parts.get("files", [])
-    if "files" not in wrong and not all(isinstance(name, str) for name in files):
-        wrong.append("files")
-    words = {dict: "a table such as [colours]", str: "text in quotes", list: "a list of names"}
-    return [f"'{name}' is not {words[kinds[name]]}" for name in wrong]
-
-
-def _colour_problems(colours: dict[str, Any]) -> list[str]:
+def _colour_problems(colours: Colours) -> list[str]:
     """Return what is wrong with the colours."""
-    problems = [f"there is no colour '{name}'" for name in colours if name not in COLOURS]
-    for name, code in colours.items():
-        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", str(code)):
+    problems = []
+    for name, code in vars(colours).items():
+        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", code):
             problems.append(f"the colour {name} must look like '#1F4E79'")
         elif (contrast := contrast_with_white(code)) < _WRITTEN.get(name, 0):
             problems.append(
@@ -388,14 +379,14 @@ def contrast_with_white(code: str) -> float:
 
 def _file_problems(brand: Brand) -> list[str]:
     """Return which files are missing, and whether the family lacks its bold."""
-    files = [*([brand.logo] if brand.logo else []), *brand.font_files]
+    files = map(Path, filter(None, [brand.logo, *brand.fonts.files]))
     missing = [f"there is no file '{path.name}' beside it" for path in files if not path.is_file()]
-    if missing or not brand.family:
+    if missing or not brand.fonts.family:
         return missing
     weights = []
     for path in brand.font_files:
         with TTFont(path, lazy=True) as font:
             weights.append(font["OS/2"].usWeightClass)
     if not any(weight >= _BOLD_FROM for weight in weights):
-        return [f"the family '{brand.family}' has no bold among its files; headings need it"]
+        return [f"the family '{brand.fonts.family}' has no bold among its files; headings need it"]
     return []

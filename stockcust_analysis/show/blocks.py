@@ -15,11 +15,12 @@ pages are set in Noto Sans CJK SC (SIL Open Font License) of the `mpl-font` whee
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache
 from html import escape
@@ -61,8 +62,17 @@ def known_language(language: object) -> str:
     return str(language)
 
 
+@dataclass(frozen=True)
+class Block:
+    """What a page consists of: a frozen value that shows itself as data, as HTML and as text."""
+
+    def payload(self) -> dict[str, Any]:
+        """Return the fields as plain values, ready for JSON."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Document:
+class Document(Block):
     """What the page is about: the first output of a printed notebook.
 
     The facts of the cover, of every page's header and footer, and of the PDF's properties.
@@ -129,7 +139,7 @@ class KeyFigure:
 
 
 @dataclass(frozen=True)
-class KeyFigures:
+class KeyFigures(Block):
     """The numbers a manager looks at first, as tiles three abreast.
 
     >>> tiles = KeyFigures([KeyFigure("季日均AUM", "12.6", "亿元", ("环比 ▲ 3.1%",))])
@@ -138,11 +148,6 @@ class KeyFigures:
     """
 
     figures: Sequence[KeyFigure]
-
-    def payload(self) -> dict[str, Any]:
-        """Return the figures as plain values, ready for JSON."""
-        figures = [{**vars(tile), "comparisons": list(tile.comparisons)} for tile in self.figures]
-        return {"figures": figures}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         # Equal widths: left alone, JupyterLab breaks the label of a short tile over several lines.
@@ -172,7 +177,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, init=False)
-class Sentences:
+class Sentences(Block):
     """Conclusions, most important first; plain strings are sentences without a lead.
 
     With an `anchor` they open the chapter to which other sentences lead.
@@ -188,10 +193,6 @@ class Sentences:
         finished = (Sentence(text) if isinstance(text, str) else text for text in sentences)
         object.__setattr__(self, "sentences", tuple(finished))
         object.__setattr__(self, "anchor", anchor)
-
-    def payload(self) -> dict[str, Any]:
-        """Return the sentences as plain values, ready for JSON."""
-        return {"sentences": [dict(vars(text)) for text in self.sentences], "anchor": self.anchor}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         pairs = [(sentence.lead, sentence.text) for sentence in self.sentences]
@@ -212,7 +213,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Block):
     """A finished table (三线表): caption, unit, columns, rows of strings, note.
 
     `emphasised`: positions of the rows in bold, such as a total. The look "steps" is for what is to
@@ -224,18 +225,9 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     unit: str = ""
     note: str = ""
-    emphasised: frozenset[int] = frozenset()
+    emphasised: tuple[int, ...] = ()
     look: Look = "rules"
     half: bool = False
-
-    def payload(self) -> dict[str, Any]:
-        """Return the table as plain values, ready for JSON."""
-        return {
-            **vars(self),
-            "columns": [{**vars(column), "bars": list(column.bars)} for column in self.columns],
-            "rows": [list(row) for row in self.rows],
-            "emphasised": sorted(self.emphasised),
-        }
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         title = "  ".join(filter(None, (self.caption, self.unit)))
@@ -269,8 +261,8 @@ def table(
     >>> shown = table(people, caption="客户数", unit="单位:户", emphasise=[-1])
     >>> shown.rows
     (('城关支行', '1,200'), ('合计', '1,200'))
-    >>> [column.align for column in shown.columns], sorted(shown.emphasised)
-    (['left', 'right'], [1])
+    >>> [column.align for column in shown.columns], shown.emphasised
+    (['left', 'right'], (1,))
     """
     labels, formats, align, groups = labels or {}, formats or {}, align or {}, groups or {}
     group_of = {name: group for group, names in groups.items() for name in names}
@@ -282,7 +274,7 @@ def table(
         side = align.get(key) or natural_alignment(texts)
         columns.append(Column(labels.get(key, key), side, group_of.get(key, "")))
         cells.append(texts)
-    emphasised = frozenset(range(len(frame))[position] for position in emphasise)
+    emphasised = tuple(range(len(frame))[position] for position in emphasise)
     rows = tuple(zip(*cells, strict=True))
     return Table(caption, tuple(columns), rows, unit, note, emphasised, look, half)
 

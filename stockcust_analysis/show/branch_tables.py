@@ -131,7 +131,7 @@ def page_table(
         tuple(columns),
         tuple(zip(*cells, strict=True)),
         unit=wording.unit_note(unit, page.language) if unit else "",
-        emphasised=frozenset(range(len(rows))[position] for position in emphasise),
+        emphasised=tuple(range(len(rows))[position] for position in emphasise),
         **fields,
     )
 

@@ -15,14 +15,13 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.canvas import Source
 
 _COMPARISON, _COMPARED = "evaluate(bank, …).comparison", ["branch_id", "measure", "value"]
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
 _RANKS = ["rank", "rank_low", "rank_high", "rank_of"]
-_FUNNEL = Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS])
-_LEAGUE = Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]])
-_PLACES = Source(_COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"])
+_FUNNEL = canvas.Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS])
+_LEAGUE = canvas.Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]])
+_PLACES = canvas.Source(_COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"])
 _CARD = replace(
     _PLACES,
     call="evaluate(bank, …).scorecard",
@@ -213,7 +212,7 @@ def league(
     return ax
 
 
-def _read_comparison(source: Source, frame: Frame) -> pd.DataFrame:
+def _read_comparison(source: canvas.Source, frame: Frame) -> pd.DataFrame:
     """Return the rows of a comparison; an error if it mixes measures, bases or peer groups."""
     rows = source.read_all(frame)
     for column in ("measure", "base", "peer_group"):

@@ -14,7 +14,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.registry import OF_RESULT
-from stockcust_analysis.show import canvas, result_words, wording
+from stockcust_analysis.show import canvas, results, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_quarters import spread_names
 
@@ -158,13 +158,13 @@ def falls(frame: Frame, *, language: Language = "zh", ax: Axes | None = None) ->
     """
     rows = _FALLS.read_all(frame).sort_values("rank", kind="stable", ignore_index=True)
     unit = wording.money_unit(rows["fall"], language)
-    became = rows["became"].replace(result_words.cell_words("became", language, {}))
+    became = rows["became"].replace(results.cell_words("became", language, {}))
     branch = rows.get("branch_name", rows["branch_id"]).fillna("").astype(str)
     groups = rows["rank"].astype(int).astype(str) + (" · " + branch).where(branch != "", "")
     amounts = pd.Series([wording.format_money(fall, unit) for fall in rows["fall"]], dtype="str")
     shown = rows.assign(value=rows["fall"], group=groups, shown=amounts + " " + became)
     ax = _draw_rows(shown, language, ax)
-    title = result_words.column_word("fall", language)
+    title = results.column_word("fall", language)
     canvas.name_values(ax, f"{title} · {wording.unit_note(unit, language)}")
     if "share_of_falls" in rows:
         share = wording.format_share(rows["share_of_falls"].sum())
@@ -294,7 +294,7 @@ def _value_axis(ax: Axes, rows: pd.DataFrame, language: Language) -> tuple[float
     """Print a trend's value axis, and return its lowest and highest value."""
     low, high = float(rows["value"].min()), float(rows["value"].max())
     measure = str(rows["measure"].iloc[0])
-    top = 1.0 if result_words.kind_of(measure) == "share" and high <= 1 else np.inf
+    top = 1.0 if results.kind_of(measure) == "share" and high <= 1 else np.inf
     room = max(_LEAST_SPAN * abs(high), _LEAST_STEP, 1.1 * (high - low)) - (high - low)
     floor = max(low - room / 2, 0.0) if low >= 0 else low - room / 2
     ceiling = min(floor + room + high - low, top)
@@ -302,7 +302,7 @@ def _value_axis(ax: Axes, rows: pd.DataFrame, language: Language) -> tuple[float
     ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(floor, ceiling))
     ticks = ticks[(ticks >= floor) & (ticks <= ceiling)]
     unit = wording.money_unit(rows["value"], language)
-    ax.set_yticks(ticks, [result_words.format_value(tick, measure, unit) for tick in ticks])
+    ax.set_yticks(ticks, [results.format_value(tick, measure, unit) for tick in ticks])
     return floor, ceiling
 
 
@@ -322,7 +322,7 @@ def _read(
     labels = [rows[cut].astype(str).replace(_words_of(frame, cut, language)) for cut in cuts]
     joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
     unit = wording.money_unit(rows["value"], language)
-    shown = [result_words.format_value(value, chosen, unit) for value in rows["value"]]
+    shown = [results.format_value(value, chosen, unit) for value in rows["value"]]
     return rows.assign(group=joined, shown=shown)
 
 
@@ -335,16 +335,16 @@ def _ordered(labels: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     """Return the labels of a result in the policy's order; of another table as they are."""
     if not isinstance(frame, Result):
         return labels
-    return labels.iloc[result_words.policy_order(labels, frame.about.members)]
+    return labels.iloc[results.policy_order(labels, frame.about.members)]
 
 
 def _words_of(frame: Frame, cut: str, language: Language) -> dict[str, str]:
     """Return what the groups of a column are called."""
     members = frame.about.members if isinstance(frame, Result) else {}
-    return result_words.cell_words(cut, language, members)
+    return results.cell_words(cut, language, members)
 
 
 def _title(rows: pd.DataFrame, language: Language) -> str:
     """Return what the measure is called."""
     name = str(rows["measure"].iloc[0])
-    return result_words.cell_words("measure", language, {}, [name]).get(name, name)
+    return results.cell_words("measure", language, {}, [name]).get(name, name)

@@ -17,18 +17,17 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.canvas import Source
 
 _AUM_SHARES = ("silent_aum_share", "dormant_aum_share")
-_STATUSES = Source(
+_STATUSES = canvas.Source(
     "dormancy_rate(customers, rule, as_of=…)",
     measures=(*wording.STATUS_RATES, *_AUM_SHARES),
     last_quarter=False,
 )
-_ASSETS = Source(
+_ASSETS = canvas.Source(
     "evaluate(bank, …).measures", ["quarter"], measures=[wording.AVERAGE], last_quarter=False
 )
-_SHARES = Source(
+_SHARES = canvas.Source(
     _ASSETS.call,
     ["quarter", "member", "value"],
     key=["member"],
@@ -296,7 +295,7 @@ def slope(
     return ax
 
 
-def _read(source: Source, frame: Frame, group: object) -> tuple[pd.DataFrame, str, str]:
+def _read(source: canvas.Source, frame: Frame, group: object) -> tuple[pd.DataFrame, str, str]:
     """Return the rows of the frame's one measure, its dimension and its name ("" if unnamed)."""
     table = canvas.to_pandas(frame)
     rows = source.read_all(table)

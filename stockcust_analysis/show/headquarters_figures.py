@@ -7,15 +7,10 @@ from typing import Final
 import pandas as pd
 
 from stockcust_analysis import plot
+from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show.blocks import Drawing, Sentence, Sentences
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.headquarters_page import (
-    HeadquartersPage,
-    distinct_ranks,
-    has_distinct_ranks,
-    leading,
-    peers_compared,
-)
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import rows_of
 
 _MOST_FUNNELS: Final = 4
@@ -29,12 +24,12 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     First each exceptional branch's farthest measure, then the leading ones.
     """
     exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
-    ordered = [*exceptional.itertuples(index=False, name=None), *leading(page)]
+    ordered = [*exceptional.itertuples(index=False, name=None), *hq.leading(page)]
     chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]
-    rows = peers_compared(page, measure, base, "lower_95").dropna(subset=["centre"])
+    rows = hq.peers_compared(page, measure, base, "lower_95").dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
@@ -50,12 +45,12 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     How many branches have too few customers to be placed stands below them. Where hardly a branch
     can be told apart from the others, a sentence says so, and names those that can.
     """
-    measure, base = next(iter(leading(page)), ("", ""))
-    rows = peers_compared(page, measure, base, "rank").sort_values(["rank", "branch_id"])
+    measure, base = next(iter(hq.leading(page)), ("", ""))
+    rows = hq.peers_compared(page, measure, base, "rank").sort_values(["rank", "branch_id"])
     placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
     if placed.empty:
         return None
-    if not has_distinct_ranks(page, measure, base):
+    if not hq.has_distinct_ranks(page, measure, base):
         return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
     drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
     alt = page.text(
@@ -71,7 +66,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
 
 def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
     """Say that places cannot be told apart, and name the branches whose can."""
-    apart = distinct_ranks(placed)
+    apart = hq.distinct_ranks(placed)
     measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
     low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
     named = {

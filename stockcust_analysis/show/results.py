@@ -9,7 +9,7 @@ result ──> table_of(result) ──> html, the page's table, text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib import import_module
 from itertools import takewhile
@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.core.files import atomic_write
-from stockcust_analysis.core.results import Result, chosen_language
+from stockcust_analysis.core.results import Result, charts, chosen_language
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.codebook import defined_measures
+from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.measures.registry import OF_RESULT
-from stockcust_analysis.show import result_words, wording
-from stockcust_analysis.show.blocks import MISSING, Table, table
+from stockcust_analysis.policy import load_policy
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import MISSING, Language, Table, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +49,23 @@ _SHARES: Final = (
 )
 _MONEY: Final = ("opening_aum", "closing_aum", "amount", "fall")
 _EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
+# Column → the dimensions of a policy, and the sections of the words, that its entries are from.
+_DIMENSIONS: Final = {
+    **{name: (name,) for name in ("channel", "customer_class", "customer_group")},
+    **dict.fromkeys(("tier", "from", "to"), ("tier",)),
+    **dict.fromkeys(("family_a", "family_b"), ("family",)),
+    "family": ("family", "channel"),
+    "cohort": ("tier", "family", "channel", "customer_group"),
+}
+_CELL_SECTIONS: Final = {
+    **{name: (name,) for name in ("base", "status", "component", "families_held", "rule")},
+    **dict.fromkeys(("from", "to"), ("state",)),
+    "measure": ("measure", "household_measure"),
+    "became": ("component_short",),
+}
+_AGES: Final = ("age_group", "age_band")
+_WITHOUT: Final = "_without_"
+_CODES: Final = {**SYNONYMS["codes"], "branch_type": SYNONYMS["codes"]["type"]}
 
 
 def mimebundle(result: Result) -> dict[str, Any]:
@@ -80,9 +101,7 @@ def table_of(result: Result) -> Table:
         caption="",
         unit=wording.unit_note(unit, language) if money else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={
-            n: result_words.column_word(n, language, result.about.unit) for n in map(str, cells)
-        },
+        labels={n: column_word(n, language, result.about.unit) for n in map(str, cells)},
     )
 
 
@@ -91,12 +110,12 @@ def _in_policy_order(result: Result) -> pd.DataFrame:
     rows = result.to_pandas()
     labels = rows.select_dtypes(exclude="number").columns
     cuts = [*takewhile(lambda name: name in labels and name != "measure", rows)]
-    return rows.iloc[result_words.policy_order(rows[cuts], result.about.members)] if cuts else rows
+    return rows.iloc[policy_order(rows[cuts], result.about.members)] if cuts else rows
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
-    words = {name: result_words.column_word(str(fact), language) for name, fact in facts.items()}
+    words = {name: column_word(str(fact), language) for name, fact in facts.items()}
     return wording.text(key, language, within="result_note").format(**words)
 
 
@@ -115,7 +134,7 @@ def _texts(
         return [wording.format_number(value, decimals=2) for value in values]
     if pd.api.types.is_integer_dtype(rows[column].dtype):
         return [wording.format_count(value) for value in values]
-    words = result_words.cell_words(column, language, result.about.members, values)
+    words = cell_words(column, language, result.about.members, values)
     return [MISSING if pd.isna(v) else words.get(str(v), str(v)) for v in values]
 
 
@@ -124,17 +143,17 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
     return [
-        result_words.format_value(value, name, units[name])
+        format_value(value, name, units[name])
         for name, value in zip(names, rows["value"].astype(float), strict=True)
     ]
 
 
 def draw(result: Result, **options: Any) -> Axes:
     """Draw a result by the chart that is natural for it."""
-    charts, name = import_module("stockcust_analysis.plot"), result.about.chart
+    plot, name = charts(), result.about.chart
     if not name:
         raise UsageError(
-            f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
+            f"no chart is natural for this table; sca.plot has {', '.join(plot.__all__)}."
         )
     if "measure" not in result and "quarter" in result and result["quarter"].nunique() > 1:
         raise UsageError(
@@ -151,7 +170,7 @@ def draw(result: Result, **options: Any) -> Axes:
             options = {"measure": leading, **options}
             drawn = Result(_in_policy_order(result))
             drawn.about = result.about
-    axes: Axes = getattr(charts, name)(drawn, **options)
+    axes: Axes = getattr(plot, name)(drawn, **options)
     notes = [sentence(*note, options["language"]) for note in result.about.notes]
     for line in (_caption(result, options), *notes):
         import_module("stockcust_analysis.show.canvas").add_line(axes, line)
@@ -176,7 +195,7 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
         rows = rows[(rows["measure"] == options["measure"]) & rows["value"].notna()]
     facts: dict[str, dict[str, str]] = {}
     if "base" in rows and rows["base"].nunique() == 1:
-        bases = result_words.cell_words("base", language, {})
+        bases = cell_words("base", language, {})
         base = str(rows["base"].iloc[0])
         facts["caption_base"] = {"base": bases.get(base, base)}
     if "n" in rows and len(rows):
@@ -218,9 +237,9 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
     language: Any = chosen_language()
     rows = Result(_in_policy_order(result))
     for number, name in enumerate(map(str, result.columns)):
-        header = result_words.column_word(name, language, result.about.unit)
+        header = column_word(name, language, result.about.unit)
         sheet.write_string(0, number, header, head)
-        words = result_words.cell_words(name, language, result.about.members, rows[name])
+        words = cell_words(name, language, result.about.members, rows[name])
         for row, value in enumerate(rows[name], start=1):
             if pd.isna(value):
                 continue
@@ -234,5 +253,81 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
 def _kind(result: Result, column: str, row: int) -> str:
     """Return the kind of a cell: share, money, count or another."""
     if column == "value" and "measure" in result:
-        return result_words.kind_of(str(result["measure"].iloc[row]))
+        return kind_of(str(result["measure"].iloc[row]))
     return "share" if column in _SHARES else "money" if column in _MONEY else ""
+
+
+def column_word(name: str, language: Language, unit: str = "") -> str:
+    """Return what a column is called, by the unit that is counted; one's own by its name."""
+    known = wording.section_words("column", language)
+    return known.get(f"{name}_{unit}", known.get(name, name))
+
+
+def cell_words(
+    column: str,
+    language: Language,
+    policy_facts: Mapping[str, Any],
+    entries: Iterable[object] = (),
+) -> dict[str, str]:
+    """Return what the entries of a result's column are called, by a policy or the shipped one.
+
+    >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
+    ('Emptied', '中端')
+    """
+    words = member_words(column, language, policy_facts)
+    # A contract's code is called as banks call it most, which stands first.
+    for code, names in _CODES.get(column, {}).items():
+        words[code] = names[0] if language == "zh" else code.replace("_", " ")
+    for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
+        words |= wording.section_words(section, language)
+    for entry in {*entries} - {*words} if column == "measure" else ():
+        name, _, customers = str(entry).partition(_WITHOUT)
+        if customers and name in words:
+            pattern = wording.text("without", language, within="word")
+            words[str(entry)] = pattern.format(words[name], customers)
+    return words
+
+
+def member_words(
+    column: str, language: Language, policy_facts: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the words for what a policy lists: tiers, families and the like, in its order."""
+    members = policy_facts or load_policy().members
+    words = dict(zip(AGE_GROUPS, AGE_GROUPS, strict=True)) if column in _AGES else {}
+    for dimension in _DIMENSIONS.get(column, ()):
+        words |= wording.policy_words(members, dimension, language)
+    return words
+
+
+def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
+    """Return the positions of rows in the policy's order of their labels; others stand behind.
+
+    Numbers rise, other labels keep the order of the rows.
+    """
+    ranks = []
+    for name in map(str, labels):
+        column = labels[name]
+        others = column.sort_values() if pd.api.types.is_numeric_dtype(column) else column
+        order = dict.fromkeys([*member_words(name, "zh", members), *map(str, others)])
+        ranks.append(column.astype(str).map({label: rank for rank, label in enumerate(order)}))
+    return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
+
+
+def _defined(measure: str) -> str:
+    """Return the measure of the codebook that a variant is like; "" of an unknown one."""
+    name = measure.removeprefix("household_").replace("per_household", "per_customer")
+    names = (name for name in (name, name.partition(_WITHOUT)[0]) if name in defined_measures())
+    return next(names, "")
+
+
+def kind_of(measure: str) -> str:
+    """Return what kind of value a measure has; "" of an unknown one."""
+    name = _defined(measure)
+    return wording.measure_words(name).kind if name else ""
+
+
+def format_value(value: wording.Figure, measure: str, unit: wording.Unit) -> str:
+    """Return a value as its measure is printed; of an unknown measure with three decimals."""
+    if name := _defined(measure):
+        return wording.format_with_unit(value, name, unit)
+    return wording.format_number(value, decimals=3)

@@ -11,16 +11,10 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.bank.sample.bank import LICENCE, ORDERS, file_name
+from stockcust_analysis.bank.sample.bank import LICENCE, ORDERS
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import BankDataError
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
-_TABLES = (
-    "branches branch_successors customers holdings managers assignments contacts transactions "
-    "ledger targets"
-)
-SAMPLE_TABLES = {name: SAMPLE / file_name(name) for name in _TABLES.split()}
 MAPPING = f"[layout.orders]\nXYKSXQKB = {ORDERS['XYKSXQKB']}\n"
 
 

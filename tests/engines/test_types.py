@@ -98,38 +98,38 @@ def arrow_type(kind: str) -> Convert:
     ).astype(pd.ArrowDtype(kinds[kind]))
 
 
+as_categories = with_columns(lambda column: column.astype("category"), "str")
 PANDAS: dict[str, Convert] = {
     "arrow": lambda frame: (
         pytest.importorskip("pyarrow") and frame.convert_dtypes(dtype_backend="pyarrow")
     ),
     "arrow dates": lambda frame: with_columns(arrow_type("date"), "datetime")(frame),
     "arrow decimals": lambda frame: with_columns(arrow_type("money"), "float")(frame),
-    "nullable": lambda frame: frame.convert_dtypes(),
-    "categories": with_columns(lambda column: column.astype("category"), "str"),
-    "objects": as_objects,
-    "nanoseconds": with_columns(lambda column: column.astype("datetime64[ns]"), "datetime"),
-    "moments with a zone": with_columns(
+    "nullable, moments with a zone": lambda frame: with_columns(
         lambda column: column.dt.tz_localize(ZONE).dt.tz_convert("UTC"), "datetime"
+    )(frame.convert_dtypes()),
+    "categories, nanoseconds": lambda frame: as_categories(
+        with_columns(lambda column: column.astype("datetime64[ns]"), "datetime")(frame)
     ),
+    "objects": as_objects,
 }
 POLARS: dict[str, Convert] = {
-    "plain": lambda frame: frame,
     "lazy": lambda frame: frame.lazy(),
-    "categories": lambda frame: frame.with_columns(pl.col(pl.String).cast(pl.Categorical)),
-    "enums": lambda frame: frame.with_columns(
-        pl.col(name).cast(pl.Enum(sorted({*frame[name].drop_nulls()})))
-        for name, kind in frame.schema.items()
-        if kind == pl.String
+    "categories, decimals, moments": lambda frame: frame.with_columns(
+        pl.col(pl.String).cast(pl.Categorical),
+        pl.col(pl.Float64).cast(pl.Decimal(18, 2)),
+        pl.col(pl.Date, pl.Datetime).cast(pl.Datetime("ns")),
     ),
-    "decimals": lambda frame: frame.with_columns(pl.col(pl.Float64).cast(pl.Decimal(18, 2))),
-    "moments": lambda frame: frame.with_columns(
-        pl.col(pl.Date, pl.Datetime).cast(pl.Datetime("ns"))
-    ),
-    "moments with a zone": lambda frame: frame.with_columns(
+    "enums, moments with a zone": lambda frame: frame.with_columns(
         pl.col(pl.Date, pl.Datetime)
         .cast(pl.Datetime("us"))
         .dt.replace_time_zone(ZONE)
-        .dt.convert_time_zone("UTC")
+        .dt.convert_time_zone("UTC"),
+        *(
+            pl.col(name).cast(pl.Enum(sorted({*frame[name].drop_nulls()})))
+            for name, kind in frame.schema.items()
+            if kind == pl.String
+        ),
     ),
 }
 
@@ -156,11 +156,12 @@ def as_enums(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
 
 
 DUCKDB: dict[str, Convert] = {
-    "plain": lambda relation: relation,
-    "floats": casting("DECIMAL", "{}::DOUBLE"),
-    "moments": casting("DATE", "{}::TIMESTAMP"),
-    "moments with a zone": casting("DATE", f"timezone('{ZONE}', {{}}::TIMESTAMP)"),
-    "enums": as_enums,
+    "floats, moments": lambda relation: casting("DECIMAL", "{}::DOUBLE")(
+        casting("DATE", "{}::TIMESTAMP")(relation)
+    ),
+    "enums, moments with a zone": lambda relation: as_enums(
+        casting("DATE", f"timezone('{ZONE}', {{}}::TIMESTAMP)")(relation)
+    ),
 }
 
 
@@ -172,7 +173,7 @@ def as_arrow(change: Convert, frame: pd.DataFrame) -> Any:
 
 ARROW: dict[str, Convert] = {
     "plain": partial(as_arrow, lambda frame: frame),
-    "dictionaries": partial(as_arrow, PANDAS["categories"]),
+    "dictionaries": partial(as_arrow, as_categories),
     "dates": partial(as_arrow, as_objects),
 }
 ENGINES: Mapping[str, tuple[Callable[[Any], Any], dict[str, Convert]]] = {

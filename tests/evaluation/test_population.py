@@ -34,7 +34,6 @@ from stockcust_analysis.measures.retention import (
 )
 from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.measures.two_dates import tier_move_rates
-from tests.conftest import SAMPLE
 from tests.engines.banks import in_polars
 from tests.tiny_bank import TinyBank, as_frames
 
@@ -92,23 +91,20 @@ class Case:
     of_the_bank: list[pd.DataFrame]
 
 
-@pytest.fixture(scope="module", params=["sample", "no AUM delivered"])
-def case(
-    request: pytest.FixtureRequest,
-) -> Iterator[Case]:
-    """Return the sample, and a small bank without AUM, which is then made from holdings."""
-    source: Any = SAMPLE
-    if request.param != "sample":
-        tables = make_bank(4, branches=8, customers=800)
+@pytest.fixture(scope="module", params=["AUM delivered", "no AUM delivered"])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    """Return a small bank, as it is and without AUM, which is then made from holdings."""
+    tables = make_bank(4, branches=8, customers=800)
+    if request.param == "no AUM delivered":
         amounts = [name for name in tables["customers"] if name.startswith("aum_")]
         assert len(amounts) == 3
         tables["customers"] = tables["customers"].drop(columns=amounts)
-        source = in_polars(tables, SAMPLE)
-    with open_bank(source) as bank:
-        whole = request.getfixturevalue("sample_evaluation") if source is SAMPLE else None
-        evaluation = whole or sca.evaluate(bank, quarter=QUARTER)
-        opening = bank.customers_frame(BEFORE, structure=QUARTER)
-        closing = bank.customers_frame(QUARTER)
+    with open_bank(in_polars(tables, Path())) as bank:
+        evaluation = sca.evaluate(bank, quarter=QUARTER)
+        opening, closing = (
+            bank.materialize(bank.customers_frame(quarter, structure=QUARTER))
+            for quarter in (BEFORE, QUARTER)
+        )
         of_the_bank = [function(closing, **options) for function, options in OF_ONE_DAY]
         yield Case(bank, evaluation, opening, closing, of_the_bank)
 

@@ -117,7 +117,7 @@ def test_unusable_tables_are_refused(make: Make) -> None:
 AMOUNTS = st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), min_size=1, max_size=15)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12)
 @given(AMOUNTS, st.integers(0, 50))
 def test_at_most_half_are_warned_of_and_a_margin_warns_of_fewer(
     amounts: list[tuple[int, int]], percent: int

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis import StockcustError, cohorts, lost_customers
-from tests.frames import Columns, rows_of, values_of
+from tests.frames import Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 OPENING = {
@@ -120,7 +120,7 @@ def test_cohorts_of_any_cut(make: Make) -> None:
     """By what a customer was when first seen: 2 moved to B in June, and still counts in A."""
     branches = {"branch_id": ["A", "A", "A", "B", "B", "B", "B", "A"]}
     groups = {"groups": ["women", "women;seniors", "women", None, "women", None, "women", None]}
-    bank = ALL | branches | groups | {"age_group": ["60+"] * 8, "tier": ["mid"] * 8}
+    bank = ALL | branches | groups
     kept = cohorts(make(bank), "branch").query("measure == 'customer_retention'")
     assert values_of(kept, "quarter", "cohort", value="n") == {
         ("2026Q1", "A"): 2,
@@ -133,7 +133,12 @@ def test_cohorts_of_any_cut(make: Make) -> None:
     several = cohorts(make(bank), "customer_group").query("quarter == '2026Q1'")
     assert values_of(several, "cohort", value="n") == {"women": 2, "seniors": 1}
     assert "同一客户可属于多个客群" in repr(several)
-    assert set(cohorts(make(bank), "age_band")["cohort"]) == {"60+"}
-    assert "中端" in repr(cohorts(make(bank), "tier"))
     with pytest.raises(StockcustError, match="by quarter already"):
         cohorts(make(bank | {"quarter": ["x"] * 8}), "quarter")
+
+
+def test_cohorts_are_called_by_their_words() -> None:
+    """By a column's other name, too; a tier's name is printed in words."""
+    bank = as_polars(ALL | {"age_group": ["60+"] * 8, "tier": ["mid"] * 8})
+    assert set(cohorts(bank, "age_band")["cohort"]) == {"60+"}
+    assert "中端" in repr(cohorts(bank, "tier"))

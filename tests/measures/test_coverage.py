@@ -437,7 +437,7 @@ CALLS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=12)
 @given(CALLS, st.booleans())
 def test_laws_of_coverage(calls: list[tuple[str, int, str]], turned: bool) -> None:
     """An independent count agrees; an answered call adds its customer; order is harmless."""

@@ -88,7 +88,7 @@ PEOPLE = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(PEOPLE, PEOPLE, st.sampled_from(["all", "funded"]))
 def test_stock_and_flow_agree(
     before: dict[str, tuple[str | None, int]], after: dict[str, tuple[str | None, int]], base: str

@@ -242,7 +242,7 @@ def dormant_in(bank: list[tuple[date | None, int]], rule: DormancyRule) -> set[i
     return {place for place, row in enumerate(found) if row["status"] == "dormant"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(BANKS, st.integers(1, 24), st.integers(0, 12), st.integers(0, 1500), st.integers(0, 500))
 def test_a_stricter_rule_never_finds_more(
     bank: list[tuple[date | None, int]], months: int, longer: int, cap: int, lower: int
@@ -255,7 +255,7 @@ def test_a_stricter_rule_never_finds_more(
     assert dormant_in(bank, replace(strict, clock=("transaction",))) == dormant_in(bank, strict)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(BANKS, st.randoms(use_true_random=False))
 def test_order_of_rows_changes_no_rate(bank: list[tuple[date | None, int]], random: Any) -> None:
     """The same customers in another order give the same rates, which add up to 1."""

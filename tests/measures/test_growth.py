@@ -71,7 +71,7 @@ def test_the_bank_has_no_transfers(make: Make) -> None:
     assert amounts == expected | {"transferred_in": 0, "transferred_out": 0}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12)
 @given(BANKS)
 def test_the_bridge_closes_to_the_cent(moves: list[Move]) -> None:
     """Each component is what one customer after the other adds up to, and they lead to closing."""

@@ -80,7 +80,7 @@ def test_hand_counted_branches(make: Make) -> None:
     assert cells(matrix) == BRANCHES
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(BANKS)
 def test_cells_add_up_to_both_dates(moves: list[Move]) -> None:
     """Per branch the cells give back the customers and the cents of the opening and the closing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.holdings import unused_openings
 from stockcust_analysis.measures.population import customer_facts
-from tests.frames import AS_OF, Columns, as_pandas, rows_of
+from tests.frames import AS_OF, Columns, as_polars, rows_of
 
 Make = Callable[[Columns], Any]
+AGES = ("90_days", "6_months")
 
 
 def account(**columns: Any) -> dict[str, list[Any]]:
@@ -85,10 +87,16 @@ def test_every_opening_is_judged_once_at_each_age() -> None:
     """Over eight quarter ends each day's opening comes up exactly once at 90 days and 6 months."""
     ends = [date(year, month, day) for year in (2025, 2026)
             for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))]  # fmt: skip
-    for age in ("90_days", "6_months"):
-        for opened in (date(2025, 2, 28), date(2025, 3, 31), date(2025, 7, 1), date(2025, 12, 31)):
-            counts = [told(as_pandas, account(opened_on=opened), age, end)[1] for end in ends]
-            assert sum(counts) == 1
+    days = [date(2025, 2, 28), date(2025, 3, 31), date(2025, 7, 1), date(2025, 12, 31)]
+    customers = [str(number) for number in range(len(days))]
+    holdings = {name: values * len(days) for name, values in account().items()}
+    holdings |= {"customer_id": customers, "opened_on": days}
+    judged = Counter[tuple[str, str]]()
+    for end in ends:
+        bank = facts(as_polars, customers, holdings, end)
+        for row in rows_of(unused_openings(bank, by="branch_id")):
+            judged[row["branch_id"], row["measure"]] += row["denominator"]
+    assert judged == {(one, f"unused_openings_{age}"): 1 for one in customers for age in AGES}
 
 
 def test_branches_and_unfunded_customers(make: Make) -> None:

@@ -193,7 +193,7 @@ def test_curve_of_an_empty_base(make: Make) -> None:
 AMOUNTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=40).filter(any)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(AMOUNTS)
 def test_frames_agree_with_kernels(amounts: list[int]) -> None:
     """The grouped measures equal the array functions, which sort and add in another way."""
@@ -213,7 +213,7 @@ def test_frames_agree_with_kernels(amounts: list[int]) -> None:
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(AMOUNTS)
 def test_curve_ends_rises_and_bends_upwards(amounts: list[int]) -> None:
     """The curve runs from 0 to 1, never falls, gets steeper, and agrees with the top share."""
@@ -227,7 +227,7 @@ def test_curve_ends_rises_and_bends_upwards(amounts: list[int]) -> None:
     assert 1 - curve[80] == pytest.approx(top_share(values))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12)
 @given(st.permutations(range(16)))
 def test_order_of_rows_changes_nothing(order: list[int]) -> None:
     """The same customers in another order give the same table, to the last bit."""
@@ -261,7 +261,7 @@ def test_without_nobody_is_refused_below_zero() -> None:
         concentration(as_pandas(published()), without=-1, base="all")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(AMOUNTS, st.integers(0, 12))
 def test_without_is_as_if_they_were_not_there(amounts: list[int], without: int) -> None:
     """Leaving out the largest equals a list without them, ties and all."""
@@ -305,7 +305,7 @@ def test_weights_count_customers(make: Make, people: list[Any], message: str) ->
         concentration(bank, weight="people", base="all")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12)
 @given(AMOUNTS)
 def test_a_customer_without_money_never_lowers_the_branch_s_gini(amounts: list[int]) -> None:
     """An empty account more makes the branch more concentrated, never less."""

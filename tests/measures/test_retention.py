@@ -145,7 +145,7 @@ def test_an_unknown_base_is_refused(make: Make) -> None:
         customer_retention(bank, bank, base="active")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(BANKS)
 def test_laws_of_retention(moves: list[Move]) -> None:
     """Between 0 and 1, net never below; and the parts of a random bank, customer by customer."""
@@ -166,7 +166,7 @@ def test_laws_of_retention(moves: list[Move]) -> None:
         assert round(steep["steep_fall_outflow_share",][0] * 100) == sum(fallen)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(BANKS)
 def test_growth_of_all_is_the_change_of_the_totals(moves: list[Move]) -> None:
     """In the base `all` the change of all customers is closing minus opening, to the cent."""

@@ -25,20 +25,19 @@ def bank(make: Make) -> tuple[Any, Any, Any]:
     return make(customers), make(holdings), make(CONTACTS)
 
 
-@pytest.mark.parametrize("by", [None, "branch_id"])
-def test_every_rule_as_if_alone(make: Make, by: str | None) -> None:
+def test_every_rule_as_if_alone(make: Make) -> None:
     """All presets in one call: the same figures as one call for each."""
     customers, holdings, contacts = bank(make)
-    tables = {"holdings": holdings, "contacts": contacts, "by": by, "base": "all", "as_of": AS_OF}
+    tables = {"holdings": holdings, "contacts": contacts, "base": "all", "as_of": AS_OF}
+    tables |= {"by": "branch_id"}
     rules = POLICY.dormancy_presets
     found = rows_of(compare_rules(customers, rules, **tables))
     for rule in rules:
         alone = rows_of(dormancy_rate(customers, rule, **tables))
         theirs = [row for row in found if row["rule"] == rule.name]
         assert [{k: v for k, v in row.items() if k != "rule"} for row in theirs] == alone
-    keys = [*([by] if by else []), "rule", "measure"]
-    assert list(found[0])[: len(keys)] == keys
-    assert len(found) == len(rules) * 6 * (2 if by else 1)
+    assert list(found[0])[:3] == ["branch_id", "rule", "measure"]
+    assert len(found) == len(rules) * 6 * 2
 
 
 def test_without_holdings_a_column_exempts(make: Make) -> None:

@@ -259,7 +259,7 @@ MEMORIES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12)
 @given(HISTORIES, MEMORIES)
 def test_an_independent_count_agrees(histories: list[list[int | None]], memory: TierMemory) -> None:
     """Customer by customer, looking back over lists, comes to the same tiers and watches."""

@@ -98,7 +98,7 @@ CUSTOMERS = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 10**10)), 
                      max_size=30)  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12)
 @given(CUSTOMERS)
 def test_branches_add_up_to_the_bank(customers: list[tuple[str, int]]) -> None:
     """Counts and sums of branches, and of tiers, add up to the bank's, to the cent."""

@@ -377,7 +377,7 @@ def test_the_control_group_is_the_same_for_ever() -> None:
     assert draw_control_group(lists, share=0.16, seed=7)["held_out"].tolist() == [0, 0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.text("ABC123", min_size=1, max_size=4), min_size=1, max_size=40),
        st.integers(0, 9), st.randoms())  # fmt: skip
 def test_laws_of_the_control_group(customers: list[str], seed: int, order: Any) -> None:

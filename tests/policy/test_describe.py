@@ -36,11 +36,10 @@ def keys_of(cls: Any) -> set[str]:
     return keys
 
 
-@pytest.mark.parametrize("key", sorted(keys_of(Policy)))
-def test_every_key_has_words(key: str) -> None:
+def test_every_key_has_words() -> None:
     """Whatever a policy file may state has a Chinese and an English word in words.toml."""
-    assert WORDS[key]["zh"]
-    assert WORDS[key]["en"]
+    told = {key for key, words in WORDS.items() if words.get("zh") and words.get("en")}
+    assert keys_of(Policy) - told == set()
 
 
 def test_no_words_for_keys_that_are_not_there() -> None:

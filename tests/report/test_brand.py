@@ -11,12 +11,18 @@ from fontTools.ttLib import TTFont
 
 from stockcust_analysis import show
 from stockcust_analysis.cli import main
-from stockcust_analysis.errors import MissingGlyphError, TypesettingError, UsageError
+from stockcust_analysis.errors import (
+    MissingGlyphError,
+    PolicyError,
+    StockcustError,
+    TypesettingError,
+    UsageError,
+)
 from stockcust_analysis.report.exporter import TypstPDFExporter
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.typst import (
-    COLOURS,
     Brand,
+    Colours,
     brand_files,
     contrast_with_white,
     load_brand,
@@ -67,7 +73,8 @@ def test_all_mistakes_in_one_message(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError) as raised:
         load_brand(path)
-    for part in ("'motto'", "'sky'", "ink must look like", "brand is too pale", "'no.svg'"):
+    unknown = ("motto: unknown key", "colours.sky: unknown key")
+    for part in (*unknown, "ink must look like", "brand is too pale", "'no.svg'"):
         assert part in str(raised.value)
 
 
@@ -116,8 +123,8 @@ def test_contrast_is_wcags() -> None:
 
 def test_the_shipped_colours_pass_their_own_test() -> None:
     """The look without a brand is legible by the same rule."""
-    assert contrast_with_white(COLOURS["quiet"]) >= 4.5
-    assert contrast_with_white(COLOURS["brand"]) >= 4.5
+    assert contrast_with_white(Colours().quiet) >= 4.5
+    assert contrast_with_white(Colours().brand) >= 4.5
     assert Brand().paint(b"#1f4e79") == b"#1f4e79"
 
 
@@ -183,18 +190,19 @@ def test_a_broken_layout_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("colours = 3", "'colours' is not a table"),
-        ("fonts = []", "'fonts' is not a table"),
-        ("logo = 3", "'logo' is not text in quotes"),
-        ("fonts = { family = 3 }", "'family' is not text in quotes"),
-        ('fonts = { files = "a.ttf" }', "'files' is not a list of names"),
-        ("fonts = { files = [3] }", "'files' is not a list of names"),
-        ("a = " + "[" * 3000 + "]" * 3000, "cannot be read"),
+        ("colours = 3", "colours: expected a table"),
+        ("colours = { ink = 3 }", "colours.ink: expected text"),
+        ("fonts = []", "fonts: expected a table"),
+        ("logo = 3", "logo: expected text"),
+        ("fonts = { family = 3 }", "fonts.family: expected text"),
+        ('fonts = { files = "a.ttf" }', "fonts.files: expected a list"),
+        ("fonts = { files = [3] }", r"fonts.files\[1\]: expected text"),
+        ("a = " + "[" * 3000 + "]" * 3000, "is not valid TOML"),
     ],
 )
 def test_a_brand_of_wrong_kinds_is_one_error(tmp_path: Path, text: str, expected: str) -> None:
     """Whatever stands in the file, the error names the part."""
-    with pytest.raises(UsageError, match=expected):
+    with pytest.raises(StockcustError, match=expected):
         load_brand(write(tmp_path, text))
 
 
@@ -202,5 +210,5 @@ def test_a_brand_in_gbk_says_what_to_do(tmp_path: Path) -> None:
     """As mapping and policy do: the file is to be saved as UTF-8."""
     path = tmp_path / "brand.toml"
     path.write_bytes('[fonts]\nfamily = "宋体"\n'.encode("gbk"))
-    with pytest.raises(UsageError, match=r"is not UTF-8\. Save it as UTF-8\."):
+    with pytest.raises(PolicyError, match=r"is not UTF-8\. Save it as UTF-8\."):
         load_brand(path)

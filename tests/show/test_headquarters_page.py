@@ -150,7 +150,7 @@ def test_every_branch_stands_in_the_table_the_bank_last() -> None:
     assert {row[0]: row[attained] for row in shown.rows[:2]} == BEHIND
     assert shown.columns[attained].bars[:3] == pytest.approx([10.04 / 10.2, 10.14 / 10.2, 1])
     assert (shown.rows[-1][0], shown.rows[-1][attained]) == ("全行", "109.7%")
-    assert shown.emphasised == {24}
+    assert shown.emphasised == (24,)
     first = dict(zip(named, shown.rows[0], strict=True))
     assert (first["季日均AUM"], first["环比"], first["同比"]) == ("1,004", "▲ 0.1%", "▲ 0.4%")
     assert "0.2%" not in first.values()

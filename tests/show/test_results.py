@@ -28,8 +28,7 @@ from stockcust_analysis import (
 from stockcust_analysis.core.results import About
 from stockcust_analysis.plot import bars, grid, small_multiples, trend
 from stockcust_analysis.show.blocks import TABLE_MIME
-from stockcust_analysis.show.result_words import cell_words
-from stockcust_analysis.show.results import table_of
+from stockcust_analysis.show.results import cell_words, table_of
 
 POLICIES = Path(stockcust_analysis.__file__).parent / "policies"
 OPENING = pd.DataFrame(

@@ -67,7 +67,7 @@ class TestTable:
 
     def test_emphasise(self) -> None:
         """Rows are counted from the end when negative."""
-        assert table(_frame()[["branch"]], caption="表", emphasise=[-1]).emphasised == {1}
+        assert table(_frame()[["branch"]], caption="表", emphasise=[-1]).emphasised == (1,)
 
     def test_empty(self) -> None:
         """A frame without rows is a table without rows."""
