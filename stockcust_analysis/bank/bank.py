@@ -123,11 +123,6 @@ class BankTables:
         with engine_failures():
             self._engine.release(frame)
 
-    @property
-    def rows_at_once(self) -> int:
-        """How many customer-quarters the engine measures in one pass."""
-        return self._engine.rows_at_once
-
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
         self.table(name)  # or an error

@@ -66,8 +66,6 @@ _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
-_NOT_BARE = "[^0-9A-Za-z.-]"
-"""What any text has that is not plain; where it is not there lazy engines look for no more."""
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
@@ -333,10 +331,10 @@ def frame_reading(
         return Reading(_translate(text, codes))
     value = text if trimmed else cell
     there = ~value.is_null()
-    unusual = value.str.contains(f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN)
-    if has_dates:  # pandas would look for both
-        unusual = value.str.contains(_NOT_BARE) & unusual
-    is_odd = (unusual | value.is_in((*absent, *_TOTALS))) & there
+    unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
+    # Most text is bare, which is seen for less; pandas would look for both.
+    closer = value.str.contains("[^0-9A-Za-z.-]") if has_dates else there
+    is_odd = ((closer & value.str.contains(unusual)) | value.is_in((*absent, *_TOTALS))) & there
     odd = None if trimmed or column.kind is Kind.CODE else is_odd
     wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}

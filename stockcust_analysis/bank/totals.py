@@ -182,8 +182,7 @@ def held_by_branch(
     so many customers, by the hashes of their numbers.
     """
     customers, holdings = (_at_ends(bank, name, quarters) for name in ("customers", "holdings"))
-    kind = customers.implementation
-    if one_in > 1 and (kind.is_duckdb() or kind.is_spark_like()):
+    if one_in > 1 and customers.implementation.value.startswith(("duckdb", "pyspark")):
         customers, holdings = (
             as_lazy(rows.to_native().filter(f"hash(customer_id) % {one_in} = 0"))
             for rows in (customers, holdings)

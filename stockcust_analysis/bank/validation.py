@@ -130,8 +130,11 @@ class _Reference:
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
-        rows, known = rows.filter(~nw.col(self.column.name).is_null()), self.target.rows
-        known = known.select(*self.theirs)
+        return self.astray(rows.filter(~nw.col(self.column.name).is_null()))
+
+    def astray(self, rows: Rows) -> Rows:
+        """Return the rows whose keys are not there, or empty."""
+        known = self.target.rows.select(*self.theirs)
         return rows.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
 
     def count(self) -> None:
@@ -159,8 +162,8 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
 def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
-    A target is read once for all that lead to it. On DuckDB hashes of 64 bits stand for the keys:
-    one of a million million rows that lead nowhere could pass.
+    DuckDB reads and hashes a target once for all that lead to it. Hashes of 64 bits stand for the
+    keys there: one of a million million rows that lead nowhere could pass.
     """
     targets: dict[object, list[_Reference]] = {}
     for reference in references:
@@ -170,22 +173,9 @@ def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
         if isinstance(engine, DuckDBEngine):
             found = _find_by_hash(entries, engine)
         else:
-            found = _find_by_key(entries)
+            found = [entry for entry in entries if height(entry.astray(entry.table.rows).head(1))]
         for entry in found:
             entry.count()
-
-
-def _find_by_key(references: Sequence[_Reference]) -> list[_Reference]:
-    """Return which references to the same keys have rows that lead nowhere, or empty cells."""
-    theirs, target = references[0].theirs, references[0].target.rows
-    ours = [
-        reference.table.rows.select(
-            **dict(zip(theirs, map(nw.col, reference.ours), strict=True)), entry=nw.lit(index)
-        )
-        for index, reference in enumerate(references)
-    ]
-    lost = nw.concat(ours).join(target.select(*theirs), on=theirs, how="anti")
-    return [references[index] for index in collect_rows(lost.select("entry").unique())["entry"]]
 
 
 def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[_Reference]:

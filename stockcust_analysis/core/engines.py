@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -51,9 +50,6 @@ _NUMBERS = count(1)
 
 class Engine:
     """Where a bank's tables are computed: here frames in this process, at once."""
-
-    rows_at_once = 2_000_000
-    """Customer-quarters measured in one pass; above that one pass only costs memory."""
 
     def materialize(self, frame: Frame) -> Frame:
         """Compute a shared step once and hold its result until `release` or `close`."""
@@ -152,17 +148,9 @@ class DatabaseEngine(Engine):
 
 @dataclass
 class SparkEngine(Engine):
-    """A Spark session that the caller started and will stop.
+    """A Spark session that the caller started and will stop."""
 
-    To plan and compile a query costs seconds whatever its rows: one pass for all quarters.
-    """
-
-    rows_at_once: int = 10**9
     frames: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Let PySpark not note where each expression stands: some ten calls of Java for each."""
-        _note_places(False)
 
     def materialize(self, frame: Frame) -> Frame:
         """Compute the step, which counting does, and let the executors hold it."""
@@ -177,17 +165,9 @@ class SparkEngine(Engine):
 
     def close(self) -> None:
         """Let the executors forget all steps."""
-        _note_places(None)  # as the session says
         with suppress(Exception):
             for frame in self.frames:
                 frame.unpersist()
-
-
-def _note_places(stated: bool | None) -> None:
-    """Switch what a setting of Spark (dataFrameDebugging) switches before a session begins."""
-    with suppress(ImportError):
-        utils: Any = import_module("pyspark.errors.utils")
-        utils._enable_debugging_cache = stated
 
 
 @contextmanager

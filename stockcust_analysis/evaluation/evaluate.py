@@ -36,6 +36,8 @@ from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
+_ROWS_AT_ONCE = 2_000_000
+"""Customer-quarters measured in one pass; above that one pass only costs memory."""
 Steps = Callable[[int, int], None]
 """Called with the number of steps done, and of all steps."""
 
@@ -211,8 +213,10 @@ def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]
 def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Calendar]:
     """Return the quarters in chunks that are measured in one pass."""
     days = len(bank.days("customers"))
-    at_once = max(1, bank.rows_at_once * days // max(bank.rows("customers"), 1))
-    if policy.tier_memory is not None:  # the tiers of a quarter remember those before
+    at_once = max(1, _ROWS_AT_ONCE * days // max(bank.rows("customers"), 1))
+    # The tiers of a quarter remember those before; Spark takes seconds to plan and compile a query.
+    is_spark = as_lazy(bank.table("customers")).implementation.is_spark_like()
+    if policy.tier_memory is not None or is_spark:
         at_once = len(quarters)
     ends = [quarter.end for quarter in quarters]
     # The newest quarters stand together: they are compared.

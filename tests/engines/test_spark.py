@@ -10,7 +10,6 @@ import pytest
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.core.engines import SparkEngine
 from stockcust_analysis.errors import UsageError
 from tests.engines.banks import assert_same, evaluated, in_duckdb, population, with_moves
 from tests.reading.test_days import DATES, clean_days, days_of, tiny, without_gaps
@@ -35,17 +34,6 @@ def test_the_population_is_the_same_on_spark(spark: Any, tmp_path: Path) -> None
     reference = population(in_duckdb(tables, tmp_path))
     paths = {name: str(tmp_path / f"{name}.parquet") for name in tables}
     pd.testing.assert_frame_equal(population(spark, tables=paths), reference)
-
-
-def test_places_of_expressions_are_noted_when_no_bank_is_open(spark: Any) -> None:
-    """PySpark notes where an expression was written as the session says, before and after."""
-    from pyspark.errors.utils import is_debugging_enabled
-
-    assert is_debugging_enabled()
-    engine = SparkEngine()
-    assert not is_debugging_enabled()
-    engine.close()
-    assert is_debugging_enabled()
 
 
 def test_what_spark_does_not_have_is_said(spark: Any, tmp_path: Path) -> None:

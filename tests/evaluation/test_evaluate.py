@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank
 
+evaluate_module = sys.modules[evaluate.__module__]
 MATERIALIZE, RELEASE = Bank.materialize, Bank.release
 
 
@@ -133,7 +135,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
     monkeypatch.setattr(Bank, "materialize", materialize)
     monkeypatch.setattr(Bank, "release", release)
     monkeypatch.setattr(measuring, "views_of", views_of)
-    monkeypatch.setattr(Bank, "rows_at_once", 1)
+    monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
     evaluation_of(tiny_bank(**three))
     assert steps == {"2026Q1": 0, "2026Q2": 1, "2026Q3": 1}
