@@ -167,8 +167,8 @@ def _columns(
     branches, text = list(states), page.text
     facts = page.review.evaluation.branches.set_index("branch_id")
     facts = facts.reindex(columns=["region", "type"], fill_value="").loc[branches]
-    types = [tables.type_name(page, kind) for kind in facts["type"]]
-    peers = [tables.peer_name(page, str(group)) for group in scores["peer_group"]]
+    types = [hq.type_name(page, kind) for kind in facts["type"]]
+    peers = [hq.peer_name(page, str(group)) for group in scores["peer_group"]]
     trends = [_trend(page, branch) for branch in branches]
     beyond_chance = page.exceptions["branch_id"].value_counts()
     counts = [int(beyond_chance.get(branch, 0)) for branch in branches]

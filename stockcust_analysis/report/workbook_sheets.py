@@ -21,7 +21,12 @@ from stockcust_analysis.report.workbook import PRINTED_ROWS, Column, Sheet, writ
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, growth_steps
+from stockcust_analysis.show.headquarters_page import (
+    HeadquartersPage,
+    growth_steps,
+    peer_name,
+    type_name,
+)
 from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
@@ -169,12 +174,12 @@ class _Sheets:
         self._look_ups: dict[str, Callable[[Any], str]] = {
             "branch": lambda branch_id: str(page.names.get(branch_id, bank)),
             "region": lambda branch_id: str(facts["region"].get(branch_id, "")),
-            "type": lambda branch_id: tables.type_name(page, facts["type"].get(branch_id, "")),
+            "type": lambda branch_id: type_name(page, facts["type"].get(branch_id, "")),
             "measure": page.measure,
             "unit": self._unit,
             "member": lambda code: members.get(code, code),
             "tier": tiers.__getitem__,
-            "peers": lambda group: tables.peer_name(page, group),
+            "peers": lambda group: peer_name(page, group),
             "note": lambda note: tables.note_words(page, note),
         }
 

@@ -19,7 +19,7 @@ _MOST_NAMED: Final = 8
 
 
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
-    """Draw the n-th funnel, counted from 1; None where fewer measures have limits.
+    """Draw the n-th funnel, counted from 1; None where fewer measures, or branches, are judged.
 
     First each exceptional branch's farthest measure, then the leading ones.
     """
@@ -30,6 +30,8 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
         return None
     measure, base = chosen[number - 1]
     rows = hq.peers_compared(page, measure, base, "lower_95").dropna(subset=["centre"])
+    if not (rows["verdict"] != "").any():  # too few to tell a difference from chance
+        return None
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]

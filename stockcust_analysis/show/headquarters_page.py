@@ -277,6 +277,21 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     )
 
 
+def type_name(page: HeadquartersPage, kind: object) -> str:
+    """Return the word for a branch's type; one the package does not know stays as it is."""
+    return page.label(str(kind), "branch_type")
+
+
+def peer_name(page: HeadquartersPage, group: str) -> str:
+    """Return a peer group's name: the bank, a type with its size class, or its own name."""
+    if group == "all":
+        return page.text("bank", "word")
+    kind, _, size = group.partition("_")
+    if group in page.names or kind not in wording.names("branch_type"):
+        return page.names.get(group, group)
+    return type_name(page, kind) + f" {size}".rstrip()
+
+
 def peers_compared(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
     """Return one comparison with the branches' names, like with like: the largest peer group.
 
@@ -345,7 +360,7 @@ def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
 
 def _name_first(page: HeadquartersPage, found: Iterable[str]) -> str:
     """Return the first branches, or measures, as a list that says whether there are more."""
-    names = [page.names.get(name, page.label(name)) for name in found]
+    names = [peer_name(page, page.label(name)) for name in found]
     listed = page.listed(names[:_MOST_WORST])
     return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 

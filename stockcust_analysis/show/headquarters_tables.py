@@ -17,7 +17,12 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
+from stockcust_analysis.show.headquarters_page import (
+    HeadquartersPage,
+    base_of,
+    growth_steps,
+    peer_name,
+)
 from stockcust_analysis.show.page_data import IDLE, beside, compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
@@ -344,21 +349,6 @@ def peers_table(page: HeadquartersPage) -> Table | None:
         for name, group in scores.groupby("peer_group", sort=True)
     ]
     return _table(page, "peers", rows, note=page.gap_note("withheld_note"))
-
-
-def type_name(page: HeadquartersPage, kind: object) -> str:
-    """Return the word for a branch's type; one the package does not know stays as it is."""
-    return page.label(str(kind), "branch_type")
-
-
-def peer_name(page: HeadquartersPage, group: str) -> str:
-    """Return a peer group's name: the bank, a type with its size class, or its own name."""
-    if group == "all":
-        return page.text("bank", "word")
-    kind, _, size = group.partition("_")
-    if group in page.names or kind not in wording.names("branch_type"):
-        return page.names.get(group, group)
-    return type_name(page, kind) + f" {size}".rstrip()
 
 
 def quality_table(page: HeadquartersPage) -> Table | None:
