@@ -866,10 +866,10 @@ def test_a_part_of_many_customers_shows_what_all_would(
     assert "part_of_aum" in dict(found[0])
 
 
-def test_only_duckdb_looks_at_a_part_of_many_customers(
+def test_who_cannot_take_a_part_looks_at_all_customers_at_once(
     made: Tables, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Engines that look at all at once hold to the borders of all: ten who hold are too few."""
+    """Such engines hold all customers to the borders of all: ten who hold anything are too few."""
     tables = {name: frame.copy() for name, frame in made.items()}
     customers, holdings = tables["customers"], tables["holdings"]
     theirs = customers.loc[customers["branch_id"] == "B005", "customer_id"].unique()
