@@ -247,9 +247,9 @@ def circulate(
     Examples
     --------
     >>> from dataclasses import replace
-    >>> from stockcust_analysis import evaluate, load_policy, open_bank
-    >>> with open_bank("data/sample") as bank:
-    ...     quarter = evaluate(bank, quarter="2025Q3", first_quarter=True)
+    >>> from stockcust_analysis import evaluate, load_policy, make_bank
+    >>> bank = make_bank(branches=8, customers=800, quarters=2)
+    >>> quarter = evaluate(bank, quarter="2026Q2", first_quarter=True)
     >>> names = ["quarter", "branch_id", "dimension", "member", "measure", "base",
     ...          "contributors", "largest", "second_largest"]
     >>> nothing_known = replace(quarter, cells=pd.DataFrame(columns=names))

@@ -144,6 +144,7 @@ class WarmStart:
                 self._channel.send(message)
                 answer, handles = self._receive()
             except OSError as error:
+                self.close()  # killed, it may still be seen as running
                 raise DeadKernelError("Kernel died: the warm process is gone.") from error
         if not handles:
             raise DeadKernelError("Kernel died as soon as it was forked.")

@@ -476,17 +476,17 @@ def test_a_licence_without_a_month_of_a_table_is_told(folder: Path) -> None:
     assert gap not in opened(folder)[1]
 
 
-@pytest.mark.parametrize(
-    ("form", "encoding"),
-    [("{}\n", "utf-8-sig"), (LOG_IN_WORDS, "utf-8"), (LOG_IN_WORDS, "gb18030")],
-)
-def test_a_log_says_its_rows_in_words_or_alone(folder: Path, form: str, encoding: str) -> None:
+def test_a_log_says_its_rows_in_words_or_alone(folder: Path) -> None:
     """In every encoding; the number is compared, and a log that says none is named."""
-    path = next(folder.glob("*-GRCKFHZ-*"))
-    log = path.with_suffix(".log")
-    log.write_text(form.format(1400, name=path.name), encoding=encoding)
-    assert f"{path.name} has 1 rows, and {log.name} says 1,400" in refused(folder)
-    log.write_text(form.format(1, name=path.name), encoding=encoding)
+    logs = [path.with_suffix(".log") for path in sorted(folder.glob("*.txt"))]
+    forms = [("{}\n", "utf-8-sig"), (LOG_IN_WORDS, "utf-8"), (LOG_IN_WORDS, "gb18030")]
+    for number in (1400, 1):
+        for log, (form, encoding) in zip(logs, forms, strict=True):
+            log.write_text(form.format(number, name=f"{log.stem}.txt"), encoding=encoding)
+        if number > 1:
+            told = refused(folder)
+            assert all(f"{one.stem}.txt has 1 rows, and {one.name} says 1,400" in told
+                       for one in logs)  # fmt: skip
     assert "logs" not in opened(folder)[1]
-    log.write_text("采集完成", encoding=encoding)
-    assert f"logs that say no number of rows: {log.name}" in opened(folder)[1]
+    logs[0].write_text("采集完成", encoding="gb18030")
+    assert f"logs that say no number of rows: {logs[0].name}" in opened(folder)[1]

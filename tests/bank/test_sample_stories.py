@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stockcust_analysis.bank.sample import write_bank
+from stockcust_analysis.bank.sample import make_bank, write_bank
 from tests.bank.sample_counts import AS_OF, BEFORE, NOW, SIX_MONTHS_AGO, Bank, at, sample_bank
 
 CHANNELS = ["mobile_banking", "sms", "etc", "social_security_card"]
@@ -196,11 +196,9 @@ class TestStories:
         assert (twice["birth_date"].nunique() == 1).all()
         assert (twice["gender"].nunique() == 1).all()
 
-    def test_the_readme_names_every_story_and_the_dictionary(
-        self, bank: Bank, tmp_path: Path
-    ) -> None:
+    def test_the_readme_names_every_story_and_the_dictionary(self, tmp_path: Path) -> None:
         """The README beside the files lists the seven story branches and where columns are told."""
-        write_bank(bank, tmp_path)
+        write_bank(make_bank(branches=8, customers=800), tmp_path)
         text = (tmp_path / "README.md").read_text(encoding="utf-8")
         for branch in ("B002", "B003", "B004", "B005", "B006", "B007", "B008"):
             assert f"| {branch} " in text

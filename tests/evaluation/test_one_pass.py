@@ -21,7 +21,6 @@ from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.policy import Policy, load_policy
 from tests.codebook.edge_bank import make_edge_bank
-from tests.conftest import SAMPLE
 from tests.engines.banks import Tables, in_polars
 from tests.evaluation.test_population import OF_ONE_DAY, as_told
 
@@ -46,9 +45,9 @@ def made() -> Tables:
 
 
 @pytest.fixture(scope="module")
-def measured(made: Tables) -> pd.DataFrame:
-    """Return all measures of the small bank."""
-    return sca.evaluate(in_polars(made, Path()), quarter=QUARTER).measures
+def evaluated(made: Tables) -> Evaluation:
+    """Evaluate the small bank as it is."""
+    return sca.evaluate(in_polars(made, Path()), quarter=QUARTER)
 
 
 @pytest.fixture
@@ -92,18 +91,14 @@ def assert_chunks_do_not_matter(source: Any) -> None:
 # A contact that was drawn twice, which opening warns of, counts twice in both evaluations.
 @pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning")
 @pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
-@pytest.mark.parametrize("seed", [3, 24])
-def test_banks_of_edges_in_one_chunk_or_in_two(seed: int, tmp_path: Path) -> None:
-    """So are those of banks of ties, gaps, merged and empty branches."""
-    assert_chunks_do_not_matter(in_polars(make_edge_bank(seed), tmp_path))
+def test_a_bank_of_edges_in_one_chunk_or_in_two(tmp_path: Path) -> None:
+    """So are those of a bank of ties, gaps, merged and empty branches."""
+    assert_chunks_do_not_matter(in_polars(make_edge_bank(24), tmp_path))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_small_random_banks_in_one_chunk_or_in_five(seed: int, tmp_path: Path) -> None:
-    """So are those of small banks, also of one without contacts and assignments."""
-    tables = make_bank(seed, branches=8, customers=800)
-    if seed == 2:
-        tables = {n: t for n, t in tables.items() if n not in ("contacts", "assignments")}
+def test_a_bank_without_service_in_one_chunk_or_in_five(made: Tables, tmp_path: Path) -> None:
+    """So are those of a small bank without contacts and assignments."""
+    tables = {n: t for n, t in made.items() if n not in ("contacts", "assignments")}
     assert_chunks_do_not_matter(in_polars(tables, tmp_path))
 
 
@@ -124,11 +119,9 @@ def with_mixed_customers(tables: Tables, quarter: str) -> dict[str, pd.DataFrame
 
 
 @pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
-@pytest.mark.parametrize("quarter", ["2025Q4", QUARTER])
-def test_mixing_up_one_quarter_changes_no_other(
-    quarter: str, made: Tables, measured: pd.DataFrame
-) -> None:
+def test_mixing_up_one_quarter_changes_no_other(made: Tables, evaluated: Evaluation) -> None:
     """Other customers in one quarter, and the measures of all other quarters stay as they were."""
+    quarter, measured = "2025Q4", evaluated.measures
     mixed = in_polars(with_mixed_customers(made, quarter), Path())
     after = sca.evaluate(mixed, quarter=QUARTER).measures
     others = [table[table["quarter"] != quarter] for table in (measured, after)]
@@ -141,33 +134,34 @@ def test_public_measures_of_earlier_quarters_are_the_evaluations(
 ) -> None:
     """A quarter's customers alone give the figures that all quarters in one pass have.
 
-    With tiers that remember, the earlier quarters are looked at again for each.
+    With tiers that remember, the quarters before it are looked at again.
     """
     with open_bank(in_polars(made, Path())) as bank:
         rows = evaluate(bank, quarter=QUARTER, policy=policy).measures
-        for quarter in ("2025Q4", "2026Q2"):
-            customers = bank.customers_frame(quarter, policy=policy, structure=QUARTER)
-            expected = rows[rows["quarter"] == quarter].set_index(KEYS)[FIGURES]
-            for function, options in dict(OF_ONE_DAY).items():  # once each
-                day = {"as_of": quarter} if "rule" in options else {}
-                tables = [
-                    as_told(function(customers, by=by, **options | day))
-                    for by in ("branch_id", None)
-                ]
-                public = pd.concat(tables).set_index(KEYS)[FIGURES]
-                # Without its largest customers the evaluation has only some of the measures.
-                public = public[public.index.isin(expected.index)]
-                pd.testing.assert_frame_equal(public, expected.loc[public.index], check_exact=True)
+        quarter = "2026Q2"
+        customers = bank.materialize(
+            bank.customers_frame(quarter, policy=policy, structure=QUARTER)
+        )
+        expected = rows[rows["quarter"] == quarter].set_index(KEYS)[FIGURES]
+        for function, options in dict(OF_ONE_DAY).items():  # once each
+            day = {"as_of": quarter} if "rule" in options else {}
+            tables = [
+                as_told(function(customers, by=by, **options | day)) for by in ("branch_id", None)
+            ]
+            public = pd.concat(tables).set_index(KEYS)[FIGURES]
+            # Without its largest customers the evaluation has only some of the measures.
+            public = public[public.index.isin(expected.index)]
+            pd.testing.assert_frame_equal(public, expected.loc[public.index], check_exact=True)
 
 
 def test_changes_of_the_previous_quarter_are_those_it_was_evaluated_with(
-    sample_evaluation: Evaluation,
+    made: Tables, evaluated: Evaluation
 ) -> None:
     """What stands beside this quarter's changes is what last quarter's own evaluation says."""
-    last = sca.evaluate(SAMPLE, quarter="2026Q2")
+    last = sca.evaluate(in_polars(made, Path()), quarter="2026Q2")
     rows = [
         told.measures[told.measures["quarter"] == "2026Q2"].set_index(KEYS)[FIGURES]
-        for told in (sample_evaluation, last)
+        for told in (evaluated, last)
     ]
     assert {"customer_retention", "upgrade_rate", "all_customer_growth"} <= {
         *rows[0].index.get_level_values("measure")
@@ -177,5 +171,5 @@ def test_changes_of_the_previous_quarter_are_those_it_was_evaluated_with(
     for name in ("migration", "bridge"):
         table = getattr(last, name)
         expected = table[table["structure"] == "today"].reset_index(drop=True)
-        found = getattr(sample_evaluation, f"previous_{name}")
+        found = getattr(evaluated, f"previous_{name}")
         pd.testing.assert_frame_equal(found, expected, check_exact=True)

@@ -142,12 +142,15 @@ def test_where_nothing_may_be_forked_kernels_start_as_usual(
     assert cold.describe() == "the ordinary way: darwin has no safe fork"
 
 
-def test_a_killed_warm_process_is_started_anew(tmp_path: Path) -> None:
-    """The page after the loss of the warm process is made, warm, from a new one."""
+def test_a_killed_warm_process_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page after its loss is made, warm, from a new one, also while it still seems to run."""
     first = small_job(tmp_path, FACTS)
     render_page(first)
     before = facts_of(first.folder / "report.ipynb")
     os.kill(int(str(before["parent"])), signal.SIGKILL)
+    monkeypatch.setattr(warm.warm_start._process, "poll", lambda: None)
     second = small_job(tmp_path, FACTS, branch_id="002")
     assert render_page(second).error == ""
     after = facts_of(second.folder / "report.ipynb")
@@ -193,8 +196,11 @@ def test_a_cell_past_its_limit_fails_with_its_traceback(tmp_path: Path) -> None:
     assert "time.sleep(60)  # waits" in outputs(job.failed_folder / "report.ipynb")[0]
 
 
-def test_a_page_past_its_limit_is_killed_even_if_it_ignores_interrupts(tmp_path: Path) -> None:
+def test_a_page_past_its_limit_is_killed_even_if_it_ignores_interrupts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cell that swallows the interrupt costs a branch its page, never the batch its night."""
+    monkeypatch.setattr(warm, "_GRACE_SECONDS", 1)
     stubborn = (
         "import time\n"
         "while True:\n"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import Bank, open_bank
+from tests.engines.banks import in_polars
 
 FEW = 1_500
 """Customers enough where nothing need be found: to be refused, and to compare features."""
@@ -25,7 +27,7 @@ def tables_with(effects: Any, customers: int = 6000) -> dict[str, pd.DataFrame]:
 @cache
 def bank_with(effects: Any, customers: int = 6000) -> Bank:
     """Return a small bank with `planted` effects or `none`."""
-    return open_bank(tables_with(effects, customers))
+    return open_bank(in_polars(tables_with(effects, customers), Path()))
 
 
 def visited(effects: Any, customers: int = 6000) -> list[str]:

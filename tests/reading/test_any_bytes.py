@@ -21,7 +21,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import StockcustError
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, write_tiny_bank
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 """How many inputs each test tries: few in `make test`, many in `make fuzz`."""
 LONG = settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES < 50)
 HEAD, *ROWS = [line.split(",") for line in HOLDINGS.splitlines()]

@@ -150,17 +150,22 @@ SAME = {
 }
 
 
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Return the customers of the clean bank."""
+    return customers_of(write_tiny_bank(tmp_path_factory.mktemp("clean")))
+
+
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
-def test_it_reads_as_the_clean_bank(change: Change, tmp_path: Path) -> None:
+def test_it_reads_as_the_clean_bank(change: Change, clean: pd.DataFrame, tmp_path: Path) -> None:
     """What a person sees as the same table is read as the same table."""
-    clean = customers_of(write_tiny_bank(tmp_path))
     assert_frame_equal(customers_of(bank_with(tmp_path, change)), clean)
 
 
 @pytest.mark.parametrize("name", ["clean.xls", "clean.ods", "clean.et", "xlsx named.xls"])
-def test_other_kinds_read_as_the_clean_bank(name: str, tmp_path: Path) -> None:
+def test_other_kinds_read_as_the_clean_bank(name: str, clean: pd.DataFrame, tmp_path: Path) -> None:
     """Workbooks of old Excel, LibreOffice and WPS, and those with a wrong ending, are read."""
-    clean = customers_of(write_tiny_bank(tmp_path))
+    write_tiny_bank(tmp_path)
     (tmp_path / "customers.csv").unlink()
     if name.startswith("xlsx"):
         write_customers(tmp_path / "new.xlsx").rename(tmp_path / "customers.xls")
@@ -343,9 +348,10 @@ def test_lost_cells_of_other_kinds_are_named(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hidden", [True, False])
-def test_a_sheet_of_something_else_is_named(hidden: bool, tmp_path: Path) -> None:
+def test_a_sheet_of_something_else_is_named(
+    hidden: bool, clean: pd.DataFrame, tmp_path: Path
+) -> None:
     """Notes and lists of codes are left out, and a warning says which sheets they are."""
-    clean = customers_of(write_tiny_bank(tmp_path))
     bank_with(tmp_path, add_sheet(["说明"], ["customer_id", "编号"], hidden=hidden))
     what = "sheet 'more' \\(hidden\\)" if hidden else "sheet 'more'"
     with pytest.warns(UserWarning, match=f"customers.xlsx: no table, and left out: {what}."):
@@ -387,9 +393,8 @@ def test_a_number_format_that_divides_says_nothing(tmp_path: Path) -> None:
     open_bank(bank_with(tmp_path, formatted('0!.0,"万"'))).close()
 
 
-def test_the_mapping_names_the_sheet(tmp_path: Path) -> None:
+def test_the_mapping_names_the_sheet(clean: pd.DataFrame, tmp_path: Path) -> None:
     """With `sheet` in the mapping others are not read, whatever they hold; a wrong name fails."""
-    clean = customers_of(write_tiny_bank(tmp_path))
     bank_with(tmp_path, add_sheet(HEADER.split(","), cells_of(ROWS[0])))
     mapping = tmp_path / "mapping.toml"
     mapping.write_text('[tables.customers]\nsheet = "Sheet"\n', encoding="utf-8")

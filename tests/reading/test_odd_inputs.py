@@ -112,24 +112,6 @@ def mojibake(text: str) -> str:
     return text.encode().decode("gb18030", "replace")
 
 
-READ: dict[str, Files] = {
-    "carriage returns twice": {"branches.csv": BRANCHES.replace("\n", "\r\r\n")},
-    "no line end at the end": {"branches.csv": BRANCHES.rstrip()},
-    "blank lines between": {"branches.csv": BRANCHES.replace("\n", "\n\n")},
-    "a comment above": {"branches.csv": f"# made by the warehouse\n{BRANCHES}"},
-    "two bars between cells": parted("||"),
-    "bars around cells": {
-        "branches.csv": lines(*(f"|{r.replace(',', '|')}|" for r in [HEAD, *ROWS]))
-    },
-    "a mark of byte order within": {"branches.csv": BRANCHES.replace("001", "\ufeff001")},
-    "a mark of direction within": named("城关\u202e支行"),
-    "what ends files of DOS": {"branches.csv": BRANCHES + "\x1a"},
-    "what ends files of DOS, in GBK": {"branches.csv": (BRANCHES + "\x1a").encode("gbk")},
-    "GBK": {"branches.csv": BRANCHES.encode("gbk")},
-    "a column nobody needs": {"branches.csv": lines(*(f"{row},x" for row in [HEAD, *ROWS]))},
-    "a unit of 元 above": {"customers.csv": f"单位：元\n{CUSTOMERS}"},
-    "a lock file of Excel": {"~$branches.xlsx": "x"},
-}
 REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
     **{
         f"separators {marks!r}": (
@@ -411,19 +393,6 @@ WARNED: dict[str, tuple[Files, str]] = {
         "customers_2.csv: no loan_balance, which other files of customers have",
     ),
 }
-
-
-@pytest.mark.parametrize("files", READ.values(), ids=READ.keys())
-def test_an_odd_input_is_read_as_the_clean_bank(tiny_bank: TinyBank, files: Files) -> None:
-    """Names, days and amounts are those of the clean bank."""
-    with open_bank(deliver(tiny_bank(), files, "")) as bank:
-        branches = bank.table("branches").order("branch_id").df()
-        customers, holdings = bank.table("customers").df(), bank.table("holdings").df()
-    assert branches["name"].tolist() == ["城关支行", "柳树支行"]
-    assert branches["type"].tolist() == ["urban", "township"]
-    assert sorted({str(day)[:10] for day in customers["as_of"]}) == ["2026-06-30", "2026-09-30"]
-    assert customers["aum_period_end"].sum() == 142_701.25
-    assert holdings["balance"].sum() == 147_701.25
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())

@@ -37,7 +37,25 @@ def customers_of(day: str) -> str:
     return lines(head[2], *(rest for start, _, rest in rows if start == day))
 
 
+FILE = "branches.csv"
+# Forms of one table, in which a file alone may be delivered, or one among others.
+FORMS: dict[str, str | bytes] = {
+    "carriage returns twice": BRANCHES.replace("\n", "\r\r\n"),
+    "no line end at the end": BRANCHES.rstrip(),
+    "blank lines between": BRANCHES.replace("\n", "\n\n"),
+    "a comment above": f"# made by the warehouse\n{BRANCHES}",
+    "two bars between cells": BRANCHES.replace(",", "||"),
+    "bars around cells": lines(*(f"|{r.replace(',', '|')}|" for r in BRANCHES.splitlines())),
+    "a mark of byte order within": BRANCHES.replace("001", "\ufeff001"),
+    "a mark of direction within": BRANCHES.replace("城关支行", "城关\u202e支行"),
+    "what ends files of DOS": BRANCHES + "\x1a",
+    "what ends files of DOS, in GBK": (BRANCHES + "\x1a").encode("gbk"),
+    "GBK": BRANCHES.encode("gbk"),
+    "a column nobody needs": lines(*(f"{row},x" for row in BRANCHES.splitlines())),
+}
 READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "a unit of 元 above": ({"customers.csv": f"单位：元\n{CUSTOMERS}"}, ""),
+    "a lock file of Excel": ({"~$branches.xlsx": "x"}, ""),
     "other separators": (
         {"branches.csv": BRANCHES.replace(",", "#"), "customers.csv": CUSTOMERS.replace(",", "~")},
         "",
@@ -399,21 +417,45 @@ def deliver(folder: Path, files: Mapping[str, str | bytes], mapping: str) -> Pat
     return folder
 
 
-@pytest.mark.parametrize(("files", "mapping"), READ.values(), ids=READ.keys())
+ALONE = [(files, mapping) for files, mapping in READ.values() if mapping or {*files} != {FILE}]
+FORMS |= {name: files[FILE] for name, (files, mapping) in READ.items()
+          if not mapping and {*files} == {FILE}}  # fmt: skip
+
+
+def test_files_of_any_form_are_one_table(tiny_bank: TinyBank) -> None:
+    """Each has the names and types of the clean bank's branches, under numbers of its own."""
+    folder = tiny_bank()
+    for place, content in enumerate(FORMS.values(), start=1):
+        raw = content.encode() if isinstance(content, str) else content
+        encoding = "utf-16-le" if raw.startswith(b"\xff\xfe") else "ascii"
+        for number in ("1", "2"):
+            own = f"{place:02}{number}".encode(encoding)
+            raw = raw.replace(f"00{number}".encode(encoding), own)
+        (folder / f"branches_{place}.csv").write_bytes(raw)
+    with open_bank(folder) as bank:
+        rows = bank.table("branches").project("branch_id, name, type").fetchall()
+    found = {number: told for number, *told in rows}
+    for place, form in enumerate(["clean", *FORMS]):
+        told = [found.pop(f"{place:02}{number}") for number in ("1", "2")]
+        assert told == [["城关支行", "urban"], ["柳树支行", "township"]], form
+    assert not found
+
+
+@pytest.mark.parametrize(("files", "mapping"), ALONE)
 def test_a_file_is_read_as_the_clean_bank(
     tiny_bank: TinyBank, files: Mapping[str, str | bytes], mapping: str
 ) -> None:
     """Names, rows and amounts are those of the clean bank."""
     with open_bank(deliver(tiny_bank(), files, mapping)) as bank:
         branches = bank.table("branches").order("branch_id").df()
-        customers = bank.table("customers").df()
+        customers, holdings = bank.table("customers").df(), bank.table("holdings").df()
     assert branches["branch_id"].tolist() == ["001", "002"]
     assert branches["type"].tolist() == ["urban", "township"]
     if "big5" not in mapping:
         assert branches["name"].tolist() == ["城关支行", "柳树支行"]
-    assert len(customers) == 7
+    assert sorted({str(day)[:10] for day in customers["as_of"]}) == ["2026-06-30", "2026-09-30"]
     assert customers["aum_period_end"].sum() == 142_701.25
-    assert customers["as_of"].nunique() == 2
+    assert holdings["balance"].sum() == 147_701.25
 
 
 @pytest.mark.parametrize(("files", "mapping", "expected"), REFUSED.values(), ids=REFUSED.keys())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageJob, ReportOptions, notebook_path
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -51,6 +54,15 @@ def outputs(path: Path) -> list[str]:
             else:
                 told.append(output.data["text/plain"])
     return told
+
+
+@contextmanager
+def report_of_one_cell(folder: Path, cell: str = "branch_id") -> Iterator[None]:
+    """Let a branch's report be one cell long: what is tested is what is around it."""
+    path = small_notebook(folder / "branch_report.ipynb", cell)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "notebook_path", find_instead(path))
+        yield
 
 
 def find_instead(path: Path) -> Callable[[str], Path]:

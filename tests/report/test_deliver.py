@@ -12,9 +12,8 @@ import pytest
 from pypdf import PdfReader
 
 from stockcust_analysis.bank.contacts_import import import_contacts
-from stockcust_analysis.report import plan
 from stockcust_analysis.report.quarter import verify_folder
-from tests.report.small_notebooks import find_instead, small_notebook
+from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
 from tests.tiny_bank import write_tiny_bank
 
@@ -34,10 +33,8 @@ folder = "share/002"
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report the tiny bank on pages of one cell; return the quarter's folder."""
-    page = small_notebook(tmp_path_factory.mktemp("notebook") / "branch_report.ipynb", "branch_id")
     out, bank = tmp_path_factory.mktemp("reports"), write_tiny_bank(tmp_path_factory.mktemp("bank"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "notebook_path", find_instead(page))
+    with report_of_one_cell(bank):
         assert run("report", bank, "--quarter", "2026Q3", "--out", out) == 0
     return out / "2026Q3"
 

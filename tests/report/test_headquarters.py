@@ -29,6 +29,7 @@ from stockcust_analysis.show import headquarters_tables
 from stockcust_analysis.show.branch_tables import measures_of
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
+from tests.report.small_notebooks import report_of_one_cell
 from tests.report.small_review import small_review
 from tests.tiny_bank import write_tiny_bank
 
@@ -39,9 +40,9 @@ EXTENSIONS = "ignore:.* extension is not supported:UserWarning"
 @pytest.fixture(scope="module")
 def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Report one branch of the tiny bank, then issue it; return the folder, the first notebook."""
-    out = tmp_path_factory.mktemp("reports")
+    out, bank_folder = (tmp_path_factory.mktemp(name) for name in ("reports", "bank"))
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
-    with open_bank(write_tiny_bank(tmp_path_factory.mktemp("bank"))) as bank:
+    with report_of_one_cell(bank_folder), open_bank(write_tiny_bank(bank_folder)) as bank:
         folder = make_reports(bank, asked, out=out).folder
         notebook = (folder / "headquarters_review.ipynb").read_bytes()
         issue = replace(asked, status="issued", circulated=False)
@@ -123,7 +124,7 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
 
     monkeypatch.setattr(reviews, "circulate", refuse)
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
-    with open_bank(write_tiny_bank(tmp_path)) as bank:
+    with report_of_one_cell(tmp_path), open_bank(write_tiny_bank(tmp_path)) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")
     assert [page.error for page in run.failed] == ["3 figures could be worked out."]
     assert describe_run(run).startswith(

@@ -18,19 +18,17 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.report.exporter import export_pdf
 from tests.report.kernels import KERNEL, run_cells, run_notebook
-from tests.tiny_bank import TinyBank
+from tests.tiny_bank import TinyBank, write_tiny_bank
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "pareto.ipynb"
 PAGE = (
     "from stockcust_analysis.show import branch_figures, branch_tables\n"
     "from stockcust_analysis.show.pages import open_branch_page\n"
-    "page = open_branch_page('reports/2026Q3/evaluation', branch_id='B001', language='zh')",
-    "branch_figures.lorenz_figure(page)",
-    "branch_tables.measure_table(page, 'concentration')",
+    "page = open_branch_page('reports/2026Q3/evaluation', branch_id='001', language='zh')",
+    "branch_figures.aum_figure(page)",
     "branch_tables.measure_table(page, 'sensitivity')",
 )
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -72,11 +70,18 @@ def test_banks_open_and_are_made_in_a_plain_kernel(tiny_bank: TinyBank, tmp_path
     assert told == ["", "7\n", "7\n", "", "", "True\n"]
 
 
-def test_a_notebook_makes_the_evaluation_that_is_missing(tmp_path: Path) -> None:
+@pytest.fixture
+def notebooks(tmp_path: Path) -> Path:
+    """Return an empty folder of notebooks beside the tiny bank."""
+    for name in ("notebooks", "data/sample"):
+        (tmp_path / name).mkdir(parents=True)
+    write_tiny_bank(tmp_path / "data" / "sample")
+    return tmp_path / "notebooks"
+
+
+def test_a_notebook_makes_the_evaluation_that_is_missing(notebooks: Path, tmp_path: Path) -> None:
     """It says so while it computes, keeps it for the other notebooks, and shows its page."""
-    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
-    (tmp_path / "notebooks").mkdir()
-    path = tmp_path / "notebooks" / "page.ipynb"
+    path = notebooks / "page.ipynb"
     nbformat.write(
         new_notebook(cells=[new_code_cell(cell) for cell in PAGE], metadata=KERNEL), path
     )
@@ -87,16 +92,14 @@ def test_a_notebook_makes_the_evaluation_that_is_missing(tmp_path: Path) -> None
     progress = "".join(stream.text for stream in streams)
     assert "正由“data/sample”计算" in progress
     assert (tmp_path / "reports" / "2026Q3" / "evaluation" / "facts.json").exists()
-    assert sum("<table" in html for html in shown(book, "text/html")) == 2
+    assert sum("<table" in html for html in shown(book, "text/html")) == 1
     (figure,) = [html for html in shown(book, "text/html") if "data:image/svg+xml" in html]
     assert "<figcaption><b>" in figure
 
 
-def test_an_exploring_notebook_answers_in_a_plain_kernel(tmp_path: Path) -> None:
+def test_an_exploring_notebook_answers_in_a_plain_kernel(notebooks: Path) -> None:
     """From the newest quarter of the folder above: its tables, its figure, nothing on stderr."""
-    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
-    (tmp_path / "notebooks").mkdir()
-    book = run_notebook(Path(shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "notebooks")))
+    book = run_notebook(Path(shutil.copy(ROOT / "notebooks" / NOTEBOOK, notebooks)))
     streams = [output for cell in book.cells for output in cell.get("outputs", [])
                if output.output_type == "stream"]  # fmt: skip
     assert streams == []

@@ -65,25 +65,30 @@ def written(review: Review, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def browser(written: Path, tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Open the index in a browser of its own, from the file."""
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """Start a browser, once for all tests."""
+    profile = tmp_path_factory.mktemp("profile")
     options = webdriver.ChromeOptions()
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,1200",
                  "--disable-background-networking", "--no-first-run", "--disable-sync",
-                 f"--user-data-dir={tmp_path / 'profile'}"):  # fmt: skip
+                 f"--user-data-dir={profile}"):  # fmt: skip
         options.add_argument(flag)
     options.binary_location = str(shutil.which("chromium"))
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
-    try:
-        driver.get(written.as_uri())
-        wait = pages.WebDriverWait(driver, 60)
-        wait.until(lambda d: d.find_element("css selector", "html[data-ready=yes]"))
-        yield driver
-    finally:
-        driver.quit()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(written: Path, driver: webdriver.Chrome) -> webdriver.Chrome:
+    """Open the index anew, from the file."""
+    driver.get(written.as_uri())
+    wait = pages.WebDriverWait(driver, 60)
+    wait.until(lambda d: d.find_element("css selector", "html[data-ready=yes]"))
+    return driver
 
 
 def first_cells(browser: webdriver.Chrome, column: int = 1) -> list[str]:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 from pypdf import PdfReader
 
-from stockcust_analysis import cli
-from stockcust_analysis.report import plan
+from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.report.plan import folder_name
-from tests.report.small_notebooks import find_instead
+from tests.report.in_process import branch_report
+from tests.report.small_notebooks import report_of_one_cell
+from tests.test_cli import run
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
-
-
-def run(*arguments: str | Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run the command line as a person would and return its exit code."""
-    monkeypatch.setattr("sys.argv", ["stockcust", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +27,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report the tiny bank once and return the quarter's folder."""
     bank = write_tiny_bank(tmp_path_factory.mktemp("bank"))
     out = tmp_path_factory.mktemp("reports")
-    with pytest.MonkeyPatch.context() as patch:
-        code = run("report", bank, "--quarter", "2026Q3", "--out", out, monkeypatch=patch)
-    assert code == 0
+    assert run("report", bank, "--quarter", "2026Q3", "--out", out) == 0
     return out / "2026Q3"
 
 
@@ -105,14 +96,12 @@ def test_the_manifest_says_what_the_run_was_made_of(reported: Path) -> None:
     assert "seconds" in json.loads((reported / "run.json").read_text(encoding="utf-8"))
 
 
-def test_the_same_input_gives_the_same_bytes(
-    reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_input_gives_the_same_bytes(reported: Path, tmp_path: Path) -> None:
     """A second run elsewhere writes the same PDFs, lists and tables, byte for byte."""
     bank = write_tiny_bank(tmp_path)
     (tmp_path / "house.toml").write_text(f'name = "{_bank_name(reported)}"\n', encoding="utf-8")
     arguments = ("--quarter", "2026Q3", "--mapping", tmp_path / "house.toml")
-    run("report", bank, *arguments, "--out", tmp_path / "out", monkeypatch=monkeypatch)
+    run("report", bank, *arguments, "--out", tmp_path / "out")
     branches = ("001/report.pdf", "002/report.pdf", "001/worklists.xlsx", "002/worklists.xlsx")
     for name in (*(f"branches/{each}" for each in branches), *HEADQUARTERS):
         again = (tmp_path / "out" / "2026Q3" / name).read_bytes()
@@ -124,33 +113,25 @@ def _bank_name(reported: Path) -> str:
     return str(facts["bank_name"])
 
 
-def test_english_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same notebook makes an English page of one branch alone."""
-    arguments = ("--quarter", "2026Q3", "--language", "en", "--branch", "002")
-    bank = write_tiny_bank(tmp_path)
-    code = run("report", bank, *arguments, "--out", tmp_path / "out", monkeypatch=monkeypatch)
-    assert code == 0
-    folder = tmp_path / "out" / "2026Q3" / "branches"
-    assert [path.name for path in folder.iterdir()] == ["002"]
-    text = PdfReader(folder / "002" / "report.pdf").pages[0].extract_text()
-    assert "Conclusions of the quarter" in text
+def test_english_pages(reported: Path, tmp_path: Path) -> None:
+    """The same notebook makes an English page."""
+    one = open_evaluation(reported / "evaluation").of_branch("002")
+    one = replace(one, branches=one.branches.query("branch_id == '002'"))
+    text = branch_report(one, tmp_path, language="en").text()
+    assert "Conclusionsofthequarter" in text
     assert "本季结论" not in text
 
 
 def test_one_failed_branch_does_not_stop_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The failed branch keeps its notebook with the traceback; exit code 1; the other is done."""
-    parameters = new_code_cell('evaluation: str = ""\nbranch_id: str = ""\nlanguage: str = "zh"')
-    parameters.metadata["tags"] = ["parameters"]
-    breaks = new_code_cell('assert branch_id != "001", "secret balance 1234.56"')
-    fragile = tmp_path / "fragile.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=[parameters, breaks], metadata=kernel), fragile)
-    monkeypatch.setattr(plan, "notebook_path", find_instead(fragile))
-    bank = write_tiny_bank(tmp_path)
-    out = tmp_path / "out"
-    assert run("report", bank, "--quarter", "2026Q3", "--out", out, monkeypatch=monkeypatch) == 1
+    """The failed branch keeps its notebook with the traceback; exit code 1; the rest is done."""
+    bank, out = write_tiny_bank(tmp_path), tmp_path / "out"
+    with report_of_one_cell(tmp_path, 'assert branch_id != "001", "secret balance 1234.56"'):
+        asked = ("--quarter", "2026Q3", "--language", "en", "--out", out)
+        assert run("report", bank, *asked) == 1
+    review = PdfReader(out / "2026Q3" / "headquarters_review.pdf").pages[0].extract_text()
+    assert "Headquarters" in review and "总行" not in review
     assert (out / "2026Q3" / "branches" / "002" / "report.pdf").exists()
     assert not (out / "2026Q3" / "branches" / "001").exists()
     kept = nbformat.read(out / "2026Q3" / "failed" / "001" / "report.ipynb", as_version=4)
@@ -178,7 +159,6 @@ BAD = {
 @pytest.mark.parametrize(("options", "tables", "quarter", "message"), BAD.values(), ids=BAD.keys())
 def test_bad_input_writes_nothing(
     tiny_bank: TinyBank,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],
     tables: dict[str, str],
@@ -188,7 +168,7 @@ def test_bad_input_writes_nothing(
     """Each bad input is one clear message, exit code 2, and no output folder."""
     folder = tiny_bank(**tables)
     arguments = ("--quarter", quarter, *options, "--out", folder / "out")
-    assert run("report", folder, *arguments, monkeypatch=monkeypatch) == 2
+    assert run("report", folder, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (folder / "out").exists()
 

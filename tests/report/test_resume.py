@@ -16,11 +16,10 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.files import exclusive_lock
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.report import plan
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
-from tests.report.small_notebooks import find_instead, small_notebook
+from tests.report.small_notebooks import report_of_one_cell
 from tests.tiny_bank import HOLDINGS, write_tiny_bank
 
 OPTIONS = ReportOptions(quarter="2026Q3")
@@ -37,9 +36,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module", autouse=True)
 def one_cell_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let a branch's report be one cell long: what is tested here is the batch around it."""
-    path = small_notebook(tmp_path_factory.mktemp("notebook") / "branch_report.ipynb", PAGE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "notebook_path", find_instead(path))
+    with report_of_one_cell(tmp_path_factory.mktemp("notebook"), PAGE):
         yield
 
 

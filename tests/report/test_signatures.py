@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -10,6 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from stockcust_analysis.report.quarter import verify_folder
+from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
 from tests.tiny_bank import write_tiny_bank
 
@@ -20,6 +22,14 @@ SIGNED = "编制：张三 · 复核：李四 · 签发：王五"
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the tiny bank."""
     return write_tiny_bank(tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cell_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a branch's report be its cover: what is tested is who signs it."""
+    cell = "from stockcust_analysis import show\nshow.document(title=branch_id)"
+    with report_of_one_cell(tmp_path_factory.mktemp("notebook"), cell):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +55,7 @@ def sign(bank: Path, out: Path, status: str, by: str) -> int:
 
 def test_names_are_printed_and_kept(issued: Path) -> None:
     """They stand on the last page of each PDF, in workbook and index, and in the manifest."""
+    assert [path.name for path in (issued / "branches").iterdir()] == ["001"]
     for name in ("branches/001/report.pdf", "headquarters_review.pdf"):
         assert SIGNED in PdfReader(issued / name).pages[-1].extract_text()
     assert SIGNED in (issued / "index.html").read_text(encoding="utf-8")

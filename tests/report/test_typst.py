@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typst
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -54,6 +54,7 @@ class TestLiteral:
         """Typst reads exactly the value that was written."""
         assert read_back(value) == value
 
+    @settings(max_examples=30)
     @given(st.text(st.characters(exclude_categories=["Cs"])))
     def test_any_text(self, text: str) -> None:
         """No text, whatever it holds, is anything but that text."""

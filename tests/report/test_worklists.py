@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.errors import BankDataError, UsageError
@@ -25,15 +27,19 @@ from tests.measures.test_worklists import facts_of
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames
 
 POLICY = load_policy()
-FACTS = facts_of(as_pandas)
-LISTED = worklists(FACTS, policy=POLICY, as_of=AS_OF)
-COUNTS = worklist_counts(FACTS, policy=POLICY)
 
 
-def written(path: Path, lists: pd.DataFrame = LISTED, language: str = "zh") -> Path:
-    """Write branch A's workbook and return its path."""
-    mine = lists[lists["branch_id"] == "A"]
-    write_worklists(path, mine, COUNTS[COUNTS["branch_id"] == "A"], branch_name="城关支行",
+@cache
+def listed() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the lists of the bank served by hand, and their counts."""
+    facts = facts_of(as_pandas)
+    return worklists(facts, policy=POLICY, as_of=AS_OF), worklist_counts(facts, policy=POLICY)
+
+
+def written(path: Path, language: str = "zh", **changes: object) -> Path:
+    """Write branch A's workbook, some columns of its lists changed, and return its path."""
+    mine, counts = (table[table["branch_id"] == "A"] for table in listed())
+    write_worklists(path, mine.assign(**changes), counts, branch_name="城关支行",
                     policy=POLICY, as_of=AS_OF, language=language)  # type: ignore[arg-type]  # fmt: skip
     return path
 
@@ -105,8 +111,8 @@ def test_same_lists_same_bytes(tmp_path: Path) -> None:
 
 def test_held_out_customers_are_not_written(tmp_path: Path) -> None:
     """They stay off the sheets, and the first sheet says that there are such."""
-    lists = LISTED.assign(held_out=(LISTED["customer_id"] == "1").astype(int))
-    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", lists))
+    path = written(tmp_path / "a.xlsx", held_out=lambda lists: lists["customer_id"].eq("1") * 1)
+    book = openpyxl.load_workbook(path)
     assert "移交" not in book.sheetnames
     assert [row[1] for row in cells(book["到期"])[1:]] == ["5"]
     assert "随机" in str(cells(book["说明"]))
@@ -114,8 +120,7 @@ def test_held_out_customers_are_not_written(tmp_path: Path) -> None:
 
 def test_text_is_never_a_formula(tmp_path: Path) -> None:
     """A bank's own group that looks like a formula or a link stays text."""
-    lists = LISTED.assign(groups="=1+1;http://x")
-    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", lists))
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", groups="=1+1;http://x"))
     assert cells(book["移交"])[1][4] == "=1+1、http://x"
     assert book["移交"]["E2"].data_type == "s"
 
@@ -213,17 +218,19 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bank() -> Iterator[Bank]:
-    """Return the sample bank, opened once."""
-    with open_bank("data/sample") as opened:
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """Return a sample bank, opened once."""
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(make_bank(branches=8, customers=1_600, quarters=2), folder)
+    with open_bank(folder) as opened:
         yield opened
 
 
-def test_every_branch_of_the_sample_gets_its_lists(bank: Bank, tmp_path: Path) -> None:
-    """24 branches, each with its own customers only; a hold-out is followed."""
+def test_every_branch_gets_its_lists(bank: Bank, tmp_path: Path) -> None:
+    """Eight branches, each with its own customers only; a hold-out is followed."""
     rule = replace(POLICY.worklists, hold_out_share=0.1, longest=3)
     files = make_worklists(bank, as_of=AS_OF, policy=replace(POLICY, worklists=rule), out=tmp_path)
-    assert len(files) == 24
+    assert len(files) == 8
     book = openpyxl.load_workbook(tmp_path / "B001" / "worklists.xlsx")
     assert set(book.sheetnames[1:]) <= {"说明", *(_zh(name) for name in LISTS)}
     mine = bank.snapshot("customers", as_of=AS_OF).filter("branch_id = 'B001'")

@@ -261,7 +261,7 @@ def words_and_boxes(ax: Axes) -> list[tuple[str, Bbox]]:
     figure = ax.figure
     assert isinstance(figure, Figure)
     agg = FigureCanvasAgg(figure)
-    agg.draw()  # type: ignore[no-untyped-call]
+    figure.draw_without_rendering()
     renderer = agg.get_renderer()  # type: ignore[no-untyped-call]
     return [
         (text.get_text(), text.get_window_extent(renderer))
@@ -320,13 +320,12 @@ def assert_labels_stand_free(ax: Axes) -> None:
         assert inside, f"'{words}' is clipped"
     for (one, box), (other, second) in combinations(found, 2):
         shared = Bbox.intersection(box, second)
-        apart = shared is None or shared.width < 1 or shared.height < 1
+        if shared is None or shared.width < 1 or shared.height < 1:
+            continue
         # Slanted words lie in boxes that cross; their lines are apart when their feet are.
-        slanted = [
-            text.get_rotation() for text in ax.get_xticklabels() if text.get_text() in (one, other)
-        ]
-        if not apart and len(slanted) == 2 and slanted[0] % 90:
-            apart = abs(box.x0 - second.x0) * np.sin(np.radians(slanted[0])) >= 8
+        labels = [text for text in ax.get_xticklabels() if text.get_text() in (one, other)]
+        slant = labels[0].get_rotation() if len(labels) == 2 else 0
+        apart = abs(box.x0 - second.x0) * np.sin(np.radians(slant % 90)) >= 8
         assert apart, f"'{one}' and '{other}' overlap"
 
 
