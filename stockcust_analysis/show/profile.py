@@ -52,16 +52,14 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         "amounts": pd.DataFrame(_amounts(bank), columns=["column", *percentiles]),
         "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
     }
+    words = wording.section_words("profile", language)
+    units = {"quarters": wording.unit_note(_unit(totals, language), language)}
     return [
         table(
             frame,
-            caption=wording.text(name, language, within="profile"),
-            labels={
-                c: wording.text(c, language, within="profile")
-                for c in frame
-                if c in wording.names("profile")
-            },
-            unit=wording.unit_note(_unit(totals, language), language) if name == "quarters" else "",
+            caption=words[name],
+            labels={column: words[column] for column in frame if column in words},
+            unit=units.get(name, ""),
         )
         for name, frame in frames.items()
         if len(frame)
