@@ -332,9 +332,10 @@ def frame_reading(
     value = text if trimmed else cell
     there = ~value.is_null()
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
-    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in((*absent, *_TOTALS))) & there
-    if trimmed or column.kind is Kind.CODE:
-        odd = None
+    # Most text is bare, which is seen for less; pandas would look for both.
+    closer = value.str.contains("[^0-9A-Za-z.-]") if has_dates else there
+    is_odd = ((closer & value.str.contains(unusual)) | value.is_in((*absent, *_TOTALS))) & there
+    odd = None if trimmed or column.kind is Kind.CODE else is_odd
     wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:

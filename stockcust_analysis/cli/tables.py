@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -245,10 +246,9 @@ def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
     from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 
     saved = open_evaluation(folder)
-    measures, branches, quarter = saved.measures, saved.branches, str(saved.quarter)
-    rule: dict[str, Any] = {"policy": rules, "quarter": quarter}
-    table, _ = scorecard(measures, branches, targets=saved.targets, **rule)
-    return lint_scorecard(table, measures, branches=branches, **rule)
+    rule: dict[str, Any] = {"policy": rules, "quarter": str(saved.quarter)}
+    table, _ = scorecard(saved.measures, saved.branches, targets=saved.targets, **rule)
+    return lint_scorecard(replace(saved, scorecard=table), rules)
 
 
 def _split(

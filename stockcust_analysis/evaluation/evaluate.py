@@ -214,7 +214,9 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
     """Return the quarters in chunks that are measured in one pass."""
     days = len(bank.days("customers"))
     at_once = max(1, _ROWS_AT_ONCE * days // max(bank.rows("customers"), 1))
-    if policy.tier_memory is not None:  # the tiers of a quarter remember those before
+    # The tiers of a quarter remember those before; Spark takes seconds to plan and compile a query.
+    is_spark = as_lazy(bank.table("customers")).implementation.is_spark_like()
+    if policy.tier_memory is not None or is_spark:
         at_once = len(quarters)
     ends = [quarter.end for quarter in quarters]
     # The newest quarters stand together: they are compared.

@@ -126,18 +126,14 @@ def make_review(
     ReportError
         A figure to withhold could be worked out, and no issued set is to blame.
     """
-    card, quarter = evaluation.scorecard, evaluation.quarter
+    quarter = evaluation.quarter
     compared = evaluation.comparison.reindex(columns=list(COMPARISON_COLUMNS))
     evaluation = replace(evaluation, comparison=compared)
     if edition == "internal":
         review = _internal(evaluation)
     else:
         review = _make_circulated(evaluation, policy, issued)
-    measures, branches, warnings = evaluation.measures, evaluation.branches, []
-    if not card.empty:
-        warnings = lint_scorecard(
-            card, measures, branches=branches, policy=policy, quarter=str(quarter)
-        )
+    warnings = [] if evaluation.scorecard.empty else lint_scorecard(evaluation, policy)
     facts = {}
     if (theme := policy.theme(quarter.number)) is not None:
         facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)}

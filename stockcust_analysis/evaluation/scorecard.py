@@ -19,7 +19,7 @@ import pandas as pd
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import Peers, Values, branch_figures, peer_groups
-from stockcust_analysis.evaluation.results import new_branches
+from stockcust_analysis.evaluation.results import Evaluation, new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.describe import LintWarning, add_reasons, lint, lints
@@ -331,30 +331,23 @@ def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
     return Earned(raw, np.where(rate < indicator.floor, raw, 0.0), over)
 
 
-def lint_scorecard(
-    table: pd.DataFrame,
-    measures: pd.DataFrame,
-    *,
-    branches: pd.DataFrame,
-    policy: Policy,
-    quarter: str,
-) -> list[LintWarning]:
+def lint_scorecard(evaluation: Evaluation, policy: Policy) -> list[LintWarning]:
     """Return all traps of a quarter's scorecard: those of its rules, and those of its figures.
 
     Parameters
     ----------
-    table : DataFrame
-        The scorecard's rows, as `scorecard` returns them.
-    measures, branches, policy, quarter
-        As for `scorecard`.
+    evaluation : Evaluation
+        Its measures, its branches, and its scorecard by that policy.
+    policy : Policy
+        Its `scorecard`, and the peers of its `comparison`.
 
     Returns
     -------
     list of LintWarning
         One for each trap and indicator (or peer group), with the bank's reason where it is kept.
     """
-    indicators = policy.scorecard.indicators
-    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
+    measures, table, quarter = evaluation.measures, evaluation.scorecard, str(evaluation.quarter)
+    peers = peer_groups(evaluation.branches, measures, rule=policy.comparison, quarter=quarter)
     sizes = {group: len(members) for group, members in peers.members.items()}
     fewest = lints()["small_peer_group"].limit or 0
     warnings = [
@@ -362,7 +355,7 @@ def lint_scorecard(
         for group, size in sorted(sizes.items())
         if size < fewest
     ]
-    for indicator in indicators:
+    for indicator in policy.scorecard.indicators:
         key = (indicator.measure_name, indicator.customer_base, indicator.member)
         figures = branch_figures(measures, quarter, [key], list(peers.group_of)).dropna(subset="n")
         targets = table.loc[table["indicator"] == indicator.name, "target"].dropna()

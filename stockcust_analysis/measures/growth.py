@@ -252,21 +252,19 @@ def with_attrition(
     change = (after - before).cast(nw.Float64) / nw.max_horizontal(before, ONE).cast(nw.Float64)
     table = table.with_columns(change=at_risk.then(change))
     # Medians of groups, joined back: databases know no median over a window.
-    those = table.filter(nw.col("at_risk") == 1)
     tier = [*within, "previous_tier"]
-    for name, keys in {"group": [peers, *tier], "tier": tier}.items():
-        medians = {
-            f"{name}_size": nw.col("at_risk").sum(),
-            f"{name}_median": nw.col("change").median(),
-        }
-        table = table.join(those.group_by(keys).agg(**medians), on=keys, how="left")
-    enough = nw.when(nw.col("group_size") >= rule.smallest_group)
-    median = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
-    table = table.with_columns(median_change=at_risk.then(median))
+    those, median = table.filter(nw.col("at_risk") == 1), nw.col("change").median()
+    tiers = those.group_by(tier).agg(tier_median=median)
+    medians = those.group_by([peers, *tier]).agg(size=nw.col("at_risk").sum(), median=median)
+    medians = medians.join(tiers, on=tier, how="left")
+    enough = nw.when(nw.col("size") >= rule.smallest_group)
+    chosen = enough.then(nw.col("median")).otherwise(nw.col("tier_median"))
+    medians = medians.select(peers, *tier, _median=chosen)
+    table = table.join(medians, on=[peers, *tier], how="left")
+    table = table.with_columns(median_change=at_risk.then(nw.col("_median")))
     beyond = nw.col("change") < nw.col("median_change") - rule.margin
     warned = flag(beyond & (nw.col("change") < 0))
-    drop = ("previous_tier", "group_size", "group_median", "tier_size", "tier_median")
-    return table.with_columns(attrition=warned).drop(*drop)
+    return table.with_columns(attrition=warned).drop("previous_tier", "_median")
 
 
 def _attrition_columns(_: Policy, base: str) -> dict[str, nw.Expr]:

@@ -133,7 +133,7 @@ class _Edition:
             look=self.options.look,
             name=plan.REVIEW,
             substitutes=True,  # one branch's name stops no review
-            people=plan.people_of(self.records.values(), self.status),
+            people=plan.people_of(self.records.values()),
         )
         return plan.with_actions([job])[0]
 

@@ -261,10 +261,10 @@ def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[Page
     return planned
 
 
-def people_of(pages: Iterable[PageRecord], status: str) -> dict[str, str]:
-    """Return who gave the pages each status up to one: several names where pages differ."""
+def people_of(pages: Iterable[PageRecord]) -> dict[str, str]:
+    """Return who gave the pages each status that all have: several names where pages differ."""
     records, people = list(pages), dict[str, str]()
-    for reached in STATUSES[: STATUSES.index(status) + 1]:
+    for reached in STATUSES[: STATUSES.index(least_status(records)) + 1]:
         names = sorted({page.people[reached] for page in records if reached in page.people})
         people |= {reached: "、".join(names)} if names else {}
     return people

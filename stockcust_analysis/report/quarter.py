@@ -382,12 +382,10 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
     def check(name: str) -> str:
         path = folder / name
-        is_review = path.stem == plan.REVIEW
-        status, pages = facts["status"], [*branches.values()]
-        if not is_review:
-            pages = [branches[path.parent.name]]
-            status = pages[0].status
-        signed = signatures(plan.people_of(pages, status), look["language"])
+        of_all = path.stem == plan.REVIEW
+        pages = [*branches.values()] if of_all else [branches[path.parent.name]]
+        status = plan.least_status(pages)
+        signed = signatures(plan.people_of(pages), look["language"])
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, signed=signed, **look)
         except (OSError, StockcustError) as error:
@@ -409,7 +407,7 @@ def _make_again(
 ) -> list[str]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     options, status = ReportOptions(**facts["parameters"], workers=workers), facts["status"]
-    people = plan.people_of(_pages_of(facts), status)
+    people = plan.people_of(_pages_of(facts))
     bank = open_bank(data, mapping=mapping, layout=layout)
     with files.WorkingFolder(files.SOCKET_PATH) as out, bank:
         # One status after the other, each by who gave it.

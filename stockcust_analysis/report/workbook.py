@@ -31,6 +31,7 @@ from stockcust_analysis.evaluation.worklists import Lists, make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy.describe import text_width
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.report.plan import folder_name
 from stockcust_analysis.show.blocks import MISSING
@@ -101,14 +102,10 @@ class Column:
             return self.width
         texts = {value for value in self.values if isinstance(value, str)}
         numbers = [abs(v) for v in self.values if isinstance(v, (int, float)) and v == v]
-        widths = [*map(_width, texts), len(f"{max(numbers, default=0):,.2f}")]
+        widths: list[float] = [*map(text_width, texts), len(f"{max(numbers, default=0):,.2f}")]
         if not self.is_text:
-            widths.append(_width(self.label) / 2 + 1)
+            widths.append(text_width(self.label) / 2 + 1)
         return min(max(8.0, *widths) + 2.5, _WIDEST)
-
-
-def _width(text: str) -> float:
-    return sum(1 + (ord(letter) > 0x2E7F) for letter in text)
 
 
 @dataclass(frozen=True)

@@ -391,12 +391,8 @@ def mark_withheld(
 ) -> pd.DataFrame:
     """Return a table with "*" for the missing numbers of the rows in which they are withheld."""
     numbers = table.select_dtypes("number") if columns is None else table[list(columns)]
-    return table.assign(
-        **{
-            str(name): column.astype(object).mask(column.isna() & gone, SUPPRESSED)
-            for name, column in numbers.items()
-        }
-    )
+    cells = {str(name): column.astype(object) for name, column in numbers.items()}
+    return table.assign(**{n: c.mask(c.isna() & gone, SUPPRESSED) for n, c in cells.items()})
 
 
 def _kinds(measures: Iterable[str]) -> list[str]:

@@ -191,12 +191,8 @@ def counted_heading(
     page: BranchPage, name: str, block: blocks.Table | blocks.KeyFigures | None
 ) -> Heading | None:
     """Return a heading that says how many things stand below it; None above nothing."""
-    count = (
-        0
-        if block is None
-        else len(block.rows if isinstance(block, blocks.Table) else block.figures)
-    )
-    words = page.text(str(count), f"{name}_heading") if count else ""
+    counted = getattr(block, "rows", None) or getattr(block, "figures", ())
+    words = page.text(str(len(counted)), f"{name}_heading") if counted else ""
     return Heading(words + (score_words(page) if name == "figures" else "")) if words else None
 
 
@@ -225,11 +221,9 @@ def page_conclusions(page: BranchPage) -> blocks.Sentences:
 
 def section_sentence(page: BranchPage, section: findings.Section) -> blocks.Sentences | None:
     """Return the sentence that a chapter opens with; None where the branch is too small for one."""
-    return (
-        None
-        if page.is_small
-        else blocks.Sentences([findings.section_conclusion(page, section)], anchor=section)
-    )
+    if page.is_small:
+        return None
+    return blocks.Sentences([findings.section_conclusion(page, section)], anchor=section)
 
 
 def growth_words(page: BranchPage) -> blocks.Sentences | None:

@@ -435,8 +435,7 @@ def without_frame(ax: Axes, rows: Sized = (), names: Iterable[object] = ()) -> N
     ax.tick_params(length=0, labelbottom=False, labelleft=len(rows) > 0)
     if len(rows):
         ax.set_yticks(np.asarray(rows), list(map(str, names)))
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
 
 
 def name_values(ax: Axes, words: str, *, side: Literal["left", "right"] = "left") -> None:
@@ -484,13 +483,11 @@ def shade_cells(
             colour = "white" if values[row, column] >= _DARK_CELL else "black"
             label = ax.text(column + 0.5, row + 0.5, text, color=colour, ha="center", va="center")
             label.set_in_layout(False)  # it lies in its cell; measuring it takes time
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     ax.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index), rotation=0)
     angle, side = (30, "left") if tilted else (0, "center")
     names = list(shares.columns)
     ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=angle, ha=side)
     ax.xaxis.tick_top()
-    ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     return ax

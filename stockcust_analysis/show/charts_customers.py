@@ -78,8 +78,7 @@ def lorenz(
     ax = canvas.axes_for(own, ax)
     ax.plot([0, 1], [0, 1], color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
     _draw_curves(ax, own, bank)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_ticks(np.linspace(0, 1, 6))
+    ax.set(xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
     _frame_shares(ax, 1.02, "customers_poorest_first", "aum_cumulated", language)
     lines = {"branch": canvas.ACTUAL, "bank": canvas.REFERENCE}
     key = [(canvas.word(name, language), colour) for name, colour in lines.items()]

@@ -59,15 +59,13 @@ _CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
 
 def _print_rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> list[dict[str, str]]:
     """Return a table's rows in words; a column that has no words holds figures of its measure."""
-    return [
-        {
-            name: _CELLS[name](page, row)
-            if name in _CELLS
-            else format_alone(page, row.measure, getattr(row, name))
-            for name in columns.split()
-        }
-        for row in rows_of(frame)
-    ]
+
+    def cell(row: Any, name: str) -> str:
+        if name in _CELLS:
+            return _CELLS[name](page, row)
+        return format_alone(page, row.measure, getattr(row, name))
+
+    return [{name: cell(row, name) for name in columns.split()} for row in rows_of(frame)]
 
 
 def _branch_name(page: HeadquartersPage, branch: str) -> str:
@@ -92,16 +90,14 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = partial(page.value, measure, base=base)
         parts = page.attainments.get(measure, {}).values()
-        reached = sum(part >= 1 for part in parts)
+        counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
         row = {
             "measure": page.measure(measure, base),
             "value": format_alone(page, measure, value()),
             "plan": format_alone(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.bank_attainment(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
-            "reached": " / ".join(map(wording.format_count, (reached, len(parts))))
-            if parts
-            else page.format_attained(None, planned),
+            "reached": " / ".join(counts) if parts else page.format_attained(None, planned),
         }
         rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))

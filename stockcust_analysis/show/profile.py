@@ -52,16 +52,14 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         "amounts": pd.DataFrame(_amounts(bank), columns=["column", *percentiles]),
         "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
     }
+    words = wording.section_words("profile", language)
+    units = {"quarters": wording.unit_note(_unit(totals, language), language)}
     return [
         table(
             frame,
-            caption=wording.text(name, language, within="profile"),
-            labels={
-                c: wording.text(c, language, within="profile")
-                for c in frame
-                if c in wording.names("profile")
-            },
-            unit=wording.unit_note(_unit(totals, language), language) if name == "quarters" else "",
+            caption=words[name],
+            labels={column: words[column] for column in frame if column in words},
+            unit=units.get(name, ""),
         )
         for name, frame in frames.items()
         if len(frame)
@@ -177,7 +175,8 @@ def _codes(bank: Bank) -> Iterator[tuple[str, str, str, str]]:
     for name, column in _columns(bank, Kind.CODE):
         rows = _newest(bank, name).select(code=nw.col(column.name))
         found = collect_rows(sums(rows, ["code"], {"n": ONE}))
-        counts = {c: int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c}
+        known = zip(found["code"], found["n"], strict=True)
+        counts = {code: int(n) for code, n in known if code in column.allowed}
         for code in (code for code in column.allowed if code in counts):
             count, share = counts[code], wording.format_share(counts[code] / sum(counts.values()))
             shown = (f"<{_FEW}", MISSING) if count < _FEW else (f"{count:,}", share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 from stockcust_analysis.policy import ComparisonRule, Indicator, Override, Policy
 from stockcust_analysis.policy.describe import LintWarning
@@ -20,7 +22,9 @@ def found(
     """Return the warnings of a quarter."""
     branches = named(NAMES, kinds or [])
     table, _ = scorecard(measures, branches, targets=pd.DataFrame(), policy=policy, quarter=NOW)
-    return lint_scorecard(table, measures, branches=branches, policy=policy, quarter=NOW)
+    others = [pd.DataFrame()] * 6
+    quarter = Evaluation(Quarter.parse(NOW), "", {}, branches, measures, *others, scorecard=table)
+    return lint_scorecard(quarter, policy)
 
 
 def two(**more: object) -> Policy:
