@@ -188,10 +188,13 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
         return
     begun, new = (_successors(now, of.end) for of in (before, quarter))
     merged = sorted(old for old in {*new} - {*begun} if len(new[old]) == 1 and old not in new[old])
+    has_moves = "customer_moves" in bank.columns
+    if not (merged or has_moves):
+        return
     opening, closing = (as_lazy(bank.snapshot("customers", as_of=q.end)) for q in (before, quarter))
     opening = opening.with_columns(was="branch_id")
     strayed = nw.col("branch_id") != nw.col("now")
-    if "customer_moves" in bank.columns:
+    if has_moves:
         moves = _last_moves(bank, now)
         moved = opening.join(moves.select("customer_id"), on="customer_id", how="semi")
         pairs = _pairs(bank, moved, closing, quarter.end).join(moves, on="customer_id")

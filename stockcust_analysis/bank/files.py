@@ -130,8 +130,8 @@ class FileReader:
     def compare_rows(self, path: Path, counts: Sequence[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
         if counts and path in self.notes and path.name.lower().endswith(".parquet"):
-            rows = self.connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
-            self.rows[path] = {rows.fetchall()[0][0]}
+            rows = f"SELECT count(*) FROM read_parquet({_sql_list([path])})"
+            self.rows[path] = {self.connection.execute(rows).fetchall()[0][0]}
         for count in counts if path in self.rows else ():
             if difference := count.contradicts(self.rows[path]):
                 remedy = f"Deliver the file again; where {count.flag_file} is wrong, remove it."
@@ -261,14 +261,16 @@ class FileReader:
         options = self.csv_options(alike)
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
-        ragged = self.connection.sql(
+        ragged = (
             f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), "
             f"bool_or(contains(csv_line, {literal(alike.delimiter)})) "
             f"FROM (SELECT DISTINCT file_path, line, csv_line FROM {rejects} "
             f"JOIN {rejects}_scan USING (scan_id, file_id) WHERE NOT {self._dropped_line(alike)}) "
             "GROUP BY file_path ORDER BY file_path"
-        ).fetchall()
-        for path, rows, first, has_cells in ragged:
+        )
+        are_there = self.connection.execute(f"FROM {rejects} LIMIT 1").fetchall()
+        found = self.connection.execute(ragged).fetchall() if are_there else []
+        for path, rows, first, has_cells in found:
             what = f"{paths.pop(path).name} has more or fewer cells than the header's "
             remedy = "Quote cells that hold the separator or a line break."
             if not has_cells:
@@ -305,7 +307,7 @@ class FileReader:
                 filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
-                odd = self.connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
+                odd = self.connection.execute(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
                 remedy = total_remedy(alike.header[odd[0][1] - 1])
                 remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
                 self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
@@ -329,7 +331,7 @@ class FileReader:
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
         counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
-        counted = self.connection.sql(
+        counted = self.connection.execute(
             f"SELECT file_index::BIGINT, {counts} FROM read_csv({readable}, {options}) GROUP BY ALL"
         ).fetchall()
         for index, left_out, *_, dropped, rows in counted:
@@ -385,8 +387,8 @@ class FileReader:
 
 def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """Return column → DuckDB type of what a query can select from."""
-    described = connection.sql(f"SELECT * FROM {source} LIMIT 0")
-    return dict(zip(described.columns, map(str, described.types), strict=True))
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    return {name: kind for name, kind, *_ in described}
 
 
 def unreadable(path: Path) -> tuple[str, str]:
@@ -414,13 +416,13 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
     types = column_types(connection, _scan_parquet([path]))
     if "TIMESTAMP" in types.values():
         schema = f"parquet_schema({_sql_list([path])})"
-        old = connection.sql(f"SELECT name FROM {schema} WHERE type = 'INT96'").fetchall()
+        old = connection.execute(f"SELECT name FROM {schema} WHERE type = 'INT96'").fetchall()
         types |= {name: INT96 for (name,) in old if name in types}
     lower = {name.lower() for name in types}
     for name in types:  # DuckDB gives the second column of a name another
         first = re.sub(r"_\d+$", "", name)
         own = f"SELECT 1 FROM parquet_schema({_sql_list([path])}) WHERE name = {literal(name)}"
-        if first != name and first.lower() in lower and not connection.sql(own).fetchall():
+        if first != name and first.lower() in lower and not connection.execute(own).fetchall():
             what = f"{path.name} has two columns called '{first}'"
             raise UnusableFileError(what, "Keep one, or rename it.")
     return types

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import sqrt
 from pathlib import Path
 
 import duckdb
-import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
@@ -53,6 +53,7 @@ from stockcust_analysis.bank.problems import (
 from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
@@ -266,7 +267,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
             f"'{path}' cannot be opened as a DuckDB database. "
             "Close the program that writes to it, and see that its version is not newer."
         ) from None
-    names = connection.sql(
+    names = connection.execute(
         "SELECT schema_name, table_name, 'rowid + 1' FROM duckdb_tables() "
         "WHERE database_name = 'source' UNION ALL SELECT schema_name, view_name, "
         "'row_number() OVER ()' FROM duckdb_views() WHERE database_name = 'source' AND NOT internal"
@@ -326,11 +327,10 @@ def _bank(
         if not delivery.contract.key
     }
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
-    tables = {}
-    for table, delivery in deliveries.items():
-        rows = facts[table].kept.select(*(column.name for column in delivery.columns))
-        rows.to_native().create_view(table)
-        tables[table] = engine.connection.view(table)
+    tables = {
+        table: facts[table].kept.select(*(column.name for column in delivery.columns)).to_native()
+        for table, delivery in deliveries.items()
+    }
     bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
     bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
@@ -372,33 +372,27 @@ class _DuckDBDelivery(Delivery):
     def _files(self) -> list[str]:
         return sorted(name for group in self.groups for name in group.names)
 
-    @property
+    @cached_property
     def is_columnar(self) -> bool:
         """Whether the table is large, and lies by columns."""
-        if not self._lies_by_columns:
+        if not all(group.is_columnar for group in self.groups):
             return False
         counts = " UNION ALL ".join(f"SELECT count(*) FROM {group.scan}" for group in self.groups)
         rows = self.engine.connection.execute(counts).fetchall()
         return bool(sum(count for (count,) in rows) > _LARGE)
 
-    @property
-    def _lies_by_columns(self) -> bool:
-        return all(group.is_columnar for group in self.groups)
-
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: values, and whether they are at fault or odd.
 
-        Text is converted once and kept: every later look would parse all of it again.
+        Text, and what is small, is converted once and kept: every later look would do all of it
+        again.
         """
-        rows = self._rows(self._select(trimmed))
-        if self._lies_by_columns:
-            return rows
-        kept: Rows = nw.from_native(self.engine.materialize(rows.to_native()))
-        return kept
+        make = self.engine.connection.sql if self.is_columnar else self.engine.create
+        return as_lazy(make(self._select(trimmed)))
 
     def numbered(self, trimmed: Collection[str]) -> Rows:
         """Return the rows with their positions."""
-        return self._rows(self._select(trimmed, numbered=True))
+        return as_lazy(self.engine.connection.sql(self._select(trimmed, numbered=True)))
 
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return the numbers of rows; with the names of their files if there are several."""
@@ -438,10 +432,6 @@ class _DuckDBDelivery(Delivery):
                 problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
                 problems.setdefault(index, problem)
         return equal, [*problems.values()]
-
-    def _rows(self, sql: str) -> Rows:
-        rows: Rows = nw.from_native(self.engine.connection.sql(sql))
-        return rows
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
         """Return the SQL of all groups, one below the other."""

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
 from stockcust_analysis.bank.file_names import SYNONYMS
@@ -26,12 +27,14 @@ _FLAGS = re.compile(
 _FORM = r"(日期|时间|日|标志|标识|date|dt|day|flag|flg)$"
 
 
+@lru_cache(1 << 14)  # the contract's words are asked for at every table
 def normalize(header: str) -> str:
     """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(f"[{INVISIBLE}\\s_]", "", text)
 
 
+@lru_cache(1 << 14)
 def _stem(word: str) -> str:
     """Return a header without brackets and the words of form around it, which banks choose freely.
 

@@ -178,11 +178,11 @@ def held_by_branch(
 
     That are `rows`, `aum` and `held` of those who hold products of AUM; how many hold the `same`,
     and what is `far` from it; and by average of AUM how many customers hold just that, and (`|end`)
-    how many their AUM at the period's end, where these two differ. DuckDB and Spark look at one in
-    so many customers, by the hashes of their numbers.
+    how many their AUM at the period's end, where these two differ. Only DuckDB and Spark tell it of
+    one in so many customers, by the hashes of their numbers.
     """
     customers, holdings = (_at_ends(bank, name, quarters) for name in ("customers", "holdings"))
-    if one_in > 1 and customers.implementation.value.startswith(("duckdb", "pyspark")):
+    if one_in > 1:
         customers, holdings = (
             as_lazy(rows.to_native().filter(f"hash(customer_id) % {one_in} = 0"))
             for rows in (customers, holdings)

@@ -211,7 +211,6 @@ class _TableCheck:
         self.trimmed, self.unread, self.ordered = set[str](), set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
-        self.is_columnar = delivery.is_columnar
         self.references = {
             column.name: reference
             for column in delivery.columns
@@ -357,7 +356,7 @@ class _TableCheck:
         key = [*self.contract.key]
         columns = [self.contract.column(name) for name in key if name in self.names]
         names = {column.name for column in columns if not self._is_alone(column)}
-        if not (self.is_columnar and names and len(columns) == len(key)):
+        if not (self.delivery.is_columnar and names and len(columns) == len(key)):
             return set()
         wrong = _any_of(test.wrong for test in tests if test.column.name in names)
         rows = self.rows.select(*key, wrong=wrong)
@@ -366,7 +365,7 @@ class _TableCheck:
     def _is_alone(self, column: Column) -> bool:
         """Return whether a column is asked alone: one whose values are few, or in an order."""
         is_name = column.kind is Kind.TEXT and not column.separated
-        return self.is_columnar and not is_name and column.name not in self.trimmed
+        return self.delivery.is_columnar and not is_name and column.name not in self.trimmed
 
     def _first_rows(self, tests: Sequence[CellTest]) -> list[tuple[str, ...]]:
         """Return the first rows in which each test fails, found in one pass over the table."""

@@ -81,10 +81,19 @@ class DuckDBEngine(Engine):
 
     def materialize(self, frame: Frame) -> Frame:
         """Write the relation into a table of the connection, which goes with it."""
-        self.tables += 1
-        name = f"step_{self.tables}"
+        name = self._next_name()
         frame.create(name)
         return self.connection.table(name)
+
+    def create(self, sql: str) -> Frame:
+        """Write what a query gives into a table, as `materialize` does with a relation."""
+        name = self._next_name()
+        self.connection.execute(f"CREATE TABLE {name} AS {sql}")
+        return self.connection.table(name)
+
+    def _next_name(self) -> str:
+        self.tables += 1
+        return f"step_{self.tables}"
 
     def release(self, frame: Frame) -> None:
         """Drop the table."""

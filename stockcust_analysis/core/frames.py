@@ -6,7 +6,7 @@ and 1: sums of integers are the same on every engine and in every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ DEFAULT_ZONE = "Asia/Shanghai"
 Groups: TypeAlias = str | Sequence[str] | None
 ONE, ZERO = (nw.lit(number, dtype=nw.Int64) for number in (1, 0))
 _WHOLE = "whole_bank"
+_AS_IN_PANDAS: Mapping[type, Callable[[Any], Any]] = {nw.Decimal: float, nw.Date: pd.Timestamp}
 
 
 def as_lazy(frame: Frame) -> Table:
@@ -161,7 +162,17 @@ def same_kind(given: Frame, result: Table) -> Frame:
 
 def collect_rows(frame: Table) -> dict[str, list[Any]]:
     """Return a small result as lists; Polars and DuckDB need no pyarrow for it."""
-    return _collect(frame).to_dict(as_series=False)
+    if not frame.implementation.is_duckdb():
+        return _collect(frame).to_dict(as_series=False)
+    kinds = frame.collect_schema().items()
+    given = {name: _AS_IN_PANDAS.get(type(kind)) for name, kind in kinds}
+    with engine_failures():  # by way of pandas it would cost twice as much
+        rows = frame.to_native().fetchall()
+    columns = zip(*rows, strict=True) if rows else [()] * len(given)
+    return {
+        name: [None if cell is None else kind(cell) for cell in cells] if kind else [*cells]
+        for (name, kind), cells in zip(given.items(), columns, strict=True)
+    }
 
 
 def _collect(frame: Table) -> nw.DataFrame[Any]:
@@ -258,14 +269,14 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
     DuckDB adds whole numbers up to HUGEINT, which would arrive as floats; it is asked in its own
     words, as each step by way of Narwhals costs it more than to add up a small table.
     """
+    if frame.implementation.is_duckdb():
+        added = [f'coalesce(sum("{name}"), 0)::BIGINT AS "{name}"' for name in columns]
+        labels = [f'"{name}"' for name in by]
+        native = frame.select(*by, **columns).to_native()
+        return as_lazy(native.aggregate(", ".join([*labels, *added]), ", ".join(labels)))
     keys = list(by) or [_WHOLE]
     table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
     rows = table.select(*keys, **columns)
-    if rows.implementation.is_duckdb():
-        added = [f'coalesce(sum("{name}"), 0)::BIGINT AS "{name}"' for name in columns]
-        labels = [f'"{name}"' for name in keys]
-        wanted = ", ".join([*labels, *added] if by else added)
-        return as_lazy(rows.to_native().aggregate(wanted, ", ".join(labels)))
     if rows.implementation.is_pandas_like():
         rows = as_lazy(rows.to_native().copy())
     totals = rows.group_by(*keys).agg(nw.col(*columns).sum())
@@ -288,6 +299,5 @@ def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int
     """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
     if not conditions:
         return {}
-    flags = table.select(**{name: flag(condition) for name, condition in conditions.items()})
-    counts = collect_rows(flags.select(nw.all().sum()))
-    return {name: int(values[0] or 0) for name, values in counts.items()}
+    flags = {name: flag(condition) for name, condition in conditions.items()}
+    return {name: sum(values) for name, values in collect_rows(sums(table, [], flags)).items()}

@@ -175,7 +175,8 @@ def _codes(bank: Bank) -> Iterator[tuple[str, str, str, str]]:
     for name, column in _columns(bank, Kind.CODE):
         rows = _newest(bank, name).select(code=nw.col(column.name))
         found = collect_rows(sums(rows, ["code"], {"n": ONE}))
-        counts = {c: int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c}
+        known = zip(found["code"], found["n"], strict=True)
+        counts = {code: int(n) for code, n in known if code in column.allowed}
         for code in (code for code in column.allowed if code in counts):
             count, share = counts[code], wording.format_share(counts[code] / sum(counts.values()))
             shown = (f"<{_FEW}", MISSING) if count < _FEW else (f"{count:,}", share)

@@ -195,15 +195,15 @@ def test_files_that_are_alike_are_read_by_one_scan(  # type: ignore[no-untyped-d
 ) -> None:
     """Seven files make a scan for each kind of them: each scan of a union has its own memory.
 
-    Text is read by that scan once; later looks find what it was converted to.
+    They are read by that scan once; later looks find what they were converted to.
     """
-    folder, plans, materialize = tiny_bank(), [], DuckDBEngine.materialize
+    folder, plans, create = tiny_bank(), [], DuckDBEngine.create
 
-    def explain_and_materialize(engine: DuckDBEngine, frame: duckdb.DuckDBPyRelation) -> object:
-        plans.append(frame.explain())
-        return materialize(engine, frame)
+    def explain_and_create(engine: DuckDBEngine, sql: str) -> object:
+        plans.append(engine.connection.sql(sql).explain())
+        return create(engine, sql)
 
-    monkeypatch.setattr(DuckDBEngine, "materialize", explain_and_materialize)
+    monkeypatch.setattr(DuckDBEngine, "create", explain_and_create)
     deliver(folder)
     (folder / "customers.csv").unlink()
     with open_bank(folder) as bank:

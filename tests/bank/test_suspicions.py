@@ -866,6 +866,22 @@ def test_a_part_of_many_customers_shows_what_all_would(
     assert "part_of_aum" in dict(found[0])
 
 
+def test_who_cannot_take_a_part_looks_at_all_customers_at_once(
+    made: Tables, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such engines hold all customers to the borders of all: ten who hold anything are too few."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    customers, holdings = tables["customers"], tables["holdings"]
+    theirs = customers.loc[customers["branch_id"] == "B005", "customer_id"].unique()
+    tables["holdings"] = holdings[~holdings["customer_id"].isin(theirs[10:])]
+    found = []
+    for many in (1_000_000, 0):
+        monkeypatch.setattr("stockcust_analysis.bank.suspicions._MANY", many)
+        found.append(found_in(tables, delivered))
+    assert found[0] == found[1]
+    assert any(re.search(r"hold nothing in 1 of \d+ branches \(B005\)", text) for text in found[0])
+
+
 def test_a_file_delivered_again_is_said_beside_what_it_causes(made: Tables) -> None:
     """Customers who are gone are problems of old holdings; the reason stands beside them."""
     tables = {name: frame.copy() for name, frame in made.items()}

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.frames import to_pandas
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.worklists import make_lists
 from stockcust_analysis.models.early_warning import EarlyWarning
@@ -84,7 +85,7 @@ def test_whom_the_model_finds_is_on_the_list() -> None:
     model = EarlyWarning(policy=POLICY, random_state=0).learn(bank, until="2026Q3")
     scores = model.score_customers(bank, "2026Q3")
     chosen = scores.head(int(np.ceil(0.05 * len(scores)))).set_index("customer_id")
-    people = pd.DataFrame(facts).set_index("customer_id").loc[chosen.index]
+    people = to_pandas(facts).set_index("customer_id").loc[chosen.index]
     listed = people[(people["contactable"] == 1) & (people["set_aside"] != 1)]
     own = lists[lists["list"] == "model_warning"].set_index("customer_id")
     assert len(own) > 100

@@ -14,7 +14,7 @@ from stockcust_analysis.cli import cli
 from stockcust_analysis.show.profile import page, profile
 from tests.conftest import SAMPLE
 from tests.engines.banks import in_pandas, in_polars
-from tests.tiny_bank import CUSTOMERS, TinyBank
+from tests.tiny_bank import CUSTOMERS, TinyBank, as_frames
 
 
 def rows_of(source: object) -> dict[str, list[tuple[str, ...]]]:
@@ -68,6 +68,16 @@ def test_percentiles_are_those_of_the_amounts_told_roughly() -> None:
         digits = told.replace(",", "")
         assert float(digits) == pytest.approx(amounts.quantile(share), rel=0.1)
         assert len(digits.strip("0")) <= 2
+
+
+def test_shares_of_codes_are_of_those_that_have_one(tiny_bank: TinyBank) -> None:
+    """Empty cells are in no share on any engine: five of nine who have a gender are all of them."""
+    head, *rows = CUSTOMERS.splitlines()
+    more = [f"2026-09-30,N{n},001,personal,2020-01-05,2026-06-01,0,0,female" for n in range(5)]
+    text = "\n".join([f"{head},gender", *(f"{row}," for row in rows), *more])
+    folder = tiny_bank(customers=f"{text}\n")
+    for source in (folder, as_frames(folder)):
+        assert ("customers.gender", "female", "5", "100.0%") in rows_of(source)["Codes"]
 
 
 @pytest.mark.parametrize("place", [in_pandas, in_polars])

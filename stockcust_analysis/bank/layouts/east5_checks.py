@@ -173,7 +173,7 @@ def check_meaning(files: LayoutFiles) -> None:
         _check(files, code, column, what, _ORDER.format(code), sql)
     for column, sql, what in _RATES:
         _check(files, "HLXXB", column, what, _ORDER.format("HLXXB"), sql)
-    masked, plain = files.connection.sql(_NUMBERS).fetchall()[0]
+    masked, plain = files.connection.execute(_NUMBERS).fetchall()[0]
     if masked and plain:
         what = (
             f"{masked:,} customers' numbers are masked (变形) and {plain:,} hold an identity number"
@@ -200,7 +200,7 @@ def _check_owners(files: LayoutFiles) -> None:
     """Note tables most of whose customers are in no other in a month; count what is of nobody."""
     what = "most customers {} are in no file of customers".format
     remedy = "{} If they are numbered otherwise, leave the file out.".format
-    strange, owned, moves = (n or 0 for n in files.connection.sql(_STRANGERS).fetchall()[0])
+    strange, owned, moves = (n or 0 for n in files.connection.execute(_STRANGERS).fetchall()[0])
     if 2 * strange > owned or (moves and not owned):
         said = remedy(_ORDER.format("GRCKFHZMX"))
         files.note("GRCKFHZMX", "KHTYBH", what("with transactions"), said)
@@ -209,7 +209,7 @@ def _check_owners(files: LayoutFiles) -> None:
         files.notes_of_gaps.append(f"{strange:,} {records}")
     for name, code, table, is_open, owner in _OWNED:
         sql = _OWNERS.format(table=table, is_open=is_open, owner=owner)
-        days = files.connection.sql(sql).fetchall()
+        days = files.connection.execute(sql).fetchall()
         if most := sum(strange for _, strange, owned in days if 2 * strange > owned):
             files.note(code, "KHTYBH", what("of a month"), remedy(_ORDER.format(code)), most)
         if rows := sum(unknown for unknown, *_ in days):
@@ -221,7 +221,7 @@ def cut_months(files: LayoutFiles) -> list[date]:
     """Return the months whose transactions are those delivered: none below 1,000."""
     sql = f"""SELECT as_of FROM GRCKFHZMX WHERE BZ = 'CNY'
         GROUP BY as_of HAVING min(abs(JYJE)) >= {_CUT_AT} ORDER BY as_of"""
-    return [day for (day,) in files.connection.sql(sql).fetchall()]
+    return [day for (day,) in files.connection.execute(sql).fetchall()]
 
 
 def warn_of_gaps(files: LayoutFiles) -> None:

@@ -176,7 +176,7 @@ class LayoutFiles:
 
     def count(self, sql: str) -> int:
         """Return the one number of a query."""
-        return int(self.connection.sql(sql).fetchall()[0][0] or 0)
+        return int(self.connection.execute(sql).fetchall()[0][0] or 0)
 
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
@@ -211,7 +211,7 @@ class LayoutFiles:
                 cells = ", ".join(_text(name, kind) for name, kind in types.items())
                 rows = f"(SELECT {cells} FROM {tables[code]})"
                 found = f"SELECT DISTINCT trim({quoted(as_of)}) FROM {rows} ORDER BY 1"
-                for (text,) in self.connection.sql(found).fetchall():
+                for (text,) in self.connection.execute(found).fetchall():
                     day = _day_of(text or "")
                     if day is None or not is_month_end(day):
                         self.left_out.append(f"{code} of {text} (no month's last day)")
@@ -318,7 +318,7 @@ class LayoutFiles:
         """
         key, again, other = self.layout["tables"][code].get("key", columns), 0, 0
         for day in self.days[code]:
-            total, distinct, keys = self.connection.sql(
+            total, distinct, keys = self.connection.execute(
                 f"SELECT count(*), count(DISTINCT hash({', '.join(columns)})), "
                 f"count(DISTINCT hash({', '.join(key)})) FROM {rows} WHERE as_of = DATE '{day}'"
             ).fetchall()[0]
@@ -404,7 +404,7 @@ class LayoutFiles:
     def _note_faults(self, code: str, rows: str) -> None:
         faults = self._faults(code)
         counts = ", ".join(f"count(*) FILTER (faults & {1 << n} > 0)" for n in range(len(faults)))
-        found = self.connection.sql(f"SELECT {counts} FROM {rows}").fetchall()[0]
+        found = self.connection.execute(f"SELECT {counts} FROM {rows}").fetchall()[0]
         remedy = f"Are the fields in another order? State it: [layout.orders] {code} = [...]."
         fill = "Fill it in, an amount of nothing with 0."
         for (column, what), number in zip(faults, found, strict=True):
