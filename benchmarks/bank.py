@@ -34,9 +34,9 @@ from stockcust_analysis.bank.sample.bank import (
 from stockcust_analysis.bank.sample.people import (
     LAST,
     Array,
-    count_arrivals,
     make_branches,
     make_people,
+    odds_of_arrival,
 )
 from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
 from stockcust_analysis.errors import UsageError
@@ -94,7 +94,8 @@ def stream_bank(
     target.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     network = make_branches(rng, branches)
-    arrivals = count_arrivals(rng, network, customers)
+    odds, ordinary, planted = odds_of_arrival(rng, network, customers)
+    arrivals = rng.multinomial(ordinary, odds) + planted
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
         scratch = Path(beside) / target.name
         scratch.mkdir()

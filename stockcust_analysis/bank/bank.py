@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Self, TypeAlias
@@ -16,6 +16,7 @@ from stockcust_analysis.bank.problems import TableFacts
 from stockcust_analysis.bank.tolerance import SetAside
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
+from stockcust_analysis.core.frames import on_day
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
@@ -88,8 +89,7 @@ class BankTables:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
         if self._is_closed:
             raise UsageError(
-                f"the bank {self.name} is closed. Open it again with open_bank, or ask inside its "
-                "`with` block."
+                f"{self.name} is closed. Open it again, or ask inside its `with` block."
             )
         if name not in self._tables:
             raise UsageError.unknown("table", name, self._tables)
@@ -108,11 +108,7 @@ class BankTables:
         """
         as_of = as_day(as_of)
         require_day(as_of, self.days(name), name)
-        table = nw.from_native(self.table(name))
-        # pandas has no dates, only the first moment of a day.
-        hours = table.collect_schema()["as_of"] != nw.Date
-        day = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
-        return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
+        return nw.from_native(self.table(name)).filter(on_day(nw.col("as_of"), as_of)).to_native()
 
     def restate_branches(self, customers: Frame, *, as_of: Day) -> Frame:
         """Return rows of customers under the branches of a day, after mergers, splits and moves."""

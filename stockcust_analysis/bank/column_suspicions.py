@@ -113,12 +113,11 @@ def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def find_reversed_days(now: Totals) -> Iterator[str]:
     """Days of a row are in the wrong order."""
-    figures = now.figures
-    for name, count in figures.items():
+    for name, count in now.figures.items():
         column, _, later = name.partition("|")
         tables, _, first = column.partition(".")
         # Every system has a few wrong days of birth.
-        least = LEAST_PART * figures[f"{tables}.rows"] if first == "birth_date" else 0
+        least = LEAST_PART * now.figures[f"{tables}.rows"] if first == "birth_date" else 0
         if (first, later) in ORDERED and count > least:
             yield say("reversed_days", column, later, count, "s" if count > 1 else "", now.quarter)
 
@@ -135,19 +134,18 @@ def find_negative_balances(now: Totals) -> Iterator[str]:
 
 def find_idle_tables(bank: Bank, now: Totals) -> Iterator[str]:
     """A table is empty, or holds nothing of the newest quarter."""
-    quarter = now.quarter
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
-            yield f"{name} hold no row up to {quarter.end}: deliver them, or take the file away"
+            yield f"{name} hold no row up to {now.quarter.end}: deliver them, or take the file away"
         elif name in EVENTS and now.figures.get("customers.rows", 0) >= LEAST_ROWS:
             yield from _find_gaps(bank, name, now)
         elif name == "ledger" and not now.ledger:
-            yield f"ledger holds nothing of {quarter.end}: deliver it, or take the file away"
+            yield f"ledger holds nothing of {now.quarter.end}: deliver it, or take the file away"
         elif name == "targets":
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
-            if str(quarter) not in quarters:
-                yield say("plans_of_other_quarters", ", ".join(quarters), quarter)
+            if str(now.quarter) not in quarters:
+                yield say("plans_of_other_quarters", ", ".join(quarters), now.quarter)
 
 
 def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[str]:

@@ -210,8 +210,7 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     # pandas has no dates, only the first moment of a day.
     hours = facts.implementation.is_pandas_like()
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
-    rules = {name: nw.lit(label) for name, label in policy.labels.items()}
-    labels = {"as_of": nw.lit(moment), **rules}
+    labels = {"as_of": nw.lit(moment)} | {n: nw.lit(rule) for n, rule in policy.labels.items()}
     if "birth_date" in names:
         labels["age_group"] = age_group(frames.day(facts, "birth_date"), Calendar((as_of,)))
     dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}

@@ -286,12 +286,11 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         return
     managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
     rows = end_with_managers(as_lazy(bank.table("assignments")), managers)
-    end = now.quarter.end
-    calendar = Calendar((end,))
+    calendar = Calendar((now.quarter.end,))
     rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
     each = rows.group_by("customer_id").agg(n=nw.len())
     if count := height(each.filter(nw.col("n") > 1)):
-        yield say("two_managers", count, end)
+        yield say("two_managers", count, now.quarter.end)
 
 
 def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:

@@ -454,8 +454,7 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
-        if twice:
+        if key and {*key} <= {*self.names} and (twice := self._count_duplicates(key)):
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             remedy = DIGITS_LOST if has_rounded(self.rows, key) else remedy
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
@@ -468,16 +467,14 @@ class _TableCheck:
 
     def _count_duplicates(self, key: list[str]) -> int:
         """Return how many rows have the key of another row before them, where it can be read."""
-        if self.unread & {*key}:
-            known = self.rows.select(*key).drop_nulls()
-            return height(known) - height(known.unique())
-        if self.rows.implementation.is_duckdb():
+        if self.rows.implementation.is_duckdb() and not self.unread & {*key}:
             relation = self.rows.to_native()
             is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
             # If all hashes differ all keys do, for half the memory of comparing these.
             if is_in_order or count_different(relation, hash_of(key)) == self.total:
                 return 0
-        return self.total - height(self.rows.select(*key).unique())
+        known = self.rows.select(*key).drop_nulls()
+        return height(known) - height(known.unique())
 
     def _problem(
         self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]

@@ -191,14 +191,10 @@ def engine_failures() -> Iterator[None]:
         names = class_names(error)
         if not names & _FAILURES or names & _OURS:
             raise
-        raise EngineError(_explain(names)) from None
+        known = (text for name, text in _EXPLANATIONS.items() if name in names)
+        raise EngineError(next(known, _STOPPED)) from None
 
 
 def class_names(error: BaseException) -> set[str]:
     """Return the names of an error's classes."""
     return {base.__name__ for base in type(error).__mro__}
-
-
-def _explain(names: set[str]) -> str:
-    """Return what happened and what to do."""
-    return next((text for name, text in _EXPLANATIONS.items() if name in names), _STOPPED)

@@ -10,6 +10,7 @@ A failed check says what is wrong, in how many rows and what to do; it names no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -62,12 +63,17 @@ def require_joinable(
 
 
 RULE_COLUMNS = {
-    "dormancy_rule": ("status",),
-    "tier_rule": ("tier",),
-    "base_rule": ("funded", "effective"),
-    "family_rule": ("families", "holds_", "uses_"),
+    "dormancy_rule": "status",
+    "tier_rule": "tier",
+    "base_rule": "funded|effective",
+    "family_rule": "families|holds_.+|uses_.+",
 }
 """Columns in which `bank.customers` says by which rule (`Policy.labels`) it made which others."""
+
+
+def example_of(rule: str) -> str:
+    """Return a column that a rule makes."""
+    return RULE_COLUMNS[rule].partition("|")[0]
 
 
 def rules_stated(frame: Frame) -> dict[str, str]:
@@ -82,26 +88,21 @@ def rules_stated(frame: Frame) -> dict[str, str]:
 
 def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
     """Raise when tables to compare had their columns made by different rules."""
-    for column, made in RULE_COLUMNS.items():
+    for column in RULE_COLUMNS:
         labels = {name: rules[column] for name, rules in stated.items() if column in rules}
         if len({*labels.values()}) > 1:
             rules = ", ".join(f"{name} by {label}" for name, label in labels.items())
             raise UsageError(
-                f"'{made[0]}' is not by one rule: {rules}. Take both tables from "
+                f"'{example_of(column)}' is not by one rule: {rules}. Take both tables from "
                 "bank.customers(…, policy=…) with one policy."
             )
 
 
 def without_columns_of(frame: Frame, rules: Iterable[str], kept: Iterable[str]) -> Frame:
     """Return a table without the columns that other rules made, but for those to be kept."""
-    table, made = frames.as_lazy(frame), {start for rule in rules for start in RULE_COLUMNS[rule]}
+    table, made = frames.as_lazy(frame), "|".join(RULE_COLUMNS[rule] for rule in rules)
     names = {*table.collect_schema().names()} - {*kept}
-    dropped = [
-        name
-        for name in sorted(names)
-        for start in made
-        if name == start or (start.endswith("_") and name.startswith(start))
-    ]
+    dropped = [name for name in names if re.fullmatch(made, name)]
     return frames.same_kind(frame, table.drop(*dropped, *rules)) if dropped else frame
 
 

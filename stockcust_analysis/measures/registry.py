@@ -31,9 +31,9 @@ from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.measures.bases import (
-    RULE_COLUMNS,
     Request,
     as_of_dates,
+    example_of,
     require_comparable,
     require_one_rule,
     rules_stated,
@@ -257,18 +257,17 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     own columns stand, but for a status, of which there are many rules.
     """
     rule, scheme = stated.get("rule"), stated.get("scheme")
-    asked = {"dormancy_rule": label_of(policy.dormancy_rule(rule))}
-    asked = asked if stated.get("policy") is None else policy.labels | (asked if rule else {})
+    asked = policy.labels if stated.get("policy") is not None else {}
+    asked["dormancy_rule"] = label_of(policy.dormancy_rule(rule))
     asked |= {"tier_rule": label_of(scheme)} if scheme else {}
     made = {name: rules_stated(stated[name]) for name in _TABLES if name in stated}
     require_one_rule(made)
     notes = dict[str, str]()
     for name, labels in made.items():
-        others = {key: f"{labels[key]}, not {asked[key]}" for key in asked.keys() & labels.keys()}
-        others = {key: text for key, text in others.items() if labels[key] != asked[key]}
+        others = {k: f"{v}, not {asked[k]}" for k, v in labels.items() if v != asked.get(k, v)}
         stated[name] = without_columns_of(stated[name], others, kept)
         notes |= others
-    said = "; ".join(f"'{RULE_COLUMNS[key][0]}' is by {text}" for key, text in notes.items())
+    said = "; ".join(f"'{example_of(key)}' is by {text}" for key, text in notes.items())
     advice = "Take the customers from bank.customers(…, policy=…)."
     return f" Left out as by another rule: {said}. {advice}" if said else ""
 

@@ -20,7 +20,6 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Table, as_lazy, cents_of, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
 from stockcust_analysis.measures.growth import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
@@ -333,14 +332,8 @@ def _require_facts(table: Table, policy: Policy) -> None:
     amounts = (f"{policy.tiers.value}_cents", PERIOD_END)
     served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
     is_served = "in_managed" in table.collect_schema().names()
-    try:
-        require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), "facts")
-    except UsageError as error:
-        raise UsageError(
-            f"{error} Facts are worklist_facts(customer_facts(…), holdings, …), of "
-            "stockcust_analysis.measures.worklists and .population; the lists of a whole bank are "
-            "in evaluate(bank, …).worklists."
-        ) from None
+    what = "facts (those of stockcust_analysis.measures.worklists.worklist_facts)"
+    require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), what)
 
 
 def _next_tier(policy: Policy) -> nw.Expr:

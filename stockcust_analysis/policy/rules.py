@@ -293,7 +293,7 @@ class Bases:
     effective: float = 10_000
 
 
-def label_of(rule: DormancyRule | TierScheme | Bases | ProductFamilies) -> str:
+def label_of(rule: Any) -> str:
     """Return a rule's name, if it has one, and a digest of what it says; the source is no part.
 
     >>> rules = (DormancyRule("own", cap=cap, idle_months=6) for cap in (500.0, 500, 5_000))
@@ -388,12 +388,9 @@ class Policy:
         >>> sorted(load_policy().labels)
         ['base_rule', 'dormancy_rule', 'family_rule', 'tier_rule']
         """
-        return {
-            "dormancy_rule": label_of(self.dormancy),
-            "tier_rule": label_of(self.tiers),
-            "base_rule": label_of(self.bases),
-            "family_rule": label_of(self.families),
-        }
+        rules = {"dormancy": self.dormancy, "tier": self.tiers, "base": self.bases}
+        rules |= {"family": self.families}
+        return {f"{kind}_rule": label_of(rule) for kind, rule in rules.items()}
 
     @property
     def members(self) -> dict[str, list[dict[str, Any]]]:

@@ -140,5 +140,5 @@ def test_plain_words_for_what_is_no_scheme_and_no_facts() -> None:
     """A scheme of pairs, and lists from customers: the message says what is taken instead."""
     with pytest.raises(sca.errors.PolicyError, match=r"takes Tier\(name, lower, zh, en\) each"):
         sca.TierScheme("own", (("a", 0), ("b", 10)))  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=r"Facts are worklist_facts\(customer_facts"):
+    with pytest.raises(UsageError, match=r"worklists\.worklist_facts"):
         sca.worklists(customers_of(SHIPPED), as_of="2026Q3")

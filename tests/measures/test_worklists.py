@@ -339,12 +339,12 @@ def test_the_table_keeps_its_kind(make: Make) -> None:
 
 def test_other_tables_are_refused() -> None:
     """Customers that never went through `worklist_facts` are named by the missing column."""
-    with pytest.raises(UsageError, match="unknown column of facts 'contactable'"):
+    with pytest.raises(UsageError, match=r"unknown column of facts .*'contactable'"):
         worklists(as_pandas(served_customers()), policy=POLICY, as_of=AS_OF)
-    with pytest.raises(UsageError, match="unknown column of facts 'contactable'"):
+    with pytest.raises(UsageError, match=r"unknown column of facts .*'contactable'"):
         worklist_counts(as_pandas(served_customers()), policy=POLICY)
     for column in ("status", "holds_fund", "reclaim_due"):
-        with pytest.raises(UsageError, match=f"unknown column of facts '{column}'.*Available:"):
+        with pytest.raises(UsageError, match=rf"unknown column of facts .*'{column}'.*Available:"):
             worklist_counts(facts_of(as_pandas).drop(columns=column), policy=POLICY)
 
 

@@ -149,7 +149,7 @@ def make_people(
 
 def draw_arrivals(rng: Random, branches: pd.DataFrame, customers: int) -> pd.DataFrame:
     """Draw everybody's first branch (`home`) and quarter (`arrived`), in the order of arrival."""
-    odds, ordinary, planted = _odds_of_arrival(rng, branches, customers)
+    odds, ordinary, planted = odds_of_arrival(rng, branches, customers)
     arrived = np.repeat(TIMES, ordinary)
     draws = [rng.choice(len(branches), len(arrived), p=odds[time]) for time in (0, LAST)]
     home = np.where(arrived < MERGER, *draws)
@@ -162,13 +162,7 @@ def draw_arrivals(rng: Random, branches: pd.DataFrame, customers: int) -> pd.Dat
     return pd.DataFrame(arrivals).sort_values("arrived", kind="stable", ignore_index=True)
 
 
-def count_arrivals(rng: Random, branches: pd.DataFrame, customers: int) -> Array:
-    """Draw only how many arrive, by quarter and branch: what `draw_arrivals` comes to."""
-    odds, ordinary, planted = _odds_of_arrival(rng, branches, customers)
-    return np.asarray(rng.multinomial(ordinary, odds) + planted)
-
-
-def _odds_of_arrival(
+def odds_of_arrival(
     rng: Random, branches: pd.DataFrame, customers: int
 ) -> tuple[Array, Array, Array]:
     """Return branches' odds by quarter, how many come to any, and those planted at some.
