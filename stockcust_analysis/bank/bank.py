@@ -139,7 +139,7 @@ class BankTables:
 
     @property
     def note_of_few(self) -> str:
-        """A line on the newest quarters with too few customers to look for what is hardly true."""
+        """A line on the newest quarters with too few customers to look for what is implausible."""
         few = ", ".join(map(str, self.too_few))
         words = "units, lost branches and the like are not looked at"
         return f"Fewer than 100 customers in {few}: {words}.\n" if few else ""
@@ -155,7 +155,7 @@ class BankTables:
         return set(self._facts[name].days)
 
     def close(self) -> None:
-        """Close the connection and delete the temporary files; the bank cannot be asked again."""
+        """Close the connection and delete the temporary files; the bank cannot be read any more."""
         self._is_closed = True
         self._engine.close()
 

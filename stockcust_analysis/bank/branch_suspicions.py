@@ -1,4 +1,4 @@
-"""What is hardly true of single branches, and of customers who were handed over between them."""
+"""What is implausible of single branches, and of customers who were handed over between them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def count_groups(some: Collection[str], among: Collection[str], what: str = "bra
 
 
 def find_copied_branches(before: Totals, now: Totals, name: str) -> list[str]:
-    """Return the branches whose rows of a table are as many and as much as a quarter before."""
+    """Return the branches whose rows have the count and amount of a quarter before."""
     earlier, least = before.branch_sizes(name), 3 if name == "ledger" else LEAST_IN_BRANCH
     return [
         branch

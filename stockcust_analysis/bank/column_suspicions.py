@@ -1,4 +1,4 @@
-"""What is hardly true of single columns: empty, of one value, as a quarter ago, of others."""
+"""What is implausible of single columns: empty, of one value, as a quarter ago, of others."""
 
 from __future__ import annotations
 

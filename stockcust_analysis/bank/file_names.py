@@ -132,7 +132,7 @@ def require_no_banks_within(folder: Path) -> None:
 
 
 def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]], list[Problem]]:
-    """Return the files of each table that the mapping names, and what it names in vain."""
+    """Return the files of each table that the mapping names, and the names that match no file."""
     files: dict[str, list[Path]] = {contract.name: [] for contract in TABLES}
     problems = []
     for name in files:

@@ -20,7 +20,7 @@ from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.policy.file import read_toml
 
 WORDS = read_toml(Path(__file__).with_name("words.toml"))
-"""What is said of cells, and of what may not be meant or is hardly true."""
+"""What is said of cells, and of what may not be meant or is implausible."""
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
 """Column of numbered rows: where a row stands in its table, in ascending order."""

@@ -1,4 +1,4 @@
-"""What reads well and is hardly true: amounts 10,000 times off, a quarter delivered twice.
+"""What reads well and is implausible: amounts 10,000 times off, a quarter delivered twice.
 
 A few sums of each quarter are held against those of the quarter before. What looks wrong is a
 warning with figures, or an error where the mapping's `[suspicions]` says so.

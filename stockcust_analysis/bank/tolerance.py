@@ -1,4 +1,4 @@
-"""What may be set aside of a delivery, and what was: rows that lead nowhere, and rows too young.
+"""What may be set aside of a delivery, and was: dangling references, rows after the last day.
 
 A bank states in its mapping how many rows, and how much money, it tolerates for each reference:
 

@@ -1,6 +1,6 @@
 """Sums of a bank's quarters, by branch and product, in one look at each table.
 
-They show what a quarter is, and what in it is hardly true (`suspicions`).
+They show what a quarter is, and what in it is implausible (`suspicions`).
 """
 
 from __future__ import annotations

@@ -160,10 +160,10 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
 
 
 def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
-    """Count the rows that lead nowhere; where there are any, without those with empty cells.
+    """Count the rows with dangling references; where there are any, without those with empty cells.
 
     DuckDB reads and hashes a target once for all that lead to it. Hashes of 64 bits stand for the
-    keys there: one of a million million rows that lead nowhere could pass.
+    keys there: one of a million million dangling rows could pass.
     """
     targets: dict[object, list[_Reference]] = {}
     for reference in references:
@@ -179,7 +179,7 @@ def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
 
 
 def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[_Reference]:
-    """Return which references to the same keys have rows that lead nowhere, or empty cells."""
+    """Return which references to the same keys have dangling rows, or empty cells."""
     ours = (
         f"SELECT {index} AS entry, {hash_of(entry.ours)} AS key FROM ({sql_of(entry.table.rows)})"
         for index, entry in enumerate(references)

@@ -75,7 +75,7 @@ def _named_quarter(quarter: str, as_of: datetime | None) -> str:
             raise click.MissingParameter(param_hint=hint, param_type="option")
         return quarter
     if quarter:
-        raise UsageError("--quarter and --as-of both say of when: give one of them.")
+        raise UsageError("--quarter and --as-of exclude each other: give one of them.")
     to_date = Quarter.to_date(as_of.date())
     if to_date is None:
         raise UsageError(f"{as_of:%Y-%m-%d} is no month's last day, which --as-of needs.")
@@ -260,7 +260,7 @@ def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
 
     statuses, without = deliver(folder, recipients, on=as_of.date(), by=by)
     if without:
-        click.echo(f"Nobody is named for: {_first_of(without)}")
+        click.echo(f"No recipient for: {_first_of(without)}")
     if unissued := Counter(status for status in statuses if status != "issued"):
         words = ", ".join(f"{count} {status}" for status, count in unissued.items())
         click.echo(f"Not issued, and marked so on lists and receipts: {words}.")

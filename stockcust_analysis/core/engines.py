@@ -168,12 +168,12 @@ class SparkEngine(Engine):
         return self.frames[-1]
 
     def release(self, frame: Frame) -> None:
-        """Let the executors forget the step."""
+        """Unpersist the step."""
         frame.unpersist()
         self.frames.remove(frame)
 
     def close(self) -> None:
-        """Let the executors forget all steps."""
+        """Unpersist all steps."""
         with suppress(Exception):
             for frame in self.frames:
                 frame.unpersist()

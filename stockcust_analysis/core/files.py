@@ -306,7 +306,7 @@ def _in_use_by(what: str, lock: Path) -> UsageError:
     except (OSError, ValueError, KeyError):
         holder = "another process"
     return UsageError(
-        f"{what} is in use by {holder}. Wait for it to end, or end it: its lock goes with it."
+        f"{what} is in use by {holder}. Wait for it to end, or end it: that releases its lock."
     )
 
 

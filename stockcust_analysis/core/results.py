@@ -33,7 +33,7 @@ def set_language(language: str) -> None:
     Parameters
     ----------
     language : str
-        "zh" (Chinese, as long as nothing is chosen) or "en" (English).
+        "zh" (Chinese, the default) or "en" (English).
 
     Raises
     ------

@@ -7,7 +7,7 @@ after another: each moves many sensitive cells at once, may move withheld cells 
 pays for every printed cell it moves; the cells it moves are withheld from then on (Kelly, Golden
 and Assad, Networks 22 (1992); Fischetti and Salazar, Management Science 47 (2001)).
 
-Two things keep this small and safe. Branches are dealt into batches, and a program moves the cells
+Two things keep this small and safe. Branches are assigned to batches, and a program moves the cells
 of one batch (all else standing still), so that each is small. And every branch is in batches that
 have no other branch in common: whoever knows one branch's own numbers, as its manager does, finds
 every other branch protected by a table in which his own does not move (the several intruders of

@@ -108,7 +108,7 @@ def _unknown_names(table: Table, policy: Policy | None = None) -> Iterator[str]:
             elif base not in bases:
                 close = did_you_mean(str(base), bases)
                 bases_known = ", ".join(bases)
-                yield f"{subject}: '{measure}' is told of {bases_known}, not of '{base}'.{close}"
+                yield f"{subject}: '{measure}' is defined for {bases_known}, not '{base}'.{close}"
             elif policy and member not in members:
                 known = ", ".join(members)
                 yield f"{subject}: '{measure}' has no member '{member}'; its members: {known}."

@@ -264,8 +264,8 @@ class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill ha
         except DeadKernelError as error:
             if self.stopped_after:
                 raise StuckNotebookError(
-                    f"the page ran for {self.stopped_after:g} s, heeded no request to stop, and "
-                    "was killed."
+                    f"the page ran for {self.stopped_after:g} s, did not respond to the interrupt, "
+                    "and was killed."
                 ) from None
             text = f"The kernel died while this cell ran: {error}"
             output = new_output("error", ename="DeadKernelError", evalue=text, traceback=[text])

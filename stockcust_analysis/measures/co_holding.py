@@ -152,7 +152,7 @@ def co_holding_table(
 
 
 def proportion_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the Wilson interval of 95 % of the rate `count` / `n`; NaN for a rate of nobody.
+    """Return the Wilson interval of 95 % of the rate `count` / `n`; NaN for an empty group.
 
     Never outside 0 to 1, and sensible for rates of few, of none and of all.
 

@@ -1,7 +1,7 @@
 """Coverage (管户与联络): who is managed, who was spoken to, what is to be handed over.
 
 Service is measured of the managed (管户), the share of managed and of VIP customers of the funded.
-Who must not be contacted is owed no call and counts in no numerator.
+Who must not be contacted is not due for contact and counts in no numerator.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def coverage(
     """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
 
     Shares, of the base's customers unless stated otherwise; high is good unless marked low. Who
-    must not be contacted is owed no call and counts in no numerator:
+    must not be contacted is not due for contact and counts in no numerator:
     `contact_coverage` (of those managed for the whole contact period and contactable: with an
     effective contact in it) · `profile_completion` (of the managed of tiers with a target) ·
     `contact_due_share` (not spoken to for as long as their class allows; low) ·
@@ -72,7 +72,7 @@ def coverage(
         As `bank.customers` or `customer_service` return it.
     by : str, list of str or None
         Columns to group by, `manager_id` among them; None for the whole bank. A manager counts in
-        every branch where he has customers.
+        every branch where they have customers.
     over : "quarter", optional
         One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str

@@ -210,8 +210,8 @@ def product_count_distribution(
     Returns
     -------
     measure frame
-        `[*by], measure, families_held, base, n, numerator, denominator, value`; a rate of nobody
-        is empty.
+        `[*by], measure, families_held, base, n, numerator, denominator, value`; the rate of an
+        empty group is empty.
 
     Raises
     ------

@@ -388,7 +388,7 @@ def dormancy_flow(
         The rule: its `value` is the AUM summed. Default: the policy's.
     by : str, list of str or None
         Columns to group by, such as the branch, `tier` or `tenure`: where the customer is at the
-        closing, or was at the opening if he left. None for the whole bank.
+        closing, or was at the opening if they left. None for the whole bank.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`, judged at each date.
     policy : Policy, name or path, optional

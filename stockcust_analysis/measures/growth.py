@@ -168,7 +168,7 @@ def aum_change(
         Column of CNY, zero or more.
     by : str, list of str or None
         Columns to group by; None for the whole bank. A customer counts at each date in the group
-        he then belongs to.
+        they then belong to.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`, at each date.
     policy : Policy, name or path, optional

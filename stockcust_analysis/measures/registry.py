@@ -362,7 +362,7 @@ def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
     there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
     return UsageError(
         f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
-        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
+        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or by any other column."
     )
 
 

@@ -349,8 +349,8 @@ def cohorts(
         `opening_year` (of `relationship_since`), `first_product` (family of the account opened
         first; of several on one day the policy's first), or any cut or column that other measures
         take (`branch`, `tier`, `age_band`, `family`, `customer_group` …), as it was when the
-        customer was first seen: who moved later stays with his cohort. In `family`, `channel` and
-        `customer_group` a customer counts in each of his.
+        customer was first seen: who moved later stays with that cohort. In `family`, `channel` and
+        `customer_group` a customer counts in each.
     holdings : table, optional
         For `first_product`: accounts with `customer_id, product, opened_on`, of any dates. Accounts
         that had been closed by the first of them are not seen.

@@ -275,8 +275,8 @@ def tier_move_rates(
     Returns
     -------
     measure frame
-        `[*by], measure, base, n, numerator, denominator, value`, base `funded`. A rate of nobody is
-        empty.
+        `[*by], measure, base, n, numerator, denominator, value`, base `funded`. The rate of
+        an empty group is empty.
 
     Raises
     ------

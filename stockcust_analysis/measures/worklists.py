@@ -121,16 +121,16 @@ def worklists(
     """Return all work lists of all branches.
 
     A list holds the `longest` amounts at stake of a branch, ties at its end kept; a customer with
-    nothing at stake, or who must not be contacted, is on none. At stake is the period-end AUM; for
-    `hand_over` the month's average, for `upgrade_candidates`, `unassigned`, `referral_sources` and
-    `incomplete_profile` the amount tiers go by, for `maturing` what matures, for
+    nothing at stake, or who must not be contacted, is on no list. At stake is the period-end AUM;
+    for `hand_over` the month's average, for `upgrade_candidates`, `unassigned`, `referral_sources`
+    and `incomplete_profile` the amount tiers go by, for `maturing` what matures, for
     `attrition_warning` the fall of the quarter's average, for `emptied` (less than a funded
     customer at the period's end, and the lowest average of the warning before) the average before.
-    Who is set aside is on `set_aside` alone, unless his money moves or grew enough to be handed
-    over: then he is contacted again. Due is everything by the end of the policy's period but
-    maturities (on their day) and first calls after a hand-over (within their days). A list whose
-    columns are not delivered is left out; so are `attrition_warning` and `emptied` without the
-    customers of the quarter before.
+    Customers set aside are on `set_aside` alone, unless their money moves or grew enough to be
+    handed over: then they are contacted again. Due is everything by the end of the policy's period
+    but maturities (on their day) and first calls after a hand-over (within their days). A list
+    whose columns are not delivered is left out; so are `attrition_warning` and `emptied` without
+    the customers of the quarter before.
 
     Parameters
     ----------
@@ -317,7 +317,7 @@ def _is_flagged(name: str) -> nw.Expr:
 
 
 def _pause(lists: Lists) -> Lists:
-    """Return the lists with whom is set aside on that list alone, unless his money moves."""
+    """Return the lists with whom is set aside on that list alone, unless their money moves."""
     moves = (flag(lists[name][0]) for name in _RESUMING if name in lists)
     paused = _is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0)
     return {

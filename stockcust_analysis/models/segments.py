@@ -41,7 +41,7 @@ _BEHAVIOUR = (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Segments(ClusterMixin, BaseEstimator):
-    """Groups of customers who behave alike, their number chosen by whether they come back.
+    """Groups of customers who behave alike, their number chosen by stability under resampling.
 
     k-means on standardised features. For each number of segments halves of the customers are drawn
     again and again; two halves that lead to the same division of everybody (adjusted Rand index

@@ -279,11 +279,11 @@ def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
     if own:
         raise UsageError(
             f"{options.by} prepared {own} of these {len(jobs)} pages and cannot issue them: "
-            "let somebody else do so. Nothing was written."
+            "someone else must issue them. Nothing was written."
         )
     if unknown:
         raise UsageError(
-            f"nobody is named as having prepared {unknown} of these {len(jobs)} pages as they are "
+            f"no preparer is recorded for {unknown} of these {len(jobs)} pages as they are "
             "today: print them with --status draft --by NAME first. Nothing was written."
         )
 

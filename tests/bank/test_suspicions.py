@@ -1,4 +1,4 @@
-"""What meets the contract and is hardly true is said, with figures; the sample bank is true."""
+"""What meets the contract and is implausible is said, with figures; the sample bank is true."""
 
 from __future__ import annotations
 
@@ -574,24 +574,25 @@ def closed_branches(tables: Tables) -> None:
 
 
 ANOTHER_ORDER = (
-    r"customers.aum_period_end of 2026Q3 is of another order in 1 of \d+ branches \(B003\)"
+    r"customers.aum_period_end of 2026Q3 differs by orders of magnitude in 1 of \d+ branches "
+    r"\(B003\)"
 )
 CASES: dict[Change, tuple[str, str]] = {
-    branch_in_ten_thousands: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
-    branch_in_hundredths: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
-    branch_in_thousands_now: ("unit", f"^{ANOTHER_ORDER} than in 2026Q2: "),
+    branch_in_ten_thousands: ("unit", f"^{ANOTHER_ORDER} from that in the other branches: "),
+    branch_in_hundredths: ("unit", f"^{ANOTHER_ORDER} from that in the other branches: "),
+    branch_in_thousands_now: ("unit", f"^{ANOTHER_ORDER} from that in 2026Q2: "),
     branch_in_thousands: (
         "part_of_aum",
-        rf"^{ANOTHER_ORDER} than what their customers hold: ",
+        rf"^{ANOTHER_ORDER} from what their customers hold: ",
     ),
     branch_holdings_in_ten_thousands: (
         "part_of_aum",
-        rf"^{ANOTHER_ORDER} than what their customers hold: ",
+        rf"^{ANOTHER_ORDER} from what their customers hold: ",
     ),
     branch_average_in_ten_thousands: (
         "unit",
-        r"^customers.aum_average_quarter of 2026Q3 is of another order than aum_period_end in "
-        r"1 of \d+ branches \(B003\): ",
+        r"^customers.aum_average_quarter of 2026Q3 differs by orders of magnitude from "
+        r"aum_period_end in 1 of \d+ branches \(B003\): ",
     ),
     product_in_hundredths: (
         "unit",

@@ -65,7 +65,7 @@ def test_everything_is_told_at_once() -> None:
     assert told == [
         "indicator 'multi_product_shar': unknown measure 'multi_product_shar'. "
         "Did you mean 'multi_product_share' or 'multi_product_share_4'?",
-        "indicator 'vip_share': 'vip_share' is told of funded, not of 'managed'.",
+        "indicator 'vip_share': 'vip_share' is defined for funded, not 'managed'.",
         "indicator 'crypto': 'penetration' has no member 'crypto'; its members: bond_metal, "
         "credit_card, deposit, fund, insurance, loan, merchant_acquiring, payroll, wealth.",
         "veto 'v': unknown measure 'silent_ratte'. "
@@ -160,9 +160,9 @@ def test_names_in_a_file_are_refused_when_it_is_read(tmp_path: Path) -> None:
         "scorecard: the weights add up to 105, not 100.",
         "themes[t]: the quarter is 1, 2, 3 or 4.",
         "dormancy.exempt: holdings.product has no code 'lone'. Did you mean 'loan'?",
-        "indicator 'vip_share': 'vip_share' is told of funded, not of 'manged'.",
+        "indicator 'vip_share': 'vip_share' is defined for funded, not 'manged'.",
         "indicator 'more': unknown measure 'giny'. Did you mean 'gini'?",
-        "veto 'v': 'silent_rate' is told of all, funded, not of 'alll'. Did you mean 'all'?",
+        "veto 'v': 'silent_rate' is defined for all, funded, not 'alll'. Did you mean 'all'?",
         "comparison: 'customers' is a total. Compare a mean or a share.",
         "theme 't': unknown measure 'ginni'. Did you mean 'gini'?",
         "overrides: unknown warning 'weight'.",

@@ -154,5 +154,5 @@ def test_who_is_given_nothing_is_listed(
     """A branch that nobody is named for is no error, and is not passed over in silence."""
     assert run("deliver", reported, *to(tmp_path, GOOD.split("[branches.002]")[0])) == 0
     shown = capsys.readouterr().out
-    assert "Nobody is named for: 002" in shown
+    assert "No recipient for: 002" in shown
     assert "1 branches delivered" in shown

@@ -95,7 +95,7 @@ FROM (SELECT *, JYJE AS amount FROM records) LEFT JOIN rates USING (as_of, BZ)
 ANTI JOIN reversed USING (GRCKZH, HXJYRQ, JYXLH, HXJYSJ)
 WHERE CBMBZ IS DISTINCT FROM '冲补抹' AND KHTYBH IS NOT NULL"""
 # The balance of each day is that after its last record; before the first it is the opening one. An
-# account whose last record does not leave its balance, or whose number is not its own, is not told.
+# account whose last record does not leave its balance, or whose number is not its own, is left out.
 _REBUILT = """
 INSERT INTO averages
 WITH own AS (
@@ -184,7 +184,7 @@ WITH people AS (
 SELECT as_of, customer_id, NBJGH AS branch_id,
     CASE WHEN trades THEN 'sole_trader' ELSE 'personal' END AS customer_type,
     since.day AS relationship_since, closed_on,
-    -- Before the first month that is told whole nothing is known but that no account moved later.
+    -- Before the first whole month nothing is known but that no account moved later.
     CASE WHEN whole_from IS NULL THEN COALESCE(greatest(active.day, moved.day), closed_on)
         ELSE greatest(active.day, traded,
             CASE WHEN active.day IS NULL AND moved.day IS NOT NULL
@@ -397,7 +397,7 @@ def _tables(files: LayoutFiles, subjects: Dictionary[str, str]) -> dict[str, str
         transactions += " AS active_transactions,"
     if files.count("SELECT count(*) FROM averages"):
         average = ", COALESCE(average, balance) AS average_balance"
-    else:  # told of every bank without averages
+    else:  # said of every bank without averages
         files.approximations.pop("period_ends", None)
     passive = ", ".join(map(literal, _PASSIVE))
     tables = {
