@@ -325,7 +325,8 @@ def describe_plan(jobs: Sequence[PageJob]) -> str:
     if len(doing) > _MOST_LINES:
         lines.append(f"… and {len(doing) - _MOST_LINES} more")
     kept = len(jobs) - len(doing)
-    return "\n".join([*lines, f"{len(doing)} pages to make, {kept} up to date. Nothing written."])
+    found = f"{len(doing)} to make, {kept} up to date, headquarters' set being one"
+    return "\n".join([*lines, f"{found}. Nothing written."])
 
 
 def describe_run(run: ReportRun) -> str:
