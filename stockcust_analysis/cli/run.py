@@ -324,8 +324,7 @@ def describe_plan(jobs: Sequence[PageJob]) -> str:
     ]
     if len(doing) > _MOST_LINES:
         lines.append(f"… and {len(doing) - _MOST_LINES} more")
-    kept = len(jobs) - len(doing)
-    found = f"{len(doing)} to make, {kept} up to date, headquarters' set being one"
+    found = f"{len(doing)} to make, {len(jobs) - len(doing)} up to date, headquarters' set being one"
     return "\n".join([*lines, f"{found}. Nothing written."])
 
 
