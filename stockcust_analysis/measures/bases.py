@@ -83,7 +83,7 @@ def rules_stated(frame: Frame) -> dict[str, str]:
     ends = {f"{n}|{i}": (nw.col(n).min(), nw.col(n).max())[i] for n in names for i in (0, 1)}
     found = collect_rows(table.select(**ends)) if names else {}
     stated = {name: {found[f"{name}|0"][0], found[f"{name}|1"][0]} - {None} for name in names}
-    return {name: " … ".join(sorted(labels)) for name, labels in stated.items() if labels}
+    return {name: " … ".join(sorted(map(str, labels))) for name, labels in stated.items() if labels}
 
 
 def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:

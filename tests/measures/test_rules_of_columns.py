@@ -120,7 +120,7 @@ def test_numbers_beside_text_and_two_kinds_of_tables() -> None:
         with pytest.raises(UsageError, match=r"'customer_id' is a number in .* and text in"):
             call()
     with pytest.raises(UsageError, match="opening are a polars table, closing a pandas one"):
-        sca.customer_retention(polars.from_pandas(before), now)
+        sca.customer_retention(polars.DataFrame(before.to_dict("list")), now)
     with pytest.raises(UsageError, match="Take another quarter for one of them"):
         sca.customer_retention(now, now)
 

@@ -80,7 +80,7 @@ def test_nobody_issues_what_nobody_prepared(
 ) -> None:
     """Where nobody is named nobody issues, and an issued page keeps its issuer."""
     assert sign(bank, tmp_path, "issued", "王五") == 2
-    assert "nobody is named as having prepared 1 of these 1 pages" in capsys.readouterr().err
+    assert "no preparer is recorded for 1 of these 1 pages" in capsys.readouterr().err
     assert not list((tmp_path / "2026Q3").glob("branches/*"))
     before = (issued / "manifest.json").read_bytes()
     assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
