@@ -82,8 +82,8 @@ def rules_stated(frame: Frame) -> dict[str, str]:
     names = [name for name in RULE_COLUMNS if name in table.collect_schema().names()]
     ends = {f"{n}|{i}": (nw.col(n).min(), nw.col(n).max())[i] for n in names for i in (0, 1)}
     found = collect_rows(table.select(**ends)) if names else {}
-    stated = {name: {found[f"{name}|0"][0], found[f"{name}|1"][0]} - {None} for name in names}
-    return {name: " … ".join(sorted(map(str, labels))) for name, labels in stated.items() if labels}
+    pairs = {n: dict.fromkeys(found[f"{n}|{i}"][0] for i in (0, 1)) for n in names}
+    return {n: " … ".join(map(str, two)) for n, two in pairs.items() if None not in two}
 
 
 def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
