@@ -324,9 +324,7 @@ def describe_plan(jobs: Sequence[PageJob]) -> str:
     ]
     if len(doing) > _MOST_LINES:
         lines.append(f"… and {len(doing) - _MOST_LINES} more")
-    found = (
-        f"{len(doing)} to make, {len(jobs) - len(doing)} up to date, headquarters' set being one"
-    )
+    found = f"{len(doing)} to make, {len(jobs) - len(doing)} up to date, headquarters' set as one"
     return "\n".join([*lines, f"{found}. Nothing written."])
 
 
