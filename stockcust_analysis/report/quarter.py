@@ -237,7 +237,7 @@ class _Run:
         """Write headquarters' files, and the manifest of everything that is finished."""
         from stockcust_analysis.report.headquarters import write_headquarters
 
-        for folder in (self.folder, self.folder / plan.RECORDS):
+        for folder in (self.folder, self.folder / plan.RECORDS, *(job.folder for job in jobs)):
             files.remove_unfinished(folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
