@@ -14,17 +14,23 @@ from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
 _MOST_RUNS = 1000
-_SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)( ?[KMGT]i?B)|([1-9]\d?|100)(%)")
+_SHARE = 0.9
+"""DuckDB's share of a process's memory: Python, its libraries and DuckDB's own excess need 0.3 GB."""
 
 
 def limited_connection(memory_limit: str, folder: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection to a DuckDB in memory that spills what exceeds the limit into a folder.
 
-    `memory_limit` is a size ("4GB") or a share of the machine ("60%"); else UsageError.
+    `memory_limit` is what the process may use, a size ("4GB") or a share of the machine ("60%");
+    else UsageError. DuckDB gets nine tenths of it.
     """
-    if not _SIZE.fullmatch(memory_limit):
+    size = _SIZE.fullmatch(memory_limit)
+    if size is None:
         raise UsageError(f"memory limit '{memory_limit}' is not a size. Write 4GB, or 60%.")
-    return quiet_connection(memory_limit=memory_limit, temp_directory=str(folder / "spill"))
+    number, unit = filter(None, size.groups())
+    limit = f"{_SHARE * float(number):g}{unit}"
+    return quiet_connection(memory_limit=limit, temp_directory=str(folder / "spill"))
 
 
 def quiet_connection(**settings: str) -> duckdb.DuckDBPyConnection:
