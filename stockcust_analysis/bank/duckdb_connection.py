@@ -14,9 +14,7 @@ from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
 _MOST_RUNS = 1000
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)( ?[KMGT]i?B)|([1-9]\d?|100)(%)")
-_SHARE = 0.9
-"""DuckDB's share of a process's memory: Python, its libraries and DuckDB's own excess need 0.3 GB."""
+_SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
 
 def limited_connection(memory_limit: str, folder: Path) -> duckdb.DuckDBPyConnection:
@@ -25,11 +23,10 @@ def limited_connection(memory_limit: str, folder: Path) -> duckdb.DuckDBPyConnec
     `memory_limit` is what the process may use, a size ("4GB") or a share of the machine ("60%");
     else UsageError. DuckDB gets nine tenths of it.
     """
-    size = _SIZE.fullmatch(memory_limit)
-    if size is None:
+    if not _SIZE.fullmatch(memory_limit):
         raise UsageError(f"memory limit '{memory_limit}' is not a size. Write 4GB, or 60%.")
-    number, unit = filter(None, size.groups())
-    limit = f"{_SHARE * float(number):g}{unit}"
+    # Python, its libraries and what DuckDB takes beyond its limit need 0.3 GB.
+    limit = re.sub(r"[\d.]+", lambda number: f"{0.9 * float(number[0]):.2f}", memory_limit)
     return quiet_connection(memory_limit=limit, temp_directory=str(folder / "spill"))
 
 
