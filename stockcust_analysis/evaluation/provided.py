@@ -6,8 +6,9 @@ others: they hold deposits and no other positions, and averages of several defin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any, Final
 
@@ -209,9 +210,8 @@ def policy_facts(
     policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str], aum: str
 ) -> dict[str, Any]:
     """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, known = policy.dormancy, policy.families.families + policy.families.channels
+    known = policy.families.families + policy.families.channels
     families = [family for family in known if family.name in missing]
-    dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
         "name": policy.name,
         "version": policy.version,
@@ -219,7 +219,10 @@ def policy_facts(
         **policy.members,
         "funded": policy.bases.funded,
         "effective": policy.bases.effective,
-        "dormancy": {name: getattr(rule, name) for name in dormancy},
+        "customer_types": list(policy.customer_types),
+        "aum_products": list(policy.families.aum_products),
+        "tier_value": policy.tiers.value,
+        "dormancy": json.loads(json.dumps(asdict(policy.dormancy))),  # as it is read back
         "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
         "families_missing": _words_of(families),

@@ -341,13 +341,11 @@ class _Sheets:
         """Return the codebook's entries for every measure in the workbook."""
         page = self._page
         codes = list(dict.fromkeys(self._evaluation.measures["measure"]))
-        entries = [measure_definition(code) for code in codes]
-        facts = {
-            name: [getattr(entry, name) for entry in entries]
-            for name in ("higher_is_better", *_ENTRY_TEXTS)
+        facts: dict[str, list[Any]] = {
+            name: [page.bank.define(code, name) for code in codes] for name in _ENTRY_TEXTS
         }
-        definitions = (getattr(entry, f"definition_{page.language}") for entry in entries)
-        facts["definition"] = [page.bank.say(words) for words in definitions]
+        facts["higher_is_better"] = [measure_definition(code).higher_is_better for code in codes]
+        facts["definition"] = [page.bank.define(code) for code in codes]
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, Final
 
 import pandas as pd
@@ -21,6 +20,7 @@ from stockcust_analysis.show.page_data import (
     compared_quarters,
     rows_of,
 )
+from stockcust_analysis.show.rule_words import RuleWords
 
 _MOST_FIGURES: Final = 6
 
@@ -241,19 +241,11 @@ def growth_words(page: BranchPage) -> blocks.Sentences | None:
 def definitions_table(page: BranchPage) -> blocks.Table:
     """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
     policy = page.evaluation.policy_facts
-    rule = policy["dormancy"]
-    period = "idle_months" if rule["idle_months"] else "idle_days"
-    blanks: dict[str, Any] = {
-        "as_of": page.evaluation.quarter.end.isoformat(),
-        "funded": wording.format_count(policy["funded"]),
-        "effective": wording.format_count(policy["effective"]),
-        "cap": "" if rule["cap"] is None else wording.format_count(rule["cap"]),
-        "idle": page.text(period).format(rule[period]),
-        "tiers": _tier_borders(page),
-    }
+    blanks = {"as_of": page.evaluation.quarter.end.isoformat()}
+    blanks |= RuleWords(policy, page.language).definitions()
     is_whole = page.evaluation.quarter.is_whole
-    variants = {"dormancy": rule["cap"] is None, "aum": page.deposits, "as_of": not is_whole}
-    variants["retention"] = page.deposits == UNKNOWN
+    variants = {"aum": page.deposits, "as_of": not is_whole}
+    variants |= {"retention": page.deposits == UNKNOWN, "dormancy": "clock" not in blanks}
     meanings = {
         key: page.text(key, "definition_variant" if variants.get(key) else "definition", **blanks)
         for key in wording.names("definition")
@@ -274,15 +266,6 @@ def definitions_table(page: BranchPage) -> blocks.Table:
         caption=page.text("definitions"),
         note="".join([*wording.assumptions(policy, page.language), page.text("definitions_note")]),
     )
-
-
-def _tier_borders(page: BranchPage) -> str:
-    """Return the tiers with their borders, the lowest first."""
-    tiers = page.evaluation.policy_facts["tiers"]
-    borders = [wording.format_count(tier["lower"]) for tier in tiers]
-    ranges = [f"{low}–{high}" for low, high in pairwise(borders)] + [f"≥{borders[-1]}"]
-    words = [f"{tier[page.language]} {span}" for tier, span in zip(tiers, ranges, strict=True)]
-    return page.text("list_separator").join(words)
 
 
 def memory_note(page: BranchPage) -> str:

@@ -281,8 +281,9 @@ def tier_table(page: BranchPage) -> Table | Remark | None:
         values = [row[name] for row in rows]
         total[name] = None if None in values else sum(values)
         total[share] = None if None in values else 1
-    unit, note = page.unit([total["aum"]]), memory_note(page)
-    return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
+    fields: dict[str, Any] = {"unit": page.unit([total["aum"]]), "note": memory_note(page)}
+    labels = {"aum": wording.begin(page.tier_amount)}
+    return page_table(page, "tiers", [*rows, total], labels=labels, emphasise=[-1], **fields)
 
 
 def tier_rows(page: Page) -> list[dict[str, Any]]:
@@ -367,7 +368,10 @@ def class_table(page: BranchPage) -> Table | None:
     ]
     unit = page.unit([row["class_aum"] for row in rows])
     # The table beside this one counts those with assets only.
-    note = page.text("classes_note").format(wording.format_count(sum(r["customers"] for r in rows)))
+    *ranked, rest, unknown = page.members("customer_class").values()
+    first = page.text("ranked", classes=page.text("enumeration").join(ranked)) if ranked else ""
+    count = sum(row["customers"] for row in rows)
+    note = page.text("classes_note", ranked=first, rest=rest, unknown=unknown, customers=count)
     return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 
@@ -376,10 +380,11 @@ def five_things(page: BranchPage) -> Table | None:
     evaluation = page.evaluation
     pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
     unit = page.unit(pressing["amount"] if len(pressing) else ())
+    by = wording.begin(page.tier_amount)
     rows = [
         {
             "order": f"{number}",
-            "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
+            "task": page.text(row.list, "task") + "\n" + page.text(row.list, "task_why", amount=by),
             "task_customers": row.customers,
             "at_stake": wording.format_money(row.amount, unit),
             "due_on": _print_due(page, row),

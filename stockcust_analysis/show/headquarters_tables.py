@@ -242,7 +242,8 @@ def migration_table(page: HeadquartersPage, name: str = "migration") -> Table | 
     moves = page.own(getattr(page.evaluation, name))
     if moves.empty:
         return None
-    note = page.gap_note("withheld_note", after=page.text("migration_note"))
+    tiers_by = page.text("migration_note", amount=page.tier_amount)
+    note = page.gap_note("withheld_note", after=tiers_by)
     words = dict(reversed(page.members("tier").items()))
     words |= {state: page.text(state, "state") for state in wording.names("state")}
     header = {"from": page.text(f"from_{name}", page.headers)}
@@ -264,7 +265,8 @@ def tier_table(page: HeadquartersPage) -> Table | Remark | None:
         return Remark(page.text("no_tiers", "page"))
     rows = tier_rows(page)
     unit = page.unit([row["aum"] for row in rows])
-    return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
+    labels = {"aum": wording.begin(page.tier_amount)}
+    return _table(page, "tiers", rows, unit=unit, labels=labels, note=memory_note(page.bank))
 
 
 def score_table(page: HeadquartersPage) -> Table | Remark | None:

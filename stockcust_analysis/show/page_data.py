@@ -16,6 +16,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, new_br
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Drawing, Language, figure
+from stockcust_analysis.show.rule_words import RuleWords
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,6 +105,11 @@ class Page:
         return str(self.evaluation.policy_facts.get("aum", ""))
 
     @cached_property
+    def tier_amount(self) -> str:
+        """What the amount is called that the policy's tiers go by."""
+        return RuleWords(self.evaluation.policy_facts, self.language).tier_amount
+
+    @cached_property
     def new_branches(self) -> dict[str, tuple[str, str]]:
         """Branch that opened or took over others this year → "opened" or "merged", and the day."""
         return new_branches(self.evaluation.branches, self.evaluation.quarter)
@@ -168,9 +174,13 @@ class Page:
         meanings = [self.text(name, "measure") + colon + self.define(name) for name in measures]
         return self.text("between", "sentence").join(meanings)
 
-    def define(self, measure: str) -> str:
-        """Return what a measure is by the codebook."""
-        return self.say(getattr(wording.measure_words(measure), f"definition_{self.language}"))
+    def define(self, measure: str, part: str = "") -> str:
+        """Return what a measure is by the codebook, or another `part` of its entry."""
+        words = getattr(wording.measure_words(measure), part or f"definition_{self.language}")
+        if measure.startswith("tier_"):
+            average = wording.text(wording.AVERAGE, self.language, within="amount")
+            words = words.replace(average, self.tier_amount)
+        return words if part else self.say(words)
 
     def say(self, words: str) -> str:
         """Return words that speak of deposits where nothing else is known of AUM."""
