@@ -21,6 +21,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import Remark, memory_note
 from stockcust_analysis.show.page_data import BranchPage, Page, beside, lists_not_provided, rows_of
+from stockcust_analysis.show.rule_words import begin
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
 _MEASURE_TABLES: Final = (
@@ -282,7 +283,7 @@ def tier_table(page: BranchPage) -> Table | Remark | None:
         total[name] = None if None in values else sum(values)
         total[share] = None if None in values else 1
     fields: dict[str, Any] = {"unit": page.unit([total["aum"]]), "note": memory_note(page)}
-    labels = {"aum": wording.begin(page.tier_amount)}
+    labels = {"aum": begin(page.tier_amount)}
     return page_table(page, "tiers", [*rows, total], labels=labels, emphasise=[-1], **fields)
 
 
@@ -380,7 +381,7 @@ def five_things(page: BranchPage) -> Table | None:
     evaluation = page.evaluation
     pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
     unit = page.unit(pressing["amount"] if len(pressing) else ())
-    by = wording.begin(page.tier_amount)
+    by = begin(page.tier_amount)
     rows = [
         {
             "order": f"{number}",

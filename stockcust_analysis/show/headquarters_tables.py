@@ -24,6 +24,7 @@ from stockcust_analysis.show.headquarters_page import (
     peer_name,
 )
 from stockcust_analysis.show.page_data import IDLE, beside, compared_quarters, rows_of
+from stockcust_analysis.show.rule_words import begin
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -265,7 +266,7 @@ def tier_table(page: HeadquartersPage) -> Table | Remark | None:
         return Remark(page.text("no_tiers", "page"))
     rows = tier_rows(page)
     unit = page.unit([row["aum"] for row in rows])
-    labels = {"aum": wording.begin(page.tier_amount)}
+    labels = {"aum": begin(page.tier_amount)}
     return _table(page, "tiers", rows, unit=unit, labels=labels, note=memory_note(page.bank))
 
 

@@ -40,15 +40,15 @@ class RuleWords:
     def definitions(self) -> dict[str, str]:
         """Return what fills the blanks of definitions; no `clock` where the rule is not known."""
         tiers, rule = self.facts["tiers"], self.facts["dormancy"]
-        borders = [wording.format_border(tier["lower"]) for tier in tiers]
+        borders = [format_border(tier["lower"]) for tier in tiers]
         ranges = [f"{low}–{high}" for low, high in pairwise(borders)] + [f"≥{borders[-1]}"]
         named = [f"{t[self.language]} {span}" for t, span in zip(tiers, ranges, strict=True)]
         types = self._named("customer_type", self.facts.get("customer_types", ["all"]))
         words = {
-            "funded": wording.format_border(self.facts["funded"]),
-            "effective": wording.format_border(self.facts["effective"]),
-            "types": wording.begin(types),
-            "products": wording.begin(self._products(self.facts.get("aum_products", ["all"]))),
+            "funded": format_border(self.facts["funded"]),
+            "effective": format_border(self.facts["effective"]),
+            "types": begin(types),
+            "products": begin(self._products(self.facts.get("aum_products", ["all"]))),
             "amount": self.tier_amount,
             "tiers": wording.text("list_separator", self.language, within="page").join(named),
         }
@@ -68,7 +68,7 @@ class RuleWords:
         if rule["cap_per"] == "account" and rule["cap"] is not None:
             amount = self._part("every_account", of=looked_at or self._products(["of_aum"]))
         size = "at_most" if rule["cap_inclusive"] else "below"
-        cap = "" if rule["cap"] is None else wording.format_border(rule["cap"])
+        cap = "" if rule["cap"] is None else format_border(rule["cap"])
         exempt = self._products(rule["exempt"], "comma")
         scope = self._named("customer_type", rule["scope"])
         is_of_all = not scope or {*self.facts["customer_types"]} <= {*rule["scope"]}
@@ -104,3 +104,17 @@ class RuleWords:
         """Return words as an enumeration, `last` before the last one."""
         most = self._part("comma").join(words[:-1])
         return self._part(last).join(filter(None, [most, *words[-1:]]))
+
+
+def begin(words: str) -> str:
+    """Return words with a capital, as a sentence begins."""
+    return words[:1].upper() + words[1:]
+
+
+def format_border(value: float) -> str:
+    """Return a border of the policy, in full: what decides about a customer is not rounded.
+
+    >>> format_border(10_000), format_border(10.5), format_border(99.99)
+    ('10,000', '10.5', '99.99')
+    """
+    return f"{value:,.15g}"

@@ -111,11 +111,6 @@ def signatures(people: Mapping[str, str], language: Language) -> str:
     return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
 
 
-def begin(words: str) -> str:
-    """Return words with a capital, as a sentence begins."""
-    return words[:1].upper() + words[1:]
-
-
 def names(within: str) -> tuple[str, ...]:
     """Return the names known within a section, in the order pages show them.
 
@@ -356,15 +351,6 @@ def format_count(value: Figure) -> str:
     '5,230'
     """
     return format_number(value, decimals=0)
-
-
-def format_border(value: float) -> str:
-    """Return a border of the policy, in full: what decides about a customer is not rounded.
-
-    >>> format_border(10_000), format_border(10.5), format_border(99.99)
-    ('10,000', '10.5', '99.99')
-    """
-    return f"{Decimal(str(value)).normalize():,f}"
 
 
 def format_points(value: Figure) -> str:

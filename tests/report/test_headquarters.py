@@ -82,7 +82,7 @@ def test_issuing_prints_without_running_and_is_written_down(issued: tuple[Path, 
 def test_a_branch_without_a_page_is_seen(issued: tuple[Path, bytes]) -> None:
     """The branch that was not asked for stands in review and index as not made."""
     folder, _ = issued
-    assert "柳树支行未出" in text_of(folder / "headquarters_review.pdf")
+    assert "柳树支行未生成" in text_of(folder / "headquarters_review.pdf")
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="branches/001/report.pdf"' in index
     assert "branches/002" not in index

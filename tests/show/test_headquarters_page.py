@@ -251,7 +251,7 @@ def test_failed_reports_come_before_those_not_made() -> None:
     shown = tables.failures_table(replace(page, review=replace(page.review, pages=pages)))
     assert shown is not None
     assert shown.rows[0] == ("024支行", "失败", "a cell failed")
-    assert [row[1] for row in shown.rows[1:]] == ["未出"] * (len(shown.rows) - 1)
+    assert [row[1] for row in shown.rows[1:]] == ["未生成"] * (len(shown.rows) - 1)
 
 
 def test_too_few_branches_are_not_compared_in_a_funnel() -> None:

@@ -90,9 +90,7 @@ def test_everything_a_policy_states_otherwise_is_told(tmp_path: Path, tiny_bank:
         "有资产客户：季日均AUM不低于99.99元，或有贷款、保险在存续；有效客户：季日均AUM不低于10,000元。"
         "个人客户；已销户的不计。"
     )
-    assert chinese["AUM"] == (
-        "活期存款、理财与基金之和，不含贷款。分层用时点AUM，集中度用时点AUM。"
-    )
+    assert chinese["AUM"] == "活期存款、理财与基金之和，不含贷款。"
     assert chinese["活跃、沉默、睡眠"] == (
         "12个月内无交易或有效联络（收费、养老金、补贴、转账、支付、购买产品与微信支付宝不算）为不活跃；"
         "不活跃、季日均AUM低于0.5元的为睡眠，其余不活跃客户为沉默。"
@@ -102,7 +100,7 @@ def test_everything_a_policy_states_otherwise_is_told(tmp_path: Path, tiny_bank:
     assert chinese["留存与升降"].endswith("升降级按时点AUM比较两季层级。")
     assert english["Base"].startswith("Funded: quarter-average AUM of at least CNY 99.99, or")
     assert english["Base"].endswith("Personal customers; closed customers are excluded.")
-    assert english["AUM"].startswith("Demand deposits, wealth products and funds, excluding loans.")
+    assert english["AUM"] == "Demand deposits, wealth products and funds, excluding loans."
     assert english["Active, silent, dormant"] == (
         "Not active: no transaction or effective contact within 12 months (not counting fees, "
         "pensions, subsidies, transfers, payments, purchases of products and WeChat and Alipay). "
