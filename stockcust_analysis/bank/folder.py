@@ -365,6 +365,11 @@ class _DuckDBDelivery(Delivery):
     def _files(self) -> list[str]:
         return sorted(name for group in self.groups for name in group.names)
 
+    @property
+    def source(self) -> str:
+        """Name of the one file, or of the table of a database."""
+        return self._files[0] if len(self._files) == 1 else ""
+
     @cached_property
     def is_columnar(self) -> bool:
         """Whether the table is large, and lies by columns."""

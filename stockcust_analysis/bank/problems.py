@@ -101,8 +101,13 @@ class Delivery:
         self, column: str, what: str, remedy: str, rows: int = 0, first: tuple[str, ...] = ()
     ) -> Problem:
         """Return a problem of a column, with its header, or of the table."""
-        header = self.header(column)
-        return Problem(self.contract.name, column, what, remedy, rows, first, header)
+        name = named(self.contract.name, source=self.source)
+        return Problem(name, column, what, remedy, rows, first, self.header(column))
+
+    @property
+    def source(self) -> str:
+        """Name of the one file, or the table of a database, that it is; '' for others."""
+        return ""
 
     @property
     def is_columnar(self) -> bool:

@@ -85,10 +85,14 @@ def listed(head: Words, entries: Iterable[object]) -> Words:
     return head
 
 
-def named(table_name: str, column: str = "", header: str = "") -> Words:
-    """Return a table of the contract, or one of its columns, with its Chinese name."""
+def named(table_name: str, column: str = "", header: str = "", source: str = "") -> Words:
+    """Return a table of the contract, or one of its columns, with its Chinese name.
+
+    Of a table it is said what its file, or its table in a database, is called otherwise.
+    """
     if not column:
-        return Words(table_name, f"{table(table_name).zh}表（{table_name}）")
+        names = [table_name, *([source] if source.split(".")[0] not in ("", table_name) else [])]
+        return Words(table_name, f"{table(table_name).zh}表（{'，'.join(names)}）")
     name = f"{table_name}.{column}"
     return Words(name, f"“{_title(table_name, column, header)}”（{name}）")
 

@@ -126,12 +126,13 @@ SAID = """\
   8. 客户表（customers）“数据日期”列（as_of）：1行（首见行：6）：不是月末日。请使用月末日期。
   9. 客户表（customers）“管户网点”列（branch_id）：1行（首见行：5）：\
 在“网点号”（branches.branch_id）中不存在。请补报缺少的机构表（branches），或更正该列。
-  10. 持有表（holdings）“账面余额”列（balance）：1行（首见行：4）：\
+  10. 持有表（holdings，产品持有.csv）“账面余额”列（balance）：1行（首见行：4）：\
 逗号不是千位分隔符（当作小数点？）。\
 小数请用点号；逗号只用于千位分隔，或不用。
-  11. 持有表（holdings）“账面余额”列（balance）：1行（首见行：5）：数字带有单位（万、亿）。\
+  11. 持有表（holdings，产品持有.csv）“账面余额”列（balance）：1行（首见行：5）：\
+数字带有单位（万、亿）。\
 单元格请只写数字，单位写在映射文件中，如unit = "万元"。
-  12. 持有表（holdings）“客户编号”列（customer_id）：1行（首见行：5）：\
+  12. 持有表（holdings，产品持有.csv）“客户编号”列（customer_id）：1行（首见行：5）：\
 在同一统计时点的“客户编号”（customers.customer_id）中不存在。请补报缺少的客户表（customers），或更正该列。
 """
 
@@ -157,6 +158,7 @@ def test_a_faulty_bank_is_told_of_its_own_headers(
     """`check` says in Chinese where, how often, what is wrong and what to do; no cell is quoted."""
     for name, header in HEADERS.items():
         (tmp_path / f"{name}.csv").write_text(f"{header}\n{ROWS[name]}", encoding="utf-8")
+    (tmp_path / "holdings.csv").rename(tmp_path / "产品持有.csv")
     write_mapping(tmp_path)
     assert run("check", tmp_path) == 2
     said = capsys.readouterr().err
