@@ -322,3 +322,33 @@ def test_what_is_doubtful_is_told_in_chinese(
         "持有表（holdings）：列“币种”不读，所有金额一律视为人民币：请折算其他币种，或删去这些行。",
     ]
     assert not ENGLISH.search(capsys.readouterr().err.replace(str(folder), ""))
+
+
+def test_faults_of_the_mapping_and_of_work_lists_are_told_in_chinese(
+    tiny_bank: TinyBank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be followed in the mapping is listed, too, and so are files that are no lists."""
+    folder = tiny_bank()
+    mapping = folder / "mapping.toml"
+    mapping.write_text(
+        '[tables.customers]\nunit = "角"\n[tables.holding]\n'
+        '[tables.holdings.columns]\n"余额" = "balanse"\n[tolerance.holdings]\nproduct = 1\n',
+        encoding="utf-8",
+    )
+    assert run("report", folder, "--quarter", "2026Q3") == 2
+    assert capsys.readouterr().err == (
+        f"stockcust: 映射文件“{mapping}”有误：\n"
+        "  1. 未知的表“holding”。是否应为“holdings”？\n"
+        "  2. [tables.customers] unit应为元、千元、万元、百万元、亿元之一。\n"
+        "  3. [tables.holdings] 未知的列“balanse”。是否应为“balance”？\n"
+        "  4. [tolerance.holdings] “product”不引用任何表。"
+        "可写的列：customer_id、booking_branch_id。\n"
+    )
+    filled = tmp_path / "名单.xlsx"
+    filled.write_text("no workbook", encoding="utf-8")
+    assert run("contacts", "import", filled, "--out", tmp_path / "out.csv") == 2
+    assert capsys.readouterr().err == (
+        "stockcust: 名单回填的1张表有1个问题：\n"
+        "  1. 联络表（contacts）：名单.xlsx不能作为Excel工作簿读取。"
+        "请用Excel打开并另存为.xlsx；文本和网页常被命名为.xls。\n"
+    )
