@@ -139,8 +139,7 @@ def _open(
     if isinstance(source, (str, Path)) and not url:
         return _open_folder(Path(source), mapping_file, layout, memory_limit)
     if layout and not url.startswith(_DUCKDB):
-        what = "a layout is of files in a folder, or of tables in a DuckDB database"
-        raise UsageError(f"{what}. Give the folder, or duckdb://FILE.")
+        raise UsageError(say("layout_of_files"))
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
@@ -339,14 +338,12 @@ def _connect(url: str) -> Any:
 
         return ibis.connect(url)
     except ImportError:
-        raise UsageError(
-            f'{scheme} needs packages that are not installed: pip install "{extra}"'
-        ) from None
+        raise UsageError(say("packages_lacking", scheme, extra)) from None
     except Exception as error:
         if not class_names(error) & _NO_CONNECTION:
             raise
         reason = _redact(str(error).strip(), url)
-        raise UsageError(f"cannot connect to {without_secrets(url)}: {reason}") from None
+        raise UsageError(say("no_connection", without_secrets(url), reason)) from None
 
 
 def _redact(text: str, url: str) -> str:
@@ -368,7 +365,7 @@ def _database_table(backend: Any, name: str) -> Frame:
     except Exception as error:
         if "TableNotFound" not in class_names(error):
             raise
-        raise UsageError(f"the database has no table '{name}'.") from None
+        raise UsageError(say("no_table_there", name)) from None
 
 
 def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
@@ -381,11 +378,7 @@ def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
     )
     never = sorted(quoted[name] for (name,) in rows)
     if never:
-        warnings.warn(
-            f"never analysed in the database: {', '.join(never)}. PostgreSQL plans blindly there, "
-            f"several times slower. Run ANALYZE {', '.join(never)} once.",
-            stacklevel=6,
-        )
+        warnings.warn(say("never_analysed", never, ", ".join(never)), stacklevel=6)
 
 
 def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:

@@ -296,7 +296,7 @@ def make_tables(
         if code not in layout["tables"]:
             raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
         if twice := sorted({name for name in order if order.count(name) > 1}):
-            raise UsageError(f"[layout.orders] {code} states {', '.join(twice)} more than once.")
+            raise UsageError(say("order_states_twice", code, twice))
     files = LayoutFiles(connection, copies, layout, orders)
     if isinstance(source, Path):
         files.read(source)
