@@ -65,7 +65,7 @@ _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
+_NOT_PLAIN = f"^'|:$|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
@@ -73,7 +73,8 @@ _SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
 _OF_LISTS = {_NESTED_LIST: _NESTED, _NOT_PARTED: _SLASH}
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
-_TOTALS = ("total", "Total", "TOTAL")
+_SUMS = ("total", "sum", "average", "trailer", "eof")
+_TOTALS = tuple(form(word) for word in _SUMS for form in (str.lower, str.title, str.upper))
 """Sums whose name is as plain as any."""
 _ODD_LIST = r"[,|\[{\"'/:\\]|;;|^;|;$"
 
@@ -242,11 +243,10 @@ def _sql_text(
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     bare = f"replace({given}, ';', '~')" if column.separated else given
-    plain = f"url_encode({bare}) = {bare}"
-    unusual = _NOT_PLAIN
+    plain = f"url_encode({bare}) = {bare} AND NOT contains({given}, '_x000')"
+    unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
-        unusual += f"|{_ODD_LIST}"
     is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
     is_short = f"strlen({given}) <= {max(map(len, (*marks, *_TOTALS)))}"
     closer = f"regexp_matches({given}, {literal(unusual)})"

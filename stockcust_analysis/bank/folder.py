@@ -245,8 +245,7 @@ def open_relations(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     folder = WorkingFolder()
-    connection = limited_connection(memory_limit, folder.path)
-    engine = DuckDBEngine(connection, folder.path, folder.remove)
+    engine = DuckDBEngine(limited_connection(memory_limit, folder.path), folder.path, folder.remove)
     try:
         yield engine
     except BaseException:

@@ -94,8 +94,8 @@ def open_bank(
         What the files of a folder or the tables of a DuckDB database are, if they are not the
         contract's: "east5".
     memory_limit
-        What DuckDB may use before it spills to disk: "4GB", or a share of the machine. Other
-        engines have limits of their own.
+        Memory to keep to: "4GB", or a share of the machine. DuckDB takes nine tenths of it and
+        spills to disk what exceeds them. Other engines have limits of their own.
 
     Returns
     -------

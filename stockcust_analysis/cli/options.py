@@ -25,7 +25,7 @@ MEMORY = click.option(
     "--memory-limit",
     default="60%",
     show_default=True,
-    help="What DuckDB may use before it spills to disk: 4GB, or a share of the machine.",
+    help="Memory to keep to: 4GB, or a share of the machine. What exceeds it is spilled to disk.",
 )
 QUARTER = click.option(
     "--quarter", default="", help="Quarter to report, such as 2026Q3, or `latest`."

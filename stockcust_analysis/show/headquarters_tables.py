@@ -417,8 +417,8 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
 
 
 def failures_table(page: HeadquartersPage) -> Table | None:
-    """Return the branches without a report and why; None when every branch has one."""
-    pages = page.review.pages
+    """Return the branches without a report and why, failed ones first; None when all have one."""
+    pages = page.review.pages.sort_values("state", kind="stable")
     failures = pages[pages["state"] != "made"].head(_MOST_ROWS)
     return _table(page, "failures", _print_rows(page, failures, "branch state error"))
 

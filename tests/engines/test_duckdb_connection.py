@@ -23,7 +23,10 @@ def test_a_limit_that_is_no_size_is_refused(limit: str, tiny_bank: TinyBank) -> 
 
 
 def test_duckdb_keeps_to_the_limit(place: Path) -> None:
-    """A sort of 150 MB under a limit of 50 MB spills into the folder, and gets done."""
+    """A sort of 150 MB under a limit of 50 MB spills into the folder, and gets done.
+
+    DuckDB has nine tenths of the limit, 45,000,000 bytes; the process needs the rest.
+    """
     scratch = WorkingFolder()
     connection = limited_connection("50MB", scratch.path)
     shown = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
@@ -34,7 +37,7 @@ def test_duckdb_keeps_to_the_limit(place: Path) -> None:
     spilled = list((scratch.path / "spill").iterdir())
     connection.close()
     scratch.remove()
-    assert shown == "47.6 MiB"  # 50,000,000 bytes
+    assert shown == "42.9 MiB"
     assert spilled
     assert list(place.iterdir()) == []
 

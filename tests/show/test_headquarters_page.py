@@ -240,3 +240,33 @@ def test_growth_and_migration_stand_beside_last_quarters() -> None:
     assert now is not None
     assert (before.rows[0][-1], now.rows[0][-1]) == ("6", "7")
     assert tables.migration_table(page_of(), MIGRATIONS[0]) is None
+
+
+def test_failed_reports_come_before_those_not_made() -> None:
+    """A failure has a reason to read; behind forty branches without one it would be cut off."""
+    page = page_of()
+    missing = [{"branch_id": f"B{number:03}", "state": "missing"} for number in range(1, 24)]
+    failed = {"branch_id": "B024", "state": "failed", "error": "a cell failed"}
+    pages = pd.DataFrame([*missing * 2, failed]).fillna("")
+    shown = tables.failures_table(replace(page, review=replace(page.review, pages=pages)))
+    assert shown is not None
+    assert shown.rows[0] == ("024支行", "失败", "a cell failed")
+    assert [row[1] for row in shown.rows[1:]] == ["未出"] * (len(shown.rows) - 1)
+
+
+def test_too_few_branches_are_not_compared_in_a_funnel() -> None:
+    """Among five branches chance cannot be told from difference, so none stands outside."""
+    assert figures.funnel_figure(page_of(), 1) is not None
+    few = hq.headquarters_page(small_review(5), language="zh")
+    assert len(few.evaluation.comparison)
+    assert figures.funnel_figure(few, 1) is None
+
+
+def test_the_one_peer_group_is_called_the_bank() -> None:
+    """Where all branches are peers, a trap of their group says so in words, not in a code."""
+    review = small_review(5)
+    assert "all" in set(review.warnings["subject"])
+    page = hq.headquarters_page(review, language="zh")
+    (text,) = [s.text for s in hq.review_conclusions(page).sentences if "待议定" in s.lead]
+    assert "全行" in text
+    assert "all" not in text
