@@ -33,6 +33,7 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
+from stockcust_analysis.bank.words import advise, say
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
@@ -43,21 +44,11 @@ _MOST_HELD = 5_000_000
 """Holdings up to which opening holds them against customers' AUM: it costs a join."""
 LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
-_TYPES = {
-    "String": "text",
-    "Boolean": "true or false",
-    "Date": "days",
-    "Datetime": "moments",
-    "Duration": "lengths of time",
-    "Time": "times of the day",
-    "List": "lists",
-    "Array": "lists",
-    "Struct": "several values in each cell",
-    "Binary": "bytes",
-    "Object": "values of several types",
-}
-"""What columns of a frame hold, by their type's name."""
-_OF_OTHERS = "values of a type that is not known here"
+_TYPES = (
+    *("String", "Boolean", "Date", "Datetime", "Duration", "Time"),
+    *("List", "Array", "Struct", "Binary", "Object"),
+)
+"""Types of a frame's columns that have words."""
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
 _NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
@@ -182,7 +173,7 @@ def _open_folder(
     folder: Path, mapping_file: str | Path | None, layout: str | None, memory_limit: str
 ) -> Bank:
     if not folder.is_dir():
-        raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
+        raise UsageError(say("no_folder", folder))
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
     if chosen is None and not layout:
@@ -426,7 +417,7 @@ def _bank_of(
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
             frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
-            delivery = _FrameDelivery(contract, delivered, words, frame)
+            delivery = _FrameDelivery(contract, delivered, words, [columns], frame)
             unfit = delivery.type_problems()
             problems += unfit
             fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
@@ -462,11 +453,11 @@ class _FrameDelivery(Delivery):
         kinds, problems = self.frame.collect_schema(), []
         for column in self.columns:
             if self._reading(column) is None:
-                wanted, kind = column.kind.plural, kinds[column.name]
-                words = "numbers" if kind.is_numeric() else _TYPES.get(type(kind).__name__, "")
-                what = f"the column holds {words or _OF_OTHERS}, where {wanted} belong"
-                remedy = f"Convert them to {wanted} in the source, or in a view of it."
-                problems.append(Problem(self.contract.name, column.name, what, remedy))
+                kind = kinds[column.name]
+                held = "NUMBER" if kind.is_numeric() else type(kind).__name__
+                held = held if held in ("NUMBER", *_TYPES) else "unknown_type"
+                said = advise("wrong_type", say(held), say(column.kind.name))
+                problems.append(self.problem(column.name, *said))
         return problems
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:

@@ -17,8 +17,9 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, release
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.bank.suspicions import tell
+from stockcust_analysis.bank.suspicions import Suspicions, tell
 from stockcust_analysis.bank.tolerance import Part
+from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
@@ -129,13 +130,11 @@ def evaluate(
     )
 
 
-def _unused_families(
-    policy: Policy, target: Quarter, missing: Sequence[str]
-) -> list[tuple[str, str]]:
+def _unused_families(policy: Policy, target: Quarter, missing: Sequence[str]) -> Suspicions:
     """Return the suspicion of families that a policy adds to those shipped, and no row bears."""
     added = {*policy.families.names} - {*load_policy().families.names}
     return [
-        ("family_unused", f"no holding of {target} is of the family '{name}' of {policy.name}")
+        ("family_unused", say("family_unused", target, name, policy.name))
         for name in missing
         if name in added
     ]
