@@ -467,8 +467,8 @@ class _TableCheck:
             # If all hashes differ all keys do, for half the memory of comparing these.
             if is_in_order or count_different(relation, hash_of(key)) == self.total:
                 return 0
-        known = self.rows.select(*key).drop_nulls()
-        return height(known) - height(known.unique())
+        known = self.rows.select(*key).drop_nulls().group_by(*key).agg(n=nw.len())
+        return sum(collect_rows(sums(known, [], {"again": nw.col("n") - 1}))["again"])
 
     def _problem(
         self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]
