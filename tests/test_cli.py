@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis import cli
-from tests.tiny_bank import HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, HOLDINGS, TinyBank
 
 
 def run(*arguments: str | Path) -> int:
@@ -199,7 +199,8 @@ def test_a_branch_by_its_name_is_told_its_number(
     """Pages and lists are asked for by numbers; names of branches lead to them."""
     name, *rest = command
     out = tmp_path / "out"
-    assert run(name, tiny_bank(), *rest, "--branch", "柳树支行", "--out", out) == 2
+    bank = tiny_bank(branches=BRANCHES)
+    assert run(name, bank, *rest, "--branch", "柳树支行", "--out", out) == 2
     assert "'柳树支行'. Did you mean '002'? Available: 001, 002." in capsys.readouterr().err
 
 

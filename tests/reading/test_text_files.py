@@ -424,7 +424,7 @@ FORMS |= {name: files[FILE] for name, (files, mapping) in READ.items()
 
 def test_files_of_any_form_are_one_table(tiny_bank: TinyBank) -> None:
     """Each has the names and types of the clean bank's branches, under numbers of its own."""
-    folder = tiny_bank()
+    folder = tiny_bank(branches=BRANCHES)
     for place, content in enumerate(FORMS.values(), start=1):
         raw = content.encode() if isinstance(content, str) else content
         encoding = "utf-16-le" if raw.startswith(b"\xff\xfe") else "ascii"
@@ -446,7 +446,7 @@ def test_a_file_is_read_as_the_clean_bank(
     tiny_bank: TinyBank, files: Mapping[str, str | bytes], mapping: str
 ) -> None:
     """Names, rows and amounts are those of the clean bank."""
-    with open_bank(deliver(tiny_bank(), files, mapping)) as bank:
+    with open_bank(deliver(tiny_bank(branches=BRANCHES), files, mapping)) as bank:
         branches = bank.table("branches").order("branch_id").df()
         customers, holdings = bank.table("customers").df(), bank.table("holdings").df()
     assert branches["branch_id"].tolist() == ["001", "002"]
