@@ -309,9 +309,10 @@ def _bank(
         doubtful, headers, unmeant = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
         spare.update(zip(shown, unmeant, strict=True))
-        if not doubtful and contract.name not in unread:
+        if all(headers) and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
-            _warn_of_lacking_columns(contract.name, delivered, files, headers)
+            if not doubtful:
+                _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
                 contract, delivered, words, headers, engine, files, mapping.zone
             )

@@ -406,7 +406,7 @@ def _bank_of(
         doubtful, (columns,), (unread,) = match_headers(contract, [header], words)
         problems += doubtful
         spare[contract.name] = unread
-        if not doubtful:
+        if columns:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
             frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
