@@ -147,5 +147,10 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["balance", "product"])
     ''
     """
-    close = get_close_matches(name, list(available), n=2, cutoff=0.6)
+    close = close_matches(name, available)
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+def close_matches(name: str, available: Iterable[str]) -> list[str]:
+    """Return the names that are most like one, two at most."""
+    return get_close_matches(name, list(available), n=2, cutoff=0.6)

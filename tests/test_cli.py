@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis import cli
-from tests.tiny_bank import HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, HOLDINGS, TinyBank
 
 
 def run(*arguments: str | Path) -> int:
@@ -45,7 +45,7 @@ def test_check_counts_rows_and_quarters(
     tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Good extracts are answered with their tables, rows and quarters."""
-    assert run("check", tiny_bank()) == 0
+    assert run("check", tiny_bank(), "--language", "en") == 0
     shown = capsys.readouterr().out
     assert "customers                  7 rows" in shown
     assert "Quarters: 2026Q2, 2026Q3." in shown
@@ -54,7 +54,7 @@ def test_check_counts_rows_and_quarters(
 def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]) -> None:
     """Bad extracts end with exit code 2 and a numbered list on stderr."""
     folder = tiny_bank(holdings=HOLDINGS.replace("loan", "loans").replace("A4,C4", "A4,C9"))
-    assert run("check", folder) == 2
+    assert run("check", folder, "--language", "en") == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("stockcust: 2 problems in 1 table of")
     assert "unknown product" in shown.err
@@ -66,8 +66,11 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("check", "nowhere"), "'nowhere' is not a folder"),
-        (("report", "nowhere", "--quarter", "2026Q3"), "'nowhere' is not a folder"),
+        (("check", "nowhere"), "“nowhere”不是文件夹。请指定存放数据文件的文件夹。"),
+        (
+            ("report", "nowhere", "--quarter", "2026Q3", "--language", "en"),
+            "'nowhere' is not a folder",
+        ),
         (("report", "nowhere"), "Missing option '--quarter'"),
         (("reprot", "nowhere"), "No such command 'reprot'"),
         (("report", "x", "--quarter", "2026Q3", "--language", "fr"), "'fr' is not one of"),
@@ -145,7 +148,7 @@ def test_warnings_are_lines_without_source(tiny_bank: TinyBank) -> None:
     header, *rows = HOLDINGS.splitlines()
     folder = tiny_bank(holdings="\n".join([f"{header},", *(f"{row},x" for row in rows), ""]))
     code = "from stockcust_analysis.cli import main; main()"
-    command = [sys.executable, "-c", code, "check", str(folder)]
+    command = [sys.executable, "-c", code, "check", str(folder), "--language", "en"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "Warning: holdings.csv: " in shown
     assert [line for line in shown.splitlines() if not line.startswith("Warning: ")] == []
@@ -196,7 +199,8 @@ def test_a_branch_by_its_name_is_told_its_number(
     """Pages and lists are asked for by numbers; names of branches lead to them."""
     name, *rest = command
     out = tmp_path / "out"
-    assert run(name, tiny_bank(), *rest, "--branch", "柳树支行", "--out", out) == 2
+    bank = tiny_bank(branches=BRANCHES)
+    assert run(name, bank, *rest, "--branch", "柳树支行", "--out", out) == 2
     assert "'柳树支行'. Did you mean '002'? Available: 001, 002." in capsys.readouterr().err
 
 
@@ -238,7 +242,7 @@ def test_a_sample_of_another_size_meets_the_contract(
     size = ("--branches", "12", "--customers", "2400", "--seed", "7")
     assert run("sample", "--out", folder, *size) == 0
     assert run("check", folder) == 0
-    assert "2025Q3, 2025Q4, 2026Q1, 2026Q2, 2026Q3" in capsys.readouterr().out
+    assert "季度：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。" in capsys.readouterr().out
 
 
 def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[str]) -> None:

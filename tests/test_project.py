@@ -234,6 +234,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert set(HEAVY) & set(loaded.stdout.split()) == set()
 
 
+def test_reports_start_without_a_grammar_of_addresses() -> None:
+    """Beside nbformat jsonschema would compile one, for a second, and check no notebook by it."""
+    import nbformat  # noqa: F401
+    from jsonschema import FormatChecker
+
+    assert "iri" not in FormatChecker.checkers
+
+
 def test_public_names_are_all_there_and_documented() -> None:
     """`__all__` is some thirty names, sorted, complete and documented."""
     import stockcust_analysis as sca

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.problems import TableFacts
 from stockcust_analysis.bank.tolerance import SetAside
+from stockcust_analysis.bank.words import Words
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day
@@ -43,6 +44,7 @@ class InputTable:
     name: str
     location: str
     rows: int
+    notes: ClassVar[tuple[str, ...]] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +74,7 @@ class BankTables:
         self.unread: Mapping[str, Sequence[str]] = {}
         self.layout = ""
         self.approximations: Mapping[str, Sequence[str]] = {}
-        self.suspicions: tuple[tuple[str, str], ...] = ()
+        self.suspicions: tuple[tuple[str, Words], ...] = ()
         self.as_errors: Sequence[str] = ()
         self.too_few: Sequence[Quarter] = ()
         self.equal_rows: Mapping[str, int] = {}

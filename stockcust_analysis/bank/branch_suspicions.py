@@ -9,8 +9,8 @@ from statistics import median, median_high, median_low
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.problems import say
 from stockcust_analysis.bank.totals import Totals
+from stockcust_analysis.bank.words import Words, named, say
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
 from stockcust_analysis.measures.population import AUM, restate_branches
 
@@ -34,7 +34,7 @@ def is_another_unit(ratio: float) -> bool:
     return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
 
 
-def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[str]:
+def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of some branches alone are of another order than the others', or than before.
 
     A few large customers do not change the geometric mean of those who have AUM. A private bank's
@@ -55,14 +55,15 @@ def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[st
         rows = before.customers.get(branch, group)["rows"]
         is_like = LEAST_KEPT < group["rows"] / rows < 1 / LEAST_KEPT
         if size < high / FAR_BELOW or (is_whole and size > low * WRONG_UNIT):
-            wrong.setdefault("the other branches", []).append(branch)
+            wrong.setdefault(say("other_branches"), []).append(branch)
         elif is_like and is_another_unit(change) and is_another_unit(change / usual):
             wrong.setdefault(str(before.quarter), []).append(branch)
     for other, branches in wrong.items():
-        yield say("wrong_branches", column, now.quarter, count_groups(branches, sizes), other)
+        groups = count_groups(branches, sizes)
+        yield say("wrong_branches", named("customers", column), now.quarter, groups, other)
 
 
-def find_unlike_averages(now: Totals) -> Iterator[str]:
+def find_unlike_averages(now: Totals) -> Iterator[Words]:
     """Averages of some branches alone are of another order than their AUM at the period's end."""
     end, *averages = AUM
     enough = {b: g for b, g in now.customers.items() if g["rows"] >= LEAST_IN_BRANCH}
@@ -74,12 +75,14 @@ def find_unlike_averages(now: Totals) -> Iterator[str]:
             if is_another_unit(group[column] / group[end])
         ]
         if 0 < len(wrong) < len(enough):
-            yield say("unlike_averages", column, now.quarter, end, count_groups(wrong, enough))
+            name, of_end = named("customers", column), Words(end, named("customers", end).zh)
+            groups = count_groups(wrong, enough)
+            yield say("unlike_averages", name, now.quarter, of_end, groups)
 
 
-def count_groups(some: Collection[str], among: Collection[str], what: str = "branches") -> str:
+def count_groups(some: Collection[str], among: Collection[str], what: str = "branches") -> Words:
     """Return how many of some branches or products they are, and the first of them."""
-    return f"{len(some)} of {len(among)} {what} ({', '.join(sorted(some)[:_SHOWN])})"
+    return say(f"some_{what}", len(some), len(among), sorted(some)[:_SHOWN])
 
 
 def find_copied_branches(before: Totals, now: Totals, name: str) -> list[str]:
@@ -104,7 +107,7 @@ def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
     ]
 
 
-def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A branch in being has no customers, or none any more, and nothing says why."""
     end = now.quarter.end
     in_being = {
@@ -133,7 +136,7 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         )
 
 
-def find_closed(_: Bank, now: Totals) -> Iterator[str]:
+def find_closed(_: Bank, now: Totals) -> Iterator[Words]:
     """Branches have closed, nobody took over, and they still have customers."""
     end = now.quarter.end
     closed = {branch for branch, (_, on) in now.structure.branches.items() if on <= end}
@@ -155,7 +158,7 @@ def _is_by(table: Table, day_of: date) -> nw.Expr:
     return ~nw.col("effective_on").is_null() & ~after(day(table, "effective_on"), day_of)
 
 
-def find_cycles(_: Bank, now: Totals) -> Iterator[str]:
+def find_cycles(_: Bank, now: Totals) -> Iterator[Words]:
     """A branch was taken over, directly or not, by itself."""
     successors = _successors(now)
     for first in sorted(successors):
@@ -163,12 +166,12 @@ def find_cycles(_: Bank, now: Totals) -> Iterator[str]:
         for path in paths:  # grows while it is read
             for branch in successors.get(path[-1], ()):
                 if branch == first == min(path):
-                    yield f"branches succeed one another in a circle: {' → '.join([*path, first])}"
+                    yield say("branches_in_circle", " → ".join([*path, first]))
                 elif branch not in path:
                     paths.append([*path, branch])
 
 
-def find_left_behind(bank: Bank, now: Totals) -> Iterator[str]:
+def find_left_behind(bank: Bank, now: Totals) -> Iterator[Words]:
     """Customers of a split branch have no move, and count with a branch that is gone."""
     end = now.quarter.end
     split = sorted(old for old, new in _successors(now, end).items() if len(new) > 1)
@@ -181,7 +184,7 @@ def find_left_behind(bank: Bank, now: Totals) -> Iterator[str]:
         yield say("left_behind", count, branch, branch)
 
 
-def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
+def find_strayed(bank: Bank, now: Totals) -> Iterator[Words]:
     """Customers handed over are not where their moves, or their branch's successor, lead."""
     quarter, before = now.quarter, now.quarter.previous
     if before not in bank.quarters:

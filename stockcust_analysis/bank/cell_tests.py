@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
-from stockcust_analysis.bank.problems import WORDS
+from stockcust_analysis.bank.words import NOTHING, Words, advise, say
 from stockcust_analysis.core.frames import Table, after, collect_rows, count_rows, height
 from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import split_branches
@@ -21,15 +21,7 @@ _OWN_PREFIX = "@"
 """With which this package begins the names it makes itself, such as the whole bank's."""
 ROUNDED = "^[0-9]{15}0+$"
 """Long numbers of which a spreadsheet has kept fifteen digits."""
-DIGITS_LOST = (
-    "Most end in zeros from the 16th digit on, as a spreadsheet writes long numbers: "
-    "export the column as text from the system itself."
-)
 _NAMED = ("branch_id", "name", "customer_id", "account_id", "manager_id")
-_RESERVED = (
-    f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
-    "Give the branch a number without it.",
-)
 
 
 @dataclass(frozen=True)
@@ -42,8 +34,8 @@ class CellTest:
 
     column: Column
     wrong: nw.Expr
-    what: str = ""
-    remedy: str = ""
+    what: Words = NOTHING
+    remedy: Words = NOTHING
     is_late: bool = False
     has_value: bool = True
     codes: Sequence[str] = ()
@@ -53,26 +45,21 @@ def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
     """Return the tests of codes, of measures, and of the lowest and the highest value."""
     tests, codes = [], column.allowed or [*defined_measures()] * (column.name == "measure")
     if codes:
-        remedy = f"Map the bank's codes in the mapping file. Allowed: {', '.join(codes)}."
-        if not column.allowed:
-            remedy = f"Write a name of the codebook: {', '.join(codes)}."
-        unknown = ~cell.is_in(codes) & ~cell.is_null()
-        tests.append(CellTest(column, unknown, f"unknown {column.name}", remedy, codes=codes))
+        unknown, name = ~cell.is_in(codes) & ~cell.is_null(), Words(column.name, column.zh)
+        words = advise("unknown_code" if column.allowed else "unknown_measure", name, [*codes])
+        tests.append(CellTest(column, unknown, *words, codes=codes))
     if column.maximum is not None:
-        what, remedy = f"more than {column.maximum}", "A share of 75 % is 0.75."
-        tests.append(CellTest(column, cell > column.maximum, what, remedy))
+        words = advise("above", column.maximum)
+        tests.append(CellTest(column, cell > column.maximum, *words))
     if column.minimum is not None:
-        remedy = "Correct the sign or the value."
-        if column.name.startswith("aum"):
-            remedy = "Overdrafts and loans belong in loan_balance; assets are never negative."
-        what = f"less than {column.minimum}"
-        tests.append(CellTest(column, cell < column.minimum, what, remedy))
+        words = advise("below_aum" if column.name.startswith("aum") else "below", column.minimum)
+        tests.append(CellTest(column, cell < column.minimum, *words))
     return tests
 
 
 def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
     """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
-    there, words = ~cell.is_null(), WORDS["cells"]
+    there = ~cell.is_null()
     marks = {
         "scientific": r"^\d(?:\.\d+)?[eE]\+\d+$",
         "control": f"[{_CONTROLS}\0]" if has_nul else f"[{_CONTROLS}]",
@@ -83,9 +70,10 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
     found = {name: cell.str.contains(mark) for name, mark in marks.items()}
     if column.name in _NAMED and column.references is None:
         found["total"] = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
-    tests = [CellTest(column, is_odd & there, *words[name]) for name, is_odd in found.items()]
+    tests = [CellTest(column, is_odd & there, *advise(name)) for name, is_odd in found.items()]
     if column.name == "branch_id" and column.references is None:
-        tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
+        is_reserved = cell.str.starts_with(_OWN_PREFIX) & there
+        tests.append(CellTest(column, is_reserved, *advise("reserved", _OWN_PREFIX)))
     return tests
 
 
@@ -96,16 +84,16 @@ def has_rounded(rows: Table, columns: Sequence[str]) -> bool:
     return any(2 * count > height(rows) for count in found.values())
 
 
-def lost_digits(rows: Table, column: str, target: Table, key: str) -> str:
+def lost_digits(rows: Table, column: str, target: Table, key: str) -> Words:
     """Return what to do where keys do not agree as one side lost digits; '' for other reasons."""
     if has_rounded(rows, [column]) or has_rounded(target, [key]):
-        return DIGITS_LOST
+        return say("rounded_keys")
     ours, theirs = (
         table.collect_schema()[name] == nw.String
         and height(table.filter(nw.col(name).str.starts_with("0")).head(1)) > 0
         for table, name in ((rows, column), (target, key))
     )
-    return "Keys there begin with 0, none of these does: export them as text." * (theirs > ours)
+    return say("zeros_on_one_side") if theirs > ours else NOTHING
 
 
 def unexplained_splits(

@@ -12,9 +12,9 @@ from stockcust_analysis.bank import branch_suspicions as branches
 from stockcust_analysis.bank.branch_suspicions import LEAST_IN_BRANCH, LEAST_KEPT
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.problems import say
 from stockcust_analysis.bank.totals import LEAST_ROWS, ORDERED, Totals, are_far
 from stockcust_analysis.bank.validation import EVENTS
+from stockcust_analysis.bank.words import NOTHING, Words, counted, figure, named, say
 from stockcust_analysis.core.frames import ONE, Table, as_lazy, collect_rows, flag, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.measures.population import AUM
@@ -38,7 +38,7 @@ _MAY_BE_EMPTY = (
 _MAY_HAVE_NO_ROWS = ("branch_successors", "customer_moves")
 
 
-def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[str, str]]:
+def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[str, Words]]:
     """Most customers of the quarter before are not found again, or a column is just as it was."""
     columns = [
         column.name
@@ -72,7 +72,8 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
     for name, found_in, what in (("delivered_again", stale, ""), ("shuffled", far, "|far")):
         for column in found_in:
             sizes = counts[column + what], counts[f"{column}|filled"]
-            yield name, say(f"column_{name}", column, now.quarter, before.quarter, *sizes)
+            facts = named("customers", column), now.quarter, before.quarter, *sizes
+            yield name, say(f"column_{name}", *facts)
     if found < branches.LEAST_FOUND_AGAIN * total:
         yield "renumbered", say("customers_renumbered", total, before.quarter, found, now.quarter)
 
@@ -92,26 +93,26 @@ def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
     return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
 
 
-def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
     ours, theirs = now.figures, before.figures
     for name, size in ours.items():
         column, _mark, what = name.partition("|")
         table_name, _dot, total = name.partition(".")
-        rows, where = ours[f"{table_name}.rows"], ""
+        rows, where = ours[f"{table_name}.rows"], NOTHING
         if what and (what != "filled" or column in ours):
             continue
         if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs.get(name)):
-            where = f"all {rows:,} rows"
+            where = say("all_rows", rows)
         elif size and table_name == "customers" and total != "loan_balance":
             empty = branches.find_empty_branches(total, before, now)
-            where = branches.count_groups(empty, now.customers) if empty else ""
+            where = branches.count_groups(empty, now.customers) if empty else NOTHING
         if where:
-            nothing = "no value" if what else "nothing but 0"
-            yield say("column_empty", column, nothing, where, now.quarter)
+            nothing = say("no_value" if what else "only_zeros")
+            yield say("column_empty", figure(column), nothing, where, now.quarter)
 
 
-def find_reversed_days(now: Totals) -> Iterator[str]:
+def find_reversed_days(now: Totals) -> Iterator[Words]:
     """Days of a row are in the wrong order."""
     for name, count in now.figures.items():
         column, _, later = name.partition("|")
@@ -119,49 +120,51 @@ def find_reversed_days(now: Totals) -> Iterator[str]:
         # Every system has a few wrong days of birth.
         least = LEAST_PART * now.figures[f"{tables}.rows"] if first == "birth_date" else 0
         if (first, later) in ORDERED and count > least:
-            yield say("reversed_days", column, later, count, "s" if count > 1 else "", now.quarter)
+            other = Words(later, table(tables).column(later).zh)
+            yield say("reversed_days", figure(column), other, counted("row", count), now.quarter)
 
 
-def find_negative_balances(now: Totals) -> Iterator[str]:
+def find_negative_balances(now: Totals) -> Iterator[Words]:
     """What customers own is less than nothing."""
     owned = load_policy().families.aum_products
     for table_name, groups in (("holdings", now.holdings), ("ledger", now.ledger)):
         for name, sizes in sorted(groups.items()):
             rows, count = sizes["rows"], sizes["balance|negative"]
             if count > (LEAST_PART if name in owned else MOST_FAR) * rows:
-                yield say("negative_balances", count, rows, table_name, name, now.quarter)
+                facts = count, rows, named(table_name), name, now.quarter
+                yield say("negative_balances", *facts)
 
 
-def find_idle_tables(bank: Bank, now: Totals) -> Iterator[str]:
+def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
     """A table is empty, or holds nothing of the newest quarter."""
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
-            yield f"{name} hold no row up to {now.quarter.end}: deliver them, or take the file away"
+            yield say("empty_table", named(name), now.quarter.end)
         elif name in EVENTS and now.figures.get("customers.rows", 0) >= LEAST_ROWS:
             yield from _find_gaps(bank, name, now)
         elif name == "ledger" and not now.ledger:
-            yield f"ledger holds nothing of {now.quarter.end}: deliver it, or take the file away"
+            yield say("no_ledger_then", now.quarter.end)
         elif name == "targets":
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
             if str(now.quarter) not in quarters:
-                yield say("plans_of_other_quarters", ", ".join(quarters), now.quarter)
+                yield say("plans_of_other_quarters", quarters, now.quarter)
 
 
-def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[str]:
+def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
     """Contacts or transactions of some weeks are not there, or nearly all are of one day."""
     column, (begun, end) = EVENTS[name], (now.quarter.previous.end, now.quarter.end)
     counts = collect_rows(sums(as_lazy(bank.table(name)), [column], {"n": ONE}))
     sizes = {as_day(day): int(n) for day, n in zip(*counts.values(), strict=True)}
     days, rows = sorted(sizes), sum(sizes.values())
     if LEAST_ROWS <= STALE * rows <= max(sizes.values()):
-        yield say("one_value", f"{name}.{column}", max(sizes.values()), rows)
+        yield say("one_value", named(name, column), max(sizes.values()), rows)
     if days[-1] <= begun:
-        yield f"{name} end on {days[-1]}, before {now.quarter} began: deliver those of it"
+        yield say("ended_before", named(name), days[-1], now.quarter)
         return
     made = now.figures.get("customers.active_transactions", 0) if name == "transactions" else 0
     if (there := sum(n for day, n in sizes.items() if begun < day <= end)) < LEAST_KEPT * made:
-        yield say("fewer_transactions", name, now.quarter, there, made)
+        yield say("fewer_transactions", named(name), now.quarter, there, made)
     days = [begun] * (days[0] > begun) + days + [end + timedelta(days=1)] * (days[-1] < end)
     for first, last in pairwise(days):
         if (gap := (last - first).days - 1) < _LONGEST_GAP:
@@ -170,10 +173,10 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[str]:
         after = sum(n for day, n in sizes.items() if 0 <= (day - last).days < gap)
         beside = [n for day, n in ((first, before), (last, after)) if day in sizes]
         if min(beside) >= LEAST_IN_BRANCH:
-            yield say("days_without_rows", name, gap, first, sum(beside))
+            yield say("days_without_rows", named(name), gap, first, sum(beside))
 
 
-def find_single_values(bank: Bank, now: Totals) -> Iterator[str]:
+def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
     """Nearly all rows have one value; that few, or all, are odd shows whether to look at all."""
     for column in sorted(c.removesuffix("|odd") for c in now.figures if c.endswith("|odd")):
         filled, odd = (now.figures[f"{column}|{what}"] for what in ("filled", "odd"))
@@ -184,10 +187,10 @@ def find_single_values(bank: Bank, now: Totals) -> Iterator[str]:
         rows = rows.filter(~nw.col(of).is_null())
         most = max(collect_rows(sums(rows, [of], {"n": ONE}))["n"])
         if most >= STALE * filled:
-            yield say("one_value", f"{column} of {now.quarter}", most, filled)
+            yield say("one_value", say("value_of", figure(column), now.quarter), most, filled)
 
 
-def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Two columns of AUM are one, or the averages of month and quarter stand for one another.
 
     The month lies nearer its end than the quarter does, for most of those where the two differ.
@@ -202,7 +205,8 @@ def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     )
     alike = [(pair, count) for pair, count in same.items() if has_moved and count > STALE * filled]
     for (one, other), count in alike:
-        yield say("averages_alike", other, now.quarter, one, count)
+        facts = named("customers", other), now.quarter, Words(one, named("customers", one).zh)
+        yield say("averages_alike", *facts, count)
     nearer, farther = (ours.get(f"customers.aum|{what}", 0) for what in ("nearer", "farther"))
     if not alike and farther > max(LEAST_ROWS, 2 * nearer):
         yield say("averages_swapped", now.quarter, farther, nearer)

@@ -18,6 +18,7 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
+from stockcust_analysis.bank.words import advise, say
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]
@@ -38,16 +39,16 @@ CHANNELS: Words = {
     "branch": ("网点", "Branch"),
 }
 _CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
-# Each column's English heading, and what to do about a cell that is not understood.
+# Each column's English heading.
 _COLUMNS = {
-    "customer_id": ("Customer", "Restore the customer number of the list."),
-    "manager_id": ("Manager", "Fill in who made the contact."),
-    "contacted_on": ("Contacted on", "Write the day of the contact, such as 2026-09-05."),
-    "channel": ("Channel", "Choose one of {}."),
-    "outcome": ("Result", "Choose one of {}."),
+    "customer_id": "Customer",
+    "manager_id": "Manager",
+    "contacted_on": "Contacted on",
+    "channel": "Channel",
+    "outcome": "Result",
 }
 HEADINGS: Words = {
-    name: (table("contacts").column(name).zh, english) for name, (english, _) in _COLUMNS.items()
+    name: (table("contacts").column(name).zh, english) for name, english in _COLUMNS.items()
 }
 AS_OF = ("统计时点", "As of")
 _LATEST = timedelta(days=366)
@@ -81,12 +82,12 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
     paths = [Path(file) for file in files]
     absent = [path.name for path in paths if not path.is_file()]
     if absent or not paths:
-        raise UsageError(f"no such file: {', '.join(absent)}." if absent else "give a file.")
+        raise UsageError(say("no_such_file", absent) if absent else say("give_a_file"))
     problems: list[Problem] = []
     lines = [line for path in paths for line in _read_lines(path, problems)]
     contacts = [{name: _parse(name, line[name]) for name in HEADINGS} for line in lines]
     problems += _find_problems(lines, contacts)
-    raise_if_any(problems, "the work lists")
+    raise_if_any(problems, say("work_lists"))
     frame = pd.DataFrame(contacts, columns=list(HEADINGS))
     frame["contacted_on"] = pd.to_datetime(frame["contacted_on"])
     return frame.drop_duplicates().sort_values(list(HEADINGS), ignore_index=True)
@@ -105,8 +106,7 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
     columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
     if not (days and days[0] and any(columns.values())):
-        remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
-        problems.append(Problem("contacts", "", f"{path.name} is no work list", remedy))
+        problems.append(Problem("contacts", "", *advise("no_work_list", path.name)))
         return []
     lines = []
     for sheet in sheets:
@@ -137,16 +137,16 @@ def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) 
     for line, contact in zip(lines, contacts, strict=True):
         for name, value in contact.items():
             if value is None:
-                what = "not understood" if _parse_text(line[name]) else "empty"
+                what = "contact_unclear" if _parse_text(line[name]) else "contact_empty"
                 positions.setdefault((name, what), []).append(line["position"])
         day, listed_on = contact["contacted_on"], line["listed_on"]
         if day and not listed_on <= day <= listed_on + _LATEST:
-            what = "before the list's day, or over a year after"
-            positions.setdefault(("contacted_on", what), []).append(line["position"])
-    choices = {name: ", ".join(zh for zh, _ in words.values()) for name, words in _CHOICES.items()}
-    remedies = {name: advice.format(choices.get(name)) for name, (_, advice) in _COLUMNS.items()}
+            positions.setdefault(("contacted_on", "contact_day"), []).append(line["position"])
+    remedies = {name: say(f"fill_{name}") for name in HEADINGS if name not in _CHOICES}
+    for name, words in _CHOICES.items():
+        remedies[name] = say("fill_choice", [zh for zh, _ in words.values()])
     return [
-        Problem("contacts", name, what, remedies[name], len(rows), tuple(rows[:_SHOWN]))
+        Problem("contacts", name, say(what), remedies[name], len(rows), tuple(rows[:_SHOWN]))
         for (name, what), rows in positions.items()
     ]
 

@@ -27,13 +27,6 @@ class Kind(Enum):
     NUMBER = "number"
 
     @property
-    def plural(self) -> str:
-        """What a column holds, in a message."""
-        return {Kind.MONEY: "amounts", Kind.FLAG: "true or false", Kind.TEXT: "text"}.get(
-            self, f"{self.value}s"
-        )
-
-    @property
     def is_numeric(self) -> bool:
         """Whether values are numbers."""
         return self in (Kind.MONEY, Kind.INTEGER, Kind.NUMBER)

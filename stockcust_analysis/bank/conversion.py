@@ -28,25 +28,9 @@ from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.core.frames import AnyFrame
 
 TEXTS = (Kind.TEXT, Kind.CODE)
-_NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
-_NOT_UTF8 = "bytes that are not text in UTF-8"
-_NESTED_LIST = "a list within a list"
-_NOT_PARTED = "a / or : or \\, which part no entries"
-_NO_TEXT = "a value of a type that is no text"
-_TOO_LARGE = "an amount of more than 16 digits before the point"
-_WITHOUT_CENTS = "an amount in 32 bits, which have lost its cents"
+_NUMBER_AS_TEXT, _TOO_LARGE, _WITHOUT_CENTS = "number_as_text", "too_large", "without_cents"
 _EXACT = 1 << 17
 """From here on numbers of 32 bits lie further apart than a cent."""
-REMEDIES = {
-    **grammar.REMEDIES,
-    _NUMBER_AS_TEXT: "Deliver the column as text: digits may be lost.",
-    _NOT_UTF8: "Export the column again as text in UTF-8.",
-    _NOT_PARTED: "Write ; between entries.",
-    _NO_TEXT: "Convert the column to text in the source.",
-    _TOO_LARGE: "Correct the value.",
-    _WITHOUT_CENTS: "Deliver decimals, or floats of 64 bits.",
-}
-
 SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
     Kind.CODE: "VARCHAR",
@@ -70,7 +54,7 @@ _NOT_PLAIN = f"^'|:$|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
 _SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
-_OF_LISTS = {_NESTED_LIST: _NESTED, _NOT_PARTED: _SLASH}
+_OF_LISTS = {"nested_list": _NESTED, "not_parted": _SLASH}
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
 _SUMS = ("total", "sum", "average", "trailer", "eof")
@@ -105,9 +89,8 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
 
 
 def unreadable(column: Column) -> str:
-    """Return what is said of a cell that cannot be read as the column's kind."""
-    words = {Kind.MONEY: "not an amount", Kind.FLAG: "neither true nor false"}
-    return words.get(column.kind, f"not a {column.kind.value}")
+    """Return the name of what is said of a cell that cannot be read as the column's kind."""
+    return f"not_{column.kind.name.lower()}"
 
 
 def sql_reading(
@@ -128,7 +111,7 @@ def sql_reading(
     if source_type == "BLOB":
         text = f"TRY(decode({cell}))"
         reading = sql_reading(column, text, "VARCHAR", mapping, trimmed=trimmed, zone=zone)
-        lost = {_NOT_UTF8: f"({cell} IS NOT NULL AND {text} IS NULL)"}
+        lost = {"not_utf8": f"({cell} IS NOT NULL AND {text} IS NULL)"}
         return replace(reading, faults={**reading.faults, **lost})
     if column.kind in TEXTS:
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
@@ -219,7 +202,7 @@ def _sql_text(
     if source_type == "VARCHAR[]" and column.separated:
         text = f"array_to_string({cell}, ';')"
     elif source_type.startswith(_NOT_TEXT) or source_type.endswith("]"):
-        return Reading("NULL::VARCHAR", {_NO_TEXT: f"{cell} IS NOT NULL"})
+        return Reading("NULL::VARCHAR", {"no_text": f"{cell} IS NOT NULL"})
     if source_type in _FLOATS or re.fullmatch(r"DECIMAL\(.*,[1-9]\d*\)", source_type):
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"

@@ -34,7 +34,8 @@ from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
-KEYS = [PERIOD, "customer_id"]
+# Not the period first: Spark sorts by the first key's first bytes, and few periods tell nothing.
+KEYS = ["customer_id", PERIOD]
 QUARTERS_BACK = 4
 """How many quarters before its own an evaluation looks at."""
 _BASES = ("funded", "established", "effective")

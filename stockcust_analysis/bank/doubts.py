@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.cell_tests import ROUNDED
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.problems import say
+from stockcust_analysis.bank.words import Words, named, say
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, count_rows, flag, height
 from stockcust_analysis.core.periods import as_day
 
@@ -40,56 +40,55 @@ def warn_of_doubts(bank: Bank) -> None:
     """
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
-        doubts += [
-            f"{table}.{name}: {doubt}" for doubt in _of_numbers(as_lazy(bank.table(table)), name)
-        ]
+        found = _of_numbers(as_lazy(bank.table(table)), name)
+        doubts += [say("of_place", named(table, name), doubt) for doubt in found]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
         twice = bank.equal_rows.get(name)
         if twice is None:  # no engine of files has counted them
             twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
         if twice > bank.rows(name) * EQUAL_BY_CHANCE:
-            doubts.append(say("rows_alike", name, twice))
+            doubts.append(say("rows_alike", named(name), twice))
     for doubt in doubts:
-        warnings.warn(f"{doubt}.", stacklevel=3)
+        warnings.warn(say("sentence", doubt), stacklevel=3)
 
 
-def _of_days(bank: Bank) -> list[str]:
+def _of_days(bank: Bank) -> list[Words]:
     """Return the doubts about as-of dates: far from all others, or without holdings."""
-    days, doubts = sorted(bank.days("customers")), list[str]()
+    days, doubts = sorted(bank.days("customers")), list[Words]()
+
+    def doubt(name: str, key: str, *facts: object, column: str = "as_of") -> None:
+        doubts.append(say("of_place", named(name, column), say(key, *facts)))
+
     for before, after in pairwise(days):
         if (after - before).days > _LONGEST_GAP:
-            doubts.append(say("far_day", after, (after - before).days // 365, before))
-    doubts += [
-        f"customers.as_of: no {before.shifted(1)} between {before} and {after}. Deliver it"
-        for before, after in pairwise(bank.quarters)
-        if after in (before.shifted(2), before.shifted(3))
-    ]
+            doubt("customers", "far_day", after, (after - before).days // 365, before)
+    for earlier, later in pairwise(bank.quarters):
+        if later in (earlier.shifted(2), earlier.shifted(3)):
+            doubt("customers", "quarter_lacking", earlier.shifted(1), earlier, later)
     day = nw.col("last_active_on")
     ends = {"first": day.min(), "last": day.max()}
     seen = collect_rows(as_lazy(bank.table("customers")).select(**ends))
     first, last = (next(iter(seen[end]), None) for end in ends)
     if first == first and first and as_day(first) == _EPOCH:
-        doubts.append(say("first_day", _EPOCH, _EPOCH))
+        doubt("customers", "first_day", _EPOCH, column="last_active_on")
     if days and last == last and last and (days[-1] - as_day(last)).days > _LONGEST_GAP:
-        doubts.append(f"customers.as_of: nobody was active within two years before {days[-1]}")
+        doubt("customers", "nobody_active", days[-1])
     for name in ("holdings", "ledger"):
         if name not in bank.columns:
             continue
         known = bank.days(name)
-        lacking, spare = (
-            ", ".join(map(str, sorted(some))) for some in ({*days} - known, known - {*days})
-        )
+        lacking, spare = sorted({*days} - known), sorted(known - {*days})
         if lacking and name == "holdings":
-            doubts.append(f"customers.as_of: no holdings of {lacking}, which is no quarter then")
+            doubt("customers", "holdings_lacking", lacking)
         within = [q.end for q in bank.quarters[:-1] if known and q.end > min(known)]
-        if gone := ", ".join(str(day) for day in within if day not in known):
-            doubts.append(f"{name}.as_of: none of {gone}, within the quarters there. Deliver them")
+        if gone := [day for day in within if day not in known]:
+            doubt(name, "days_lacking", gone)
         if spare:
-            doubts.append(f"{name}.as_of: no customers of {spare}")
+            doubt(name, "customers_lacking", spare)
     return doubts
 
 
-def _of_numbers(rows: Table, name: str) -> list[str]:
+def _of_numbers(rows: Table, name: str) -> list[Words]:
     """Return the doubts about customers' and accounts' numbers: digits that a program took.
 
     The engine counts them: no number leaves it.
@@ -132,7 +131,7 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     of = {kind: int(values[0] or 0) for kind, values in facts.items()}
     if not of["n"] or of["other"]:
         return []
-    doubts, is_sparse = list[str](), 10 * of["n"] < 10 ** of["least"]
+    doubts, is_sparse = list[Words](), 10 * of["n"] < 10 ** of["least"]
     if of["least"] < of["most"] >= _FEWEST_DIGITS and is_sparse and not of["zero"]:
         doubts.append(say("zeros_lost", of["least"], of["most"]))
     if of["rounded"] > 1 and 2 * of["rounded"] > of["long"]:

@@ -21,9 +21,7 @@ from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import (
-    ERROR,
     MERGED,
-    NOT_COMPUTED,
     FarCellError,
     Lost,
     find_lost_cells,
@@ -31,16 +29,10 @@ from stockcust_analysis.bank.lost_cells import (
 )
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
+from stockcust_analysis.bank.words import Words, advise, either, say
 
 _LOOKED_AT = 30
 _SHOWN = 3
-_REMEDIES = {
-    ERROR: "Mend it in Excel, or empty the cell.",
-    MERGED: "Unmerge them, and fill every cell with its value.",
-    NOT_COMPUTED: "Open the workbook in Excel and save it, or paste the values.",
-}
-
-
 _Finding = tuple[str, str, str, list[int]]
 """The column of the contract, what is wrong, what to do, and the rows, from 0."""
 
@@ -87,19 +79,14 @@ def read_workbook(path: Path) -> list[Sheet]:
                 if entry.typ is calamine.SheetTypeEnum.WorkSheet
             ]
     except calamine.PasswordError:
-        what, remedy = f"{path.name} is protected by a password", "Save it without one."
-        raise UnusableFileError(what, remedy) from None
+        raise UnusableFileError(*advise("password", path.name)) from None
     except FarCellError as error:
-        what = f"{path.name}, sheet '{error}': a cell stands far below or beside all others"
-        remedy = "Ctrl+End shows it in Excel: delete its row or column, and save."
-        raise UnusableFileError(what, remedy) from None
+        raise UnusableFileError(*advise("far_cell", path.name, error)) from None
     except BaseException as error:
         # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        what = f"{path.name} cannot be read as an Excel workbook"
-        remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
-        raise UnusableFileError(what, remedy) from None
+        raise UnusableFileError(*advise("no_workbook", path.name)) from None
     return [sheet for sheet in sheets if sheet.rows]
 
 
@@ -142,7 +129,7 @@ def cell_text(cell: object) -> str | None:
 
 def read_tables(
     path: Path, contract: Table, known: Mapping[str, str], mapping: TableMapping
-) -> tuple[list[SheetTable], list[Problem], list[str]]:
+) -> tuple[list[SheetTable], list[Problem], list[Words]]:
     """Return the sheets that hold a table, what is wrong with sheets, and those left out.
 
     `known` maps normalized headers to columns of the contract. Sheets that hold nothing of the
@@ -150,40 +137,38 @@ def read_tables(
     """
     tables = [_locate_header(sheet, known, mapping) for sheet in read_workbook(path)]
     if not tables:
-        raise UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
+        raise UnusableFileError(*advise("empty_file", path.name))
     supplied = {*mapping.constants, *(["as_of"] if mapping.as_of else [])}
     required = {*contract.required_names} - supplied
     taken = _choose(tables, required, mapping.sheet)
     is_complete = any(required <= {*table.columns} for table in taken)
-    findings, left_out = list[tuple[SheetTable, _Finding]](), list[str]()
+    findings, left_out = list[tuple[SheetTable, _Finding]](), list[Words]()
     for table in tables:
         if table in taken:
             findings += [(table, finding) for finding in _find_problems(table, mapping)]
         elif not mapping.sheet and (finding := _left_out_problem(table, required, is_complete)):
             findings.append((table, finding))
         else:
-            hidden = "" if table.sheet.is_visible else " (hidden)"
-            left_out.append(f"sheet '{table.sheet.name}'{hidden}")
+            name = "sheet" if table.sheet.is_visible else "sheet_hidden"
+            left_out.append(say(name, table.sheet.name))
     units = {
-        "a number format shows": unit_shown(path),
-        "the name of a sheet states": grammar.find_unit(" ".join(t.sheet.name for t in taken)),
+        "unit_of_format": unit_shown(path),
+        "unit_of_sheet": grammar.find_unit(" ".join(t.sheet.name for t in taken)),
     }
-    for what, unit in units.items() if mapping.unit == "元" else ():
+    for name, unit in units.items() if mapping.unit == "元" else ():
         if unit:
-            doubt = grammar.unit_doubt(f"{path.name}: {what} {unit}")
-            warnings.warn(doubt, stacklevel=2)
+            warnings.warn(say("unit_doubt", say(name, path.name, unit)), stacklevel=2)
     if left_out and not mapping.sheet:
-        listed = ", ".join(left_out)
-        warnings.warn(f"{path.name}: no table, and left out: {listed}.", stacklevel=2)
+        warnings.warn(say("sheets_left_out", path.name, left_out), stacklevel=2)
     problems = []
     for table, (column, what, remedy, rows) in findings:
         shown = tuple(str(row + 1) for row in rows[:_SHOWN])
-        where = f"{path.name}, sheet '{table.sheet.name}': {what}"
+        where = say("in_sheet", path.name, table.sheet.name, what)
         problems.append(Problem(contract.name, column, where, remedy, len(rows), shown))
     if not taken:
-        names = ", ".join(f"'{table.sheet.name}'" for table in tables)
-        what, remedy = f"{path.name} has no sheet '{mapping.sheet}'", f"Name one of {names}."
-        problems = [Problem(contract.name, "", what, remedy)]
+        names = [either([table.sheet.name]) for table in tables]
+        said = advise("no_such_sheet", path.name, mapping.sheet, names)
+        problems = [Problem(contract.name, "", *said)]
     return taken, problems, left_out
 
 
@@ -230,16 +215,13 @@ def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) 
     """Return why a sheet must not be left out in silence: it may hold rows of the table."""
     lacking = required - {*table.columns}
     if not table.sheet.is_visible:
-        remedy = "Unhide the sheet if its rows count, or else delete it."
-        return None if lacking else ("", "holds this table and is hidden", remedy, [])
+        return None if lacking else ("", *advise("hidden_sheet"), [])
     if not is_complete:  # what the sheet taken lacks is the problem
         return None
     widest = max(len(row) - row.count(None) for row in table.sheet.rows)
     if widest < len(required) and 2 * len(lacking) > len(required):
         return None
-    what = f"lacks headers that another sheet has ({', '.join(sorted(lacking))})"
-    remedy = 'Complete its header, or name the sheets to read in the mapping: sheet = "…".'
-    return "", what, remedy, []
+    return "", *advise("sheet_lacks", sorted(lacking)), []
 
 
 def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Finding]:
@@ -248,24 +230,23 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
     above = [row for row in _filled_rows(sheet) if mapping.skip_rows <= row < header_row]
     cells = [len(sheet.rows[row]) - sheet.rows[row].count(None) for row in above]
     if cells and max(cells) > max(1, len(table.headers) // 2):
-        remedy = "Delete them, or state skip_rows in the mapping."
-        yield "", "rows stand above the header", remedy, above
+        yield "", *advise("rows_above_sheet"), above
     title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
     stated = grammar.find_unit(title)
     if stated and mapping.unit == "元":
-        remedy = grammar.unit_remedy(stated)
-        yield "", f"a line above the header states amounts in {stated}", remedy, above
+        yield "", say("unit_above", stated), grammar.unit_remedy(stated), above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
         first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
-        yield "", grammar.TOTAL_LINES, grammar.total_remedy(table.headers[first]), summed
+        remedy = say("leave_totals_out", table.headers[first])
+        yield "", say("total_lines"), remedy, summed
     lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""
         if row == header_row or (name and row > header_row and row not in passed_over):
             lost.setdefault((name, what), []).append(row)
     for (name, what), rows_lost in lost.items():
-        yield name, what, _REMEDIES[what], rows_lost
+        yield name, *advise(what), rows_lost
 
 
 def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[int], list[int]]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.words import NOTHING, Words, advise, named, say
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
@@ -58,7 +59,6 @@ _NEGATIVE = re.compile(r"(?<![\w)-])-\d")
 _FILE_NAME = re.compile(r"[\w-]+\.[A-Za-z]\w*(\.gz)?")
 _DAY = re.compile(r"(19|20)\d\d[01]\d([0-3]\d)?(\d{6,9})?")
 _SHOWN = 3
-_REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
 
 
 def assign_files(
@@ -86,25 +86,23 @@ def assign_files(
         elif is_exact and not is_mapped and readable and path.is_file() and shown.count("/") < 2:
             files[name].append(path)
         elif not path.name.lower().endswith(COMPANIONS):
-            reason = "the mapping names another" if is_mapped else _reason(path, readable)
-            what = f"'{shown}' looks like this table's, and is not read: {reason}"
-            remedy = _REMEDY.format(name)
+            reason = say("mapping_names_another" if is_mapped else _reason(path, readable))
+            said = advise("looks_like", shown, reason, name)
             if "=" in path.parent.name and readable and not is_mapped:
-                what += f", by {path.parent.name.partition('=')[0]}"
-                remedy = _pattern(path, shown)
-            problems.append(Problem(name, "", what, remedy))
+                by = path.parent.name.partition("=")[0]
+                said = advise("in_folders", shown, reason, by, *_pattern(path, shown))
+            problems.append(Problem(name, "", *said))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
         if name in picked:
             passed_over.setdefault(name, []).append(shown)
         elif name and (is_plain or not files[name]):
-            what = f"'{shown}' may hold this table, and is not read"
-            problems.append(Problem(name, "", what, _REMEDY.format(name)))
+            problems.append(Problem(name, "", *advise("may_hold", shown, name)))
     for name, others in passed_over.items():
-        more = ", …" if len(others) > _SHOWN else ""
-        names = ", ".join(others[:_SHOWN]) + more
-        what = f"the mapping names '{mapping.of(name).file}', and left out: {names}"
-        warnings.warn(f"{name}: {what}.", stacklevel=2)
+        names = [*others[:_SHOWN], *("…" for _ in others[_SHOWN : _SHOWN + 1])]
+        warnings.warn(
+            say("others_left_out", named(name), mapping.of(name).file, names), stacklevel=2
+        )
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out
@@ -117,7 +115,7 @@ def require_no_banks_within(folder: Path) -> None:
     """
     for name in sorted(path.name for path in folder.iterdir()):
         if re.match(r"(?i)mapping.*\.toml", name):
-            raise UsageError(f"'{name}' is not read: call it mapping.toml, or give it (--mapping).")
+            raise UsageError(say("mapping_called_otherwise", name))
     required = {table.name for table in TABLES if table.required}
 
     def holds(path: Path) -> set[str]:
@@ -125,10 +123,7 @@ def require_no_banks_within(folder: Path) -> None:
 
     folders = [] if holds(folder) else filter(Path.is_dir, folder.iterdir())
     if banks := sorted(path.name for path in folders if holds(path) == required):
-        raise UsageError(
-            f"'{folder}' holds folders with banks of their own ({', '.join(banks[:_SHOWN])}). Give "
-            "one of them, or lay the files of all quarters into one folder."
-        )
+        raise UsageError(say("banks_within", folder, banks[:_SHOWN]))
 
 
 def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]], list[Problem]]:
@@ -140,11 +135,9 @@ def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]]
         if pattern:
             files[name] = _matching(folder, pattern)
             if not files[name]:
-                what = f"the mapping names the file '{pattern}', and there is none"
-                problems.append(Problem(name, "", what, "Deliver it, or correct the mapping."))
+                problems.append(Problem(name, "", *advise("mapped_file_gone", pattern)))
         elif table:
-            what = f"the mapping names the table '{table}', and a folder holds files"
-            problems.append(Problem(name, "", what, "Name the file by file, or take table out."))
+            problems.append(Problem(name, "", *advise("mapped_table_of_folder", table)))
     return files, problems
 
 
@@ -217,24 +210,21 @@ def _mentioned(shown: str) -> tuple[str, bool]:
     return "", False
 
 
-def _pattern(path: Path, shown: str) -> str:
+def _pattern(path: Path, shown: str) -> tuple[str, Words]:
     """Return how the mapping names files in folders that hold one value of a column each."""
     top, *folders, _ = shown.split("/")
     pattern = "/".join([top, *("*" for _ in folders), f"*{path.suffix}"])
     # Of Parquet the engine reads the folder's column, too.
     is_read = path.suffix.lower() == ".parquet" and path.parent.name.startswith("as_of=")
-    day = "" if is_read else ', and as_of = "file name" if the folder holds the day'
-    return f'Name all of them in the mapping: file = "{pattern}"{day}.'
+    return pattern, NOTHING if is_read else say("day_in_folder")
 
 
 def _reason(path: Path, readable: bool) -> str:
     if path.is_symlink() and not path.exists():
-        return "the link leads nowhere"
+        return "link_nowhere"
     if path.is_dir():
-        return "the folder is empty"
-    if not readable:
-        return "such files are not known"
-    return "its name is another, or it lies in a folder too deep"
+        return "folder_empty"
+    return "name_differs" if readable else "kind_unknown"
 
 
 def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
@@ -247,8 +237,8 @@ def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
             continue
         same = first.setdefault(sha256(path), path)
         if same is not path:
-            what = f"{path.name} is the same file as {same.name}, delivered twice"
-            problems.append(Problem(table_name, "", what, "Keep one."))
+            said = advise("same_file", path.name, same.name)
+            problems.append(Problem(table_name, "", *said))
     return problems
 
 
@@ -271,18 +261,18 @@ class RowCount:
     flag_file: str
     numbers: frozenset[int]
 
-    def note(self, rows: Collection[int]) -> str:
+    def note(self, rows: Collection[int]) -> Words:
         """Return what `check` says of it; `rows` are those of the file, with and without totals."""
         if not self.numbers:
-            return f"{self.flag_file} left out: it says no number of rows"
-        return f"{self.flag_file} counts {max(self.numbers & {*rows}):,} rows, too"
+            return say("no_rows_said", self.flag_file)
+        return say("rows_said", self.flag_file, max(self.numbers & {*rows}))
 
-    def contradicts(self, rows: Collection[int]) -> str:
-        """Return how it differs from the rows of the file; empty if it does not."""
+    def contradicts(self, rows: Collection[int]) -> Words:
+        """Return what it says where that is not the rows of the file; empty if it is."""
         if not self.numbers or self.numbers & {*rows}:
-            return ""
-        stated = " or ".join(f"{number:,}" for number in sorted(self.numbers))
-        return f"{max(rows):,} rows, and {self.flag_file} says {stated}"
+            return NOTHING
+        stated = [f"{number:,}" for number in sorted(self.numbers)]
+        return Words(" or ".join(stated), "或".join(stated))
 
 
 def read_row_counts(files: Collection[Path]) -> tuple[dict[Path, list[RowCount]], list[Path]]:

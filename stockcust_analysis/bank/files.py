@@ -24,27 +24,20 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import read_tables
 from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
-from stockcust_analysis.bank.grammar import (
-    TOTAL_LINES,
-    TOTALS,
-    find_unit,
-    is_one_of,
-    total_remedy,
-    unit_doubt,
-)
+from stockcust_analysis.bank.grammar import TOTALS, find_unit, is_one_of
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.bank.text_files import TextFile, inspect
+from stockcust_analysis.bank.words import Words, advise, say
 
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
-_LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
-_IS_WHOLE = "Check that it is whole."
-_AGAIN = "rows left out: blank, or the header again"
-_NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
+_LEFT_OUT, _NAMELESS = "left out", "nameless"
+_TOTAL_LINES, _SPARE = "total_lines_in", "spare_cells_in"
+"""Names of what is said of rows that are none of the table's."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +91,13 @@ class FileReader:
             with self._noting_problems(path):
                 constants = self._constants(path)
                 if self.mapping.unit == "元" and (unit := find_unit(path.name)):
-                    doubt = unit_doubt(f"{path.name}: its name states {unit}")
+                    doubt = say("unit_doubt", say("unit_of_name", path.name, unit))
                     warnings.warn(doubt, stacklevel=2)
                 is_parquet, is_excel = name.endswith(".parquet"), name.endswith(EXCEL_ENDINGS)
                 if self.mapping.is_of_text and (is_parquet or is_excel):
-                    what = f"the mapping says how text is read, and {path.name} is none"
-                    raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
+                    raise UnusableFileError(*advise("no_text_options", path.name))
                 if self.mapping.sheet and not is_excel:
-                    what = f"the mapping names a sheet, and {path.name} has none"
-                    raise UnusableFileError(what, "Take sheet out of the mapping.")
+                    raise UnusableFileError(*advise("has_no_sheet", path.name))
                 if is_parquet:
                     columns = _parquet_types(self.connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
@@ -133,9 +124,9 @@ class FileReader:
             rows = f"SELECT count(*) FROM read_parquet({_sql_list([path])})"
             self.rows[path] = {self.connection.execute(rows).fetchall()[0][0]}
         for count in counts if path in self.rows else ():
-            if difference := count.contradicts(self.rows[path]):
-                remedy = f"Deliver the file again; where {count.flag_file} is wrong, remove it."
-                self._note(f"{path.name} has {difference}", remedy)
+            if stated := count.contradicts(self.rows[path]):
+                facts = path.name, max(self.rows[path]), count.flag_file, stated
+                self._note(*advise("rows_differ", *facts))
             else:
                 self.notes[path] += (count.note(self.rows[path]),)
 
@@ -146,8 +137,7 @@ class FileReader:
             has_day = DAY_IN_NAME.search(path.name) or self.mapping.file is None
             day = day_in_name(path.name if has_day else path.parent.name)
             if day is None:
-                what = f"the name of {path.name} holds no day, or several"
-                raise UnusableFileError(what, "Name it by one, such as customers_20260930.csv.")
+                raise UnusableFileError(*advise("no_day_in_name", path.name))
             constants["as_of"] = str(day)
         return tuple(constants.items())
 
@@ -159,8 +149,7 @@ class FileReader:
         taken = {name.casefold() for name in group.columns}
         meant = {self._known.get(normalize(name)) for name in group.columns}
         for name in (name for name, _ in constants if name in meant):
-            what = f"{', '.join(group.names)} has {name}, which the mapping states, too"
-            self._note(what, "Take it out of the mapping (constants, as_of), or out of the file.")
+            self._note(*advise("stated_twice", group.names, name))
         constants = tuple(entry for entry in constants if entry[0] not in meant)
         values = {name + " " * (name in taken): text for name, text in constants}
         extra = "".join(f", {literal(text)} AS {quoted(name)}" for name, text in values.items())
@@ -178,8 +167,7 @@ class FileReader:
         for header, values in self.mapping.drop_rows_where.items():
             column = headers.get(normalize(header))
             if column is None:
-                what = f"drop_rows_where names the header '{header}', which is not there"
-                self._note(what, "Correct the mapping.")
+                self._note(*advise("dropped_header_gone", header))
             else:
                 cell = f"trim({quoted(column)}::VARCHAR)"
                 conditions.append(f"COALESCE({is_one_of(cell, values)}, false)")
@@ -197,8 +185,7 @@ class FileReader:
         except UNREADABLE as error:
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             if line:
-                what = f"{path.name} cannot be read: a quotation mark is left open"
-                self._note(what, "Quote cells on both sides, or not at all.", 1, [int(line[1])])
+                self._note(*advise("quote_open", path.name), 1, [int(line[1])])
             else:
                 self._note(*unreadable(path))
 
@@ -214,18 +201,18 @@ class FileReader:
 
         tables, problems, left_out = read_tables(path, self.contract, self._known, self.mapping)
         self.problems += problems
-        groups, notes = [], ["Excel"]
+        groups, notes = [], [Words("Excel")]
         for table in [] if problems else tables:
             columns = list(table.headers)
             every = list(table.rows())
             rows = [row for row in every if not self._is_header(row[1], table.columns)]
             nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
             if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
-                where = f"{path.name}, sheet '{table.sheet.name}'"
-                warnings.warn(f"{where}: {_NAMELESS} are left out. {_NAME_IT}", stacklevel=2)
-            notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
+                said = say("nameless_in_sheet", path.name, table.sheet.name)
+                warnings.warn(said, stacklevel=2)
+            notes.append(say("rows_of_sheet", table.sheet.name, len(rows)))
             if len(rows) < len(every):
-                notes.append(f"{len(every) - len(rows)} {_AGAIN}")
+                notes.append(say("rows_left_out", len(every) - len(rows)))
             self.rows[path] = {sum(self.rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
@@ -233,7 +220,7 @@ class FileReader:
             name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
-        self.notes[path] = (*notes, *(f"{sheet} left out" for sheet in left_out))
+        self.notes[path] = (*notes, *(say("note_left_out", sheet) for sheet in left_out))
         return groups
 
     def _is_header(self, cells: Sequence[str | None], columns: Sequence[str]) -> bool:
@@ -271,12 +258,11 @@ class FileReader:
         are_there = self.connection.execute(f"FROM {rejects} LIMIT 1").fetchall()
         found = self.connection.execute(ragged).fetchall() if are_there else []
         for path, rows, first, has_cells in found:
-            what = f"{paths.pop(path).name} has more or fewer cells than the header's "
-            remedy = "Quote cells that hold the separator or a line break."
+            width = len(alike.header) - alike.is_spare
+            what, remedy = advise("ragged", paths.pop(path).name, width)
             if not has_cells:
-                remedy = "No separator is there: remarks, or counts such as (12 rows)? "
-                remedy += total_remedy(alike.header[0])
-            self._note(f"{what}{len(alike.header) - alike.is_spare}", remedy, rows, first)
+                remedy = say("no_separator", say("leave_totals_out", alike.header[0]))
+            self._note(what, remedy, rows, first)
         if not paths:
             return []
         if self.mapping.drop_rows_where:
@@ -300,17 +286,15 @@ class FileReader:
     ) -> None:
         """Note rows of sums and with cells to spare; warn of cells without a header."""
         if counts[_NAMELESS]:
-            rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
-            warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
-        for what in (TOTAL_LINES, _SPARE):
+            warnings.warn(say("nameless", names, counts[_NAMELESS]), stacklevel=2)
+        for what in (_TOTAL_LINES, _SPARE):
             if counts[what]:
                 filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
                 odd = self.connection.execute(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
-                remedy = total_remedy(alike.header[odd[0][1] - 1])
-                remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
-                self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
+                said = advise(what, names, alike.header[odd[0][1] - 1])
+                self._note(*said, counts[what], [row for row, _ in odd])
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""
@@ -337,11 +321,11 @@ class FileReader:
         for index, left_out, *_, dropped, rows in counted:
             path = files[index].path
             self.rows[path] = {rows - left_out, rows - left_out - dropped}
-            self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
+            self.notes[path] = (say("rows", rows - left_out), *self.notes[path])
             if left_out:
-                self.notes[path] += (f"{left_out} {_AGAIN}",)
+                self.notes[path] += (say("rows_left_out", left_out),)
             if dropped:
-                self.notes[path] += (f"{dropped} of them dropped by drop_rows_where",)
+                self.notes[path] += (say("rows_dropped", dropped),)
         return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
 
     def _odd_rows(self, file: TextFile) -> dict[str, str]:
@@ -363,7 +347,7 @@ class FileReader:
         nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
             _LEFT_OUT: f"({every} = '' OR {again or 'false'})",
-            TOTAL_LINES: f"({total} AND NOT {dropped})",
+            _TOTAL_LINES: f"({total} AND NOT {dropped})",
             _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }
@@ -391,11 +375,9 @@ def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     return {name: kind for name, kind, *_ in described}
 
 
-def unreadable(path: Path) -> tuple[str, str]:
+def unreadable(path: Path) -> tuple[Words, Words]:
     """Return why a file cannot be read, and what to do."""
-    if not os.access(path, os.R_OK):
-        return f"{path.name} cannot be read (no permission)", "Ask for the right to read it."
-    return f"{path.name} cannot be read: it is damaged, or not what its name says", _IS_WHOLE
+    return advise("damaged" if os.access(path, os.R_OK) else "not_permitted", path.name)
 
 
 def damaged_parquet(
@@ -423,8 +405,7 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
         first = re.sub(r"_\d+$", "", name)
         own = f"SELECT 1 FROM parquet_schema({_sql_list([path])}) WHERE name = {literal(name)}"
         if first != name and first.lower() in lower and not connection.execute(own).fetchall():
-            what = f"{path.name} has two columns called '{first}'"
-            raise UnusableFileError(what, "Keep one, or rename it.")
+            raise UnusableFileError(*advise("column_twice", path.name, first))
     return types
 
 

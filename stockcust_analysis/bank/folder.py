@@ -51,13 +51,13 @@ from stockcust_analysis.bank.problems import (
     raise_if_any,
 )
 from stockcust_analysis.bank.tolerance import Tolerance
+from stockcust_analysis.bank.words import Words, advise, named, say
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
-_EAST5 = " Files of EAST 5.0 lie there: are they to be read by --layout east5?"
 _PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz")
 _OWN_FILES = ("assignments", "contacts", "customer_moves")
 _LARGE = 500_000
@@ -92,7 +92,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made, mapping = _layout_tables(
-                engine, folder, mapping, f"'{folder}' by the layout {layout}"
+                engine, folder, mapping, say("by_layout", folder, layout)
             )
             left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
@@ -103,6 +103,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
+            title = Words(name, contract.zh)
             reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             if paths:
                 groups[name] = reader.read(paths)
@@ -112,7 +113,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 unread[name] = reader.is_part
             problems += reader.problems
             inputs += [
-                InputFile(str(path.relative_to(folder)), path, (name, *reader.notes.get(path, ())))
+                InputFile(str(path.relative_to(folder)), path, (title, *reader.notes.get(path, ())))
                 for path in paths
                 if path.is_relative_to(folder)
             ]
@@ -131,7 +132,8 @@ def _missing_files(folder: Path, tables: Collection[str], layout: str | None) ->
     stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
     missing = missing_tables(tables, stems, holder="file")
     if missing and not layout and has_layout_names(folder):
-        missing = [replace(problem, remedy=problem.remedy + _EAST5) for problem in missing]
+        east5 = say("east5_there")
+        missing = [replace(problem, remedy=problem.remedy + east5) for problem in missing]
     return missing
 
 
@@ -158,10 +160,7 @@ def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str
     packed = [n for n in inside if n.lower().endswith((*TEXT_ENDINGS, *_PACKED))]
     packed += sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PACKED[1:])
     if unread or packed:
-        what = f"not read, as no table of the layout is called so: {_shown([*unread, *packed])}"
-        warnings.warn(
-            f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
-        )
+        warnings.warn(say("not_of_layout", _shown([*unread, *packed])), stacklevel=2)
     return [*made.left_out, *unread]
 
 
@@ -201,7 +200,7 @@ def open_duckdb_file(
         }
         if layout:
             own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
-            made, mapping = _layout_tables(engine, own, mapping, f"'{path}' by the layout {layout}")
+            made, mapping = _layout_tables(engine, own, mapping, say("by_layout", path, layout))
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
                 groups.setdefault(contract.name, []).extend(
@@ -256,16 +255,13 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Attach a database for reading; return its tables and views → SQL of their row numbers."""
     if not path.is_file():
-        raise UsageError(f"'{path}' is not a DuckDB database file.")
+        raise UsageError(say("no_duckdb_file", path))
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
         connection.execute("SET search_path = 'memory.main,source.main'")
     except duckdb.Error:
-        raise UsageError(
-            f"'{path}' cannot be opened as a DuckDB database. "
-            "Close the program that writes to it, and see that its version is not newer."
-        ) from None
+        raise UsageError(say("duckdb_not_opened", path)) from None
     names = connection.execute(
         "SELECT schema_name, table_name, 'rowid + 1' FROM duckdb_tables() "
         "WHERE database_name = 'source' UNION ALL SELECT schema_name, view_name, "
@@ -313,11 +309,12 @@ def _bank(
         doubtful, headers, unmeant = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
         spare.update(zip(shown, unmeant, strict=True))
-        if not doubtful and contract.name not in unread:
+        if all(headers) and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
-            _warn_of_lacking_columns(contract.name, delivered, files, headers)
+            if not doubtful:
+                _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
-                contract, delivered, words, engine, files, headers, mapping.zone
+                contract, delivered, words, headers, engine, files, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     repeats = {
@@ -344,11 +341,10 @@ def _warn_of_lacking_columns(
 ) -> None:
     """Warn of files without columns that other files of their table have."""
     for group, header in zip(files, headers, strict=True):
-        lacking = ", ".join(column.name for column in delivered if column.name not in header)
+        lacking = [Words(c.name, c.zh) for c in delivered if c.name not in header]
         if lacking:
-            what = f"no {lacking}, which other files of {table_name} have. It is empty there"
-            remedy = "deliver it, if there is any"
-            warnings.warn(f"{_shown(group.names)}: {what}: {remedy}.", stacklevel=2)
+            facts = _shown(group.names), lacking, named(table_name)
+            warnings.warn(say("columns_lacking", *facts), stacklevel=2)
 
 
 def _shown(names: Sequence[str]) -> str:
@@ -359,17 +355,21 @@ def _shown(names: Sequence[str]) -> str:
 class _DuckDBDelivery(Delivery):
     """Files of a table, or a table of a DuckDB database, whose rows have numbers.
 
-    `headers` maps the columns of each group to the names they have there.
+    `headers` are those of the groups.
     """
 
     engine: DuckDBEngine
     groups: list[FileGroup]
-    headers: list[dict[str, str]]
     zone: str
 
     @property
     def _files(self) -> list[str]:
         return sorted(name for group in self.groups for name in group.names)
+
+    @property
+    def source(self) -> str:
+        """Name of the one file, or of the table of a database."""
+        return self._files[0] if len(self._files) == 1 else ""
 
     @cached_property
     def is_columnar(self) -> bool:
@@ -426,9 +426,8 @@ class _DuckDBDelivery(Delivery):
         problems: dict[int, Problem] = {}
         for index, other, count, are_same, _ in found:
             if other is not None and (not are_same or other < index):
-                name, same = self._files[index], self._files[other]
-                what = f"{name} holds the rows of {same} again, and nothing else"
-                problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
+                said = advise("rows_again", self._files[index], self._files[other])
+                problem = Problem(self.contract.name, "", *said, int(count))
                 problems.setdefault(index, problem)
         return equal, [*problems.values()]
 

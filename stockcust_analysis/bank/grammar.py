@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.words import Words, say
 
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What is taken off both ends of a cell, as the inside of a regular expression's brackets."""
@@ -55,8 +56,6 @@ REMARK_LABELS = (
     "说明|附?注|单位|数据来源|其中|总?(?:记录|笔|行|条)数|共"
 )
 """What remarks below a table begin with; what follows may be anybody's name."""
-TOTAL_LINES = "total lines (合计)"
-"""What is said of rows of sums."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),
@@ -75,27 +74,8 @@ _EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
 SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
 """Days by which systems write that there is none; all lie outside the span."""
 
-NOT_FINITE = "NaN or infinite"
-EXCEL_SERIAL = "a bare number where a date belongs (an Excel date?)"
-NOT_MIDNIGHT = "a moment within a day where a day belongs"
-OUT_OF_SPAN = "a year before 1900 or after 2199"
-_IN_ZONE = "a moment with a time zone where a day belongs"
-_COMMA = "a comma that does not part thousands (a decimal comma?)"
-_SIGN = "a sign behind the number, or brackets around it"
-_UNIT = "a number with a unit (万, 亿)"
-_SHORTENED = "number in scientific notation"
-REMEDIES = {
-    NOT_FINITE: "Leave the cell empty or correct the source.",
-    EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
-    NOT_MIDNIGHT: "Deliver days without hours, or state the time zone whose days are meant in the "
-    'mapping, such as zone = "Asia/Shanghai".',
-    OUT_OF_SPAN: "Write years with four digits, and nothing where there is no date.",
-    _IN_ZONE: "Export the local day, such as 2026-09-30.",
-    _COMMA: "Write decimals behind a point, and commas between thousands or not at all.",
-    _SIGN: "Write -12.00.",
-    _UNIT: 'Write numbers alone, and their unit in the mapping, such as unit = "万元".',
-    _SHORTENED: "Excel shortened a long number; export the column as text.",
-}
+NOT_FINITE, NOT_MIDNIGHT, OUT_OF_SPAN = "not_finite", "not_midnight", "out_of_span"
+"""Names of what is said of cells."""
 
 _DIGITS = "０１２３４５６７８９．，＋－", "0123456789.,+-"
 QUARTER = r"\d{4}Q[1-4]"
@@ -103,10 +83,10 @@ _NUMBER = (
     r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?|[+-]?\.\d+|[+-]?\d+(\.\d+)?[eE]-?\d+",
     {
         NOT_FINITE: r"(?i)[+-]?(nan|inf|infinity)|#(num!|div/0!)",
-        _SHORTENED: r"[+-]?\d+(\.\d+)?[eE]\+\d+",
-        _COMMA: r"[+-]?[\d.]*,[\d.,]*",
-        _SIGN: r"\(.*\)|（.*）|[\d.,]+[+-]",
-        _UNIT: ".*[百千万亿].*",
+        "scientific": r"[+-]?\d+(\.\d+)?[eE]\+\d+",
+        "decimal_comma": r"[+-]?[\d.]*,[\d.,]*",
+        "sign_behind": r"\(.*\)|（.*）|[\d.,]+[+-]",
+        "unit_in_cell": ".*[百千万亿].*",
     },
 )
 _YEAR = "(19|20|21)\\d\\d"
@@ -114,8 +94,8 @@ _DAY = r"{0}-\d\d?-\d\d?|{0}/\d\d?/\d\d?|{0}\.\d\d?\.\d\d?|{0}年\d\d?月\d\d?�
 _TIME = r"( ?| ?T|-)\d\d?[:.]\d\d([:.]\d\d([.,]\d+)?)?"
 _ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
 _DATE_FAULTS = {
-    EXCEL_SERIAL: r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",
-    _IN_ZONE: f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
+    "excel_serial": r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",
+    "in_zone": f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
     NOT_MIDNIGHT: f"{_ANY_DAY}({_TIME})",
     OUT_OF_SPAN: f"{_ANY_DAY.replace('[0-9]{4}', '(0|1[0-8]|2[2-9]|[3-9])[0-9]+')}|.*BC.*",
 }
@@ -185,13 +165,6 @@ def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict
     return value, given, faults
 
 
-def total_remedy(header: str) -> str:
-    """Return what to do about rows of sums, the first of which has its word below a header."""
-    rows = f'{{ "{header}" = ["合计"] }}'
-    where = f"name them in the mapping's drop_rows_where, such as {rows}"
-    return f"Export without them and other remarks, or {where}."
-
-
 def find_unit(text: str) -> str:
     """Return the unit or currency of amounts, other than CNY, that a text states, or ''.
 
@@ -203,16 +176,9 @@ def find_unit(text: str) -> str:
     return f"{short}元" if f"{short}元" in UNITS else match[0] if match else ""
 
 
-def unit_doubt(shown: str) -> str:
-    """Return the warning of a unit that is shown where the mapping states none."""
-    return f'{shown}. If amounts are in it, write unit = "万元" or the like in the mapping.'
-
-
-def unit_remedy(stated: str) -> str:
+def unit_remedy(stated: str) -> Words:
     """Return what to do about amounts in another unit than the mapping's."""
-    if stated not in UNITS:
-        return 'Deliver them in CNY, or write their unit in the mapping, such as unit = "万元".'
-    return f'Write unit = "{stated}" in the mapping, or deliver them in CNY.'
+    return say("unit_stated", stated) if stated in UNITS else say("unit_not_cny")
 
 
 def is_one_of(text: str, words: Iterable[str]) -> str:

@@ -15,7 +15,16 @@ from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.bank.grammar import INVISIBLE, find_unit, unit_remedy
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.errors import did_you_mean, is_quotable
+from stockcust_analysis.bank.words import (
+    NOTHING,
+    Words,
+    advise,
+    did_you_mean,
+    either,
+    named,
+    say,
+)
+from stockcust_analysis.errors import is_quotable
 
 NAMELESS = "without a header"
 _CURRENCY = re.compile(
@@ -73,11 +82,8 @@ def missing_tables(
     problems = []
     for contract in TABLES:
         if contract.required and contract.name not in delivered:
-            close = did_you_mean(contract.name, names)
-            expected, what = contract.name, "it is not among the tables"
-            if holder == "file":
-                expected, what = f"{expected}.csv, .parquet or .xlsx", "no file holds this table"
-            remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}"
+            what, remedy = advise(f"no_{holder}", contract.name)
+            remedy += did_you_mean(contract.name, names)
             problems.append(Problem(contract.name, "", what, remedy))
     return problems
 
@@ -109,15 +115,15 @@ def match_headers(
         for header in file:
             name = known.get(normalize(header))
             if name is not None and name in matched:
-                what = f"headers '{matched[name]}' and '{header}' both mean this column"
-                found.append(Problem(contract.name, name, what, "Keep one."))
+                said = advise("both_mean", matched[name], header)
+                found.append(Problem(contract.name, name, *said))
             elif name is not None:
                 matched[name] = header
         spare = {h: at for at, h in enumerate(file, 1) if normalize(h) not in {*known, *skipped}}
         found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, mapping.unit)
         _warn_of_spare(contract, matched, spare)
-        where = f" in {files[index]}" if len(files) > 1 else ""
+        where = say("in_file", files[index]) if len(files) > 1 else NOTHING
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
         shown = (header for header in spare if not header.startswith(NAMELESS))
@@ -125,22 +131,19 @@ def match_headers(
     delivered = {name for matched in matches for name in matched}
     lacking = {*stated} - delivered - {*contract.required_names}
     for column, header in ((c, h) for c in stated if c in lacking for h in stated[c]):
-        what = f"the mapping reads it from '{header}', which is not there"
-        remedy = "Correct the mapping, or take it out."
-        problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
+        said = advise("mapped_not_there", header)
+        problems |= {} if is_part else {Problem(contract.name, column, *said): None}
     return list(problems), matches, unread
 
 
 def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[str]) -> None:
     """Warn of headers that mean no column and yet change whom or what figures should count."""
     excludes = "exclusion" in contract.column_names and "exclusion" not in matched
-    nobody = "nobody is left out by it: state the reason in 'exclusion', or drop it."
-    foreign = "every amount counts as CNY: convert others, or drop them."
     for header in spare:
         is_currency = _CURRENCY.fullmatch(normalize(header))
         if is_currency or (excludes and _FLAGS.fullmatch(normalize(header))):
-            what = f"'{header}' is not read, and {foreign if is_currency else nobody}"
-            warnings.warn(f"{contract.name}: {what}", stacklevel=3)
+            name = "currency_unread" if is_currency else "flag_unread"
+            warnings.warn(say(name, named(contract.name), header), stacklevel=3)
 
 
 def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:
@@ -149,9 +152,8 @@ def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Ite
         is_plain = re.search(r"[(\[]元[)\]]", unicodedata.normalize("NFKC", header))
         stated = find_unit(header) or ("元" if is_plain else unit)
         if contract.column(name).kind is Kind.MONEY and stated != unit:
-            what = f"its header states amounts in {stated}, and the mapping in {unit}"
-            remedy = unit_remedy(stated) + " One unit holds for all columns of a table."
-            yield Problem(contract.name, name, what, remedy)
+            what, remedy = say("header_unit", stated, unit), unit_remedy(stated) + say("one_unit")
+            yield Problem(contract.name, name, what, remedy, header=header)
 
 
 def _absent_columns(
@@ -173,29 +175,23 @@ def _absent_columns(
     meant |= {also[_stem(header)]: header for header in spare if _stem(header) in also}
     holds_numbers = any(re.fullmatch(r"[\d.,:/+-]+", header) for header in spare)
     if not matched and (holds_numbers or not meant):
-        required = ", ".join(contract.required_names)
-        what = "none of the headers is understood, or the first line is none"
-        remedy = 'Write them there, or say them in the mapping: header = ["…"] of text files '
-        remedy += f"without any; [tables.{contract.name}.columns] else. Needed: {required}."
-        return [Problem(contract.name, "", what, remedy)]
+        required = [Words(c.name, f"{c.zh}（{c.name}）") for c in contract.columns if c.required]
+        return [Problem(contract.name, "", *advise("no_header", contract.name, required))]
     problems = []
     for column in absent:
         header = meant.get(column.name, "")
         # What stands behind the whole name of a column may be a cell.
         names, start = (normalize(column.zh), normalize(column.name)), header.rpartition(" ")[0]
         is_quoted = is_quotable(header) and not normalize(start).startswith(names)
-        quote = f"'{header}'" if is_quoted else f"the header of column {spare.get(header)}"
-        hint = f" Did you mean {quote}?" if header else ""
-        if column.required:
-            mapped = " or ".join(f"'{header}'" for header in stated.get(column.name, ()))
-            remedy = f"The mapping reads it from {mapped}: correct the mapping, or add that header."
-            remedy = remedy if mapped else f"Add it, or map the bank's header to it ({column.zh})."
-            remedy += hint
-            problems.append(Problem(contract.name, column.name, "column is missing", remedy))
-        elif hint:
-            what = "optional column is absent, but a header looks like it"
-            remedy = f"Map that header to it, or drop it.{hint}"
-            problems.append(Problem(contract.name, column.name, what, remedy))
+        quote = either([header]) if is_quoted else say("header_of_column", spare.get(header))
+        hint = say("did_you_mean", quote) if header else NOTHING
+        if not (column.required or hint):
+            continue
+        mapped = either(stated.get(column.name, ()))
+        name = "column_missing_mapped" if mapped else "column_missing"
+        name = name if column.required else "column_doubtful"
+        what, remedy = advise(name, mapped or column.zh)
+        problems.append(Problem(contract.name, column.name, what, remedy + hint))
     return problems
 
 

@@ -19,14 +19,14 @@ from posixpath import join, normpath
 from typing import IO
 from xml.etree import ElementTree
 
-ERROR = "an error (#REF!, #N/A and the like) instead of a value"
-NOT_COMPUTED = "a formula without its result"
-MERGED = "merged cells, of which only the first has a value"
+from stockcust_analysis.bank.words import say
+
+ERROR, NOT_COMPUTED, MERGED = "error_cell", "not_computed", "merged_cell"
+"""Names of what is said of cells."""
 Lost = dict[tuple[int, int], str]
 """Row and column, both from 0, → what the cell holds."""
 
 _LARGEST_AREA = 1 << 25
-_UNSEEN = "cells with #REF! and the like cannot be told from empty ones. Save it as .xlsx."
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST_SECTOR = 0xFFFFFFF9
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*[^/>])>(.*?)</(?:\w+:)?c>", re.S)
@@ -52,7 +52,7 @@ def find_lost_cells(path: Path, sheets: Iterable[str]) -> dict[str, Lost]:
             with archive.open("content.xml") as content:
                 return {name: dict(lost) for name, lost in _lost_in_ods(content)}
         if "xl/workbook.bin" in archive.namelist():
-            warnings.warn(f"{path.name}: {_UNSEEN}", stacklevel=2)
+            warnings.warn(say("errors_unseen", path.name), stacklevel=2)
             return {}
         lost = dict[str, Lost]()
         for name, part in _sheet_parts(archive).items():

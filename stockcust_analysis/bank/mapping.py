@@ -39,14 +39,15 @@ from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from stockcust_analysis.bank import tolerance
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
+from stockcust_analysis.bank.words import Words, did_you_mean, listed, say
 from stockcust_analysis.core.frames import DEFAULT_ZONE
-from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
+from stockcust_analysis.errors import BankDataError, UsageError
 
 SUSPICIONS = (
     *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
@@ -117,23 +118,23 @@ def read_mapping(path: Path) -> Mapping:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UsageError(f"mapping file '{path}' does not exist.") from None
+        raise UsageError(say("no_mapping", path)) from None
     except OSError as error:
-        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
+        raise UsageError(say("mapping_unread", path, error.strerror)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        why = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error
-        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {why}.") from None
+        why = say("save_as_utf8") if isinstance(error, UnicodeDecodeError) else error
+        raise BankDataError(say("mapping_no_toml", path, why)) from None
     keys = ("name", "zone", "tables", "tolerance", "suspicions", "layout")
-    complaints = _unknown("key", content, keys)
+    complaints = _unknown("key_word", content, keys)
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
-        complaints.append("name is not text in quotation marks.")
+        complaints.append(say("name_is_text"))
     if not isinstance(tables, dict):
-        complaints, tables = [*complaints, "tables is not a table: write [tables.customers]."], {}
-    complaints += _unknown("table", tables, [entry.name for entry in TABLES])
+        complaints, tables = [*complaints, say("is_table", "tables", "tables.customers")], {}
+    complaints += _unknown("table_word", tables, [entry.name for entry in TABLES])
     for contract in TABLES:
         complaints += [
-            f"[tables.{contract.name}] {text}"
+            say("in_section", f"tables.{contract.name}", text)
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
     suspicions = content.get("suspicions", {})
@@ -144,10 +145,9 @@ def read_mapping(path: Path) -> Mapping:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, TypeError, OSError):
-        complaints.append(f"unknown zone '{zone}'. Write one such as \"{DEFAULT_ZONE}\".")
+        complaints.append(say("unknown_zone", zone, DEFAULT_ZONE))
     if complaints:
-        listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
-        raise BankDataError(f"mapping file '{path}' cannot be followed:\n{listed}", complaints)
+        raise BankDataError(listed(say("mapping_wrong", path), complaints), complaints)
     mapped = {
         name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
@@ -156,22 +156,22 @@ def read_mapping(path: Path) -> Mapping:
     return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()), layout)
 
 
-def _suspicion_complaints(entry: Any) -> list[str]:
+def _suspicion_complaints(entry: Any) -> list[Words]:
     """Return what cannot be followed in a mapping's `[suspicions]`."""
     names = entry.get("as_errors", []) if isinstance(entry, dict) else None
     if not isinstance(names, list) or {*entry} - {"as_errors"}:
-        return ['[suspicions] holds as_errors = ["unit", …] alone.']
-    return _unknown("suspicion", names, SUSPICIONS)
+        return [say("as_errors_alone")]
+    return _unknown("suspicion_word", names, SUSPICIONS)
 
 
-def _layout_complaints(given: Any) -> list[str]:
+def _layout_complaints(given: Any) -> list[Words]:
     """Return what cannot be followed in what the mapping says of a layout's tables."""
     if not isinstance(given, dict):
-        return ["layout is not a table: write [layout.orders]."]
-    complaints = _unknown("key of layout", given, _LAYOUT_OPTIONS)
-    for name, (fits, what) in _LAYOUT_OPTIONS.items():
+        return [say("is_table", "layout", "layout.orders")]
+    complaints = _unknown("key_of_layout", given, _LAYOUT_OPTIONS)
+    for name, fits in _LAYOUT_OPTIONS.items():
         if not _table_of(fits)(given.get(name, {})):
-            complaints.append(f"layout.{name} is not {what}.")
+            complaints.append(say("is_not", f"layout.{name}", say(f"as_{name}")))
     return complaints
 
 
@@ -180,10 +180,7 @@ def require_no_file_options(mapping: Mapping) -> None:
     for name, entry in mapping.tables.items():
         stated = [option for option in _FILE_OPTIONS if getattr(entry, option)]
         if stated:
-            raise UsageError(
-                f"the mapping's {', '.join(stated)} of {name} are for files in a folder. "
-                "Do the same in a view of the database, or in the frame."
-            )
+            raise UsageError(say("options_of_files", stated, name))
 
 
 def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
@@ -192,30 +189,31 @@ def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
     return {**names, **{name: name for name in contract.column_names}, **mapping.columns}
 
 
-def _complaints(entry: Any, contract: Table) -> list[str]:
+def _complaints(entry: Any, contract: Table) -> list[Words]:
     """Return what cannot be followed in the mapping of a table."""
     if not isinstance(entry, dict):
-        return ["is not a table."]
+        return [say("no_section")]
     columns = contract.column_names
-    complaints = _unknown("key", entry, _OPTIONS)
-    for name, (fits, what) in _OPTIONS.items():
+    complaints = _unknown("key_word", entry, _OPTIONS)
+    for name, fits in _OPTIONS.items():
         if name in entry and not fits(entry[name]):
-            complaints.append(f"{name} is not {what}.")
+            wanted = say(f"as_{name}", [*UNITS], [*KINDS])
+            complaints.append(say("is_not", name, wanted))
     if complaints:
         return complaints
     for name in ("codes", "constants"):
-        complaints += _unknown("contract column", entry.get(name, {}), columns)
-    complaints += _unknown("contract column", entry.get("columns", {}).values(), columns)
+        complaints += _unknown("contract_column", entry.get(name, {}), columns)
+    complaints += _unknown("contract_column", entry.get("columns", {}).values(), columns)
     for name, codes in entry.get("codes", {}).items():
         allowed = contract.column(name).allowed if name in columns else ()
         if allowed:
-            complaints += _unknown(f"code of {name}", codes.values(), allowed)
+            complaints += _unknown("code_of", codes.values(), allowed, name)
     if "kind" in entry and "header" not in entry:
-        complaints.append("kind needs header: such files do not name their columns.")
+        complaints.append(say("kind_needs_header"))
     if "widths" in entry and len(entry["widths"]) != len(entry.get("header", ())):
-        complaints.append("widths needs header, with as many columns.")
+        complaints.append(say("widths_need_header"))
     if "as_of" in entry and "as_of" not in columns:
-        complaints.append("as_of is no column of this table.")
+        complaints.append(say("no_as_of"))
     return complaints
 
 
@@ -246,52 +244,40 @@ def _is_delimiter(value: Any) -> bool:
 _NO_DELIMITER = re.compile('[A-Za-z0-9"\r\n\0]')
 KINDS = {"db2": ",", "hive": "\x01"}
 """Kinds of files without a header, and what parts their cells."""
-_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
-    "file": (
-        lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
-        'a name within the folder, such as "客户*.csv"',
-    ),
-    "table": (_is_text, 'a table name such as "dm.customers"'),
-    "columns": (_table_of(_is_text), "header = column, in quotes"),
-    "codes": (_table_of(_table_of(_is_text)), "code = word for each column, in quotes"),
-    "null": (_is_list, 'a list such as ["无"]'),
-    "ignore": (_is_list, 'a list of headers, such as ["备注"]'),
-    "unit": (lambda value: _is_text(value) and value in UNITS, f"one of {', '.join(UNITS)}"),
-    "kind": (lambda value: _is_text(value) and value in KINDS, f"one of {', '.join(KINDS)}"),
-    "delimiter": (
-        _is_delimiter,
-        "up to four bytes, none of them a letter, a digit, a quotation mark or a line end",
-    ),
-    "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
-    "skip_rows": (lambda value: type(value) is int and 0 <= value < 1 << 31, "a number of lines"),
-    "header": (_is_list, "a list of headers"),
+_Fits: TypeAlias = Callable[[Any], bool]
+_OPTIONS: Dictionary[str, _Fits] = {
+    "file": lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
+    "table": _is_text,
+    "columns": _table_of(_is_text),
+    "codes": _table_of(_table_of(_is_text)),
+    "null": _is_list,
+    "ignore": _is_list,
+    "unit": lambda value: _is_text(value) and value in UNITS,
+    "kind": lambda value: _is_text(value) and value in KINDS,
+    "delimiter": _is_delimiter,
+    "encoding": _is_encoding,
+    "skip_rows": lambda value: type(value) is int and 0 <= value < 1 << 31,
+    "header": _is_list,
     "widths": (
-        lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value),
-        "a list of numbers of bytes",
+        lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value)
     ),
-    "as_of": (lambda value: value == "file name", '"file name"'),
-    "constants": (_table_of(lambda value: not isinstance(value, (dict, list))), "column = value"),
-    "drop_rows_where": (
-        _table_of(_is_list),
-        'a list for each header, such as { "客户号" = ["合计"] }',
-    ),
-    "sheet": (_is_text, 'a sheet\'s name, or a pattern such as "客户*"'),
+    "as_of": lambda value: value == "file name",
+    "constants": _table_of(lambda value: not isinstance(value, (dict, list))),
+    "drop_rows_where": _table_of(_is_list),
+    "sheet": _is_text,
 }
-_LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
-    "orders": (_is_list, "a list of columns for each table"),
-    "products": (_is_text, "a product of the contract for each kind of account"),
-    "states": (_is_text, "open, closed or frozen for each state of accounts"),
-    "kinds": (_is_text, "a kind of the contract for each kind of transaction"),
-    "subjects": (_is_text, "a product of the contract for each subject"),
-    "branch_types": (_is_text, "a type of the contract for each branch"),
+_LAYOUT_OPTIONS: Dictionary[str, _Fits] = {
+    "orders": _is_list,
+    **dict.fromkeys(("products", "states", "kinds", "subjects", "branch_types"), _is_text),
 }
 _FILE_OPTIONS = list(_OPTIONS)[7:]
 
 
-def _unknown(what: str, given: Any, allowed: Any) -> list[str]:
+def _unknown(what: str, given: Any, allowed: Any, *facts: str) -> list[Words]:
+    """Return what is said of each name given that is none of those allowed."""
     names = list(allowed)
     return [
-        f"unknown {what} '{name}'.{did_you_mean(str(name), names)}"
+        say("unknown", say(what, *facts), name) + did_you_mean(str(name), names)
         for name in given
         if name not in names
     ]

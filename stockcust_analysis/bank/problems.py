@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -16,11 +15,9 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.contract import Column, Table
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.tolerance import SetAside
+from stockcust_analysis.bank.words import Words, called, counted, listed, named, say
 from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.policy.file import read_toml
 
-WORDS = read_toml(Path(__file__).with_name("words.toml"))
-"""What is said of cells, and of what may not be meant or is implausible."""
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
 """Column of numbered rows: where a row stands in its table, in ascending order."""
@@ -28,17 +25,13 @@ ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
 
-def say(name: str, *facts: object) -> str:
-    """Return the words of a doubt with its names and figures."""
-    return str(WORDS["doubts"][name]).format(*facts)
-
-
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in one column (or a whole table), with where it first shows and what to do.
 
     `rows` counts the rows concerned (0 when the table itself is the problem); `first` names the
-    first of them, as row numbers in the file with the header as row 1.
+    first of them, as row numbers in the file with the header as row 1. `header` is what the bank
+    calls the column.
     """
 
     table: str
@@ -47,13 +40,24 @@ class Problem:
     remedy: str
     rows: int = 0
     first: tuple[str, ...] = ()
+    header: str = ""
+
+    @property
+    def words(self) -> Words:
+        """Where it is, in how many rows, what is wrong, and what to do."""
+        place = self.table if isinstance(self.table, Words) else named(self.table)
+        if self.column:
+            place = say("of_column", place, called(self.table, self.column, self.header))
+        first = [self.first] if self.first else []
+        rows = say("in_rows_first" if first else "in_rows", counted("row", self.rows), *first)
+        return say("problem_said", place, rows if self.rows else "", self.what, self.remedy)
+
+    def text(self, language: str) -> str:
+        """Return the problem in a language."""
+        return self.words.text(language)
 
     def __str__(self) -> str:
-        place = f"{self.table}.{self.column}" if self.column else self.table
-        count = f"{self.rows:,} row{'s' if self.rows != 1 else ''}" if self.rows else ""
-        first = f" (first: {', '.join(self.first)})" if self.first else ""
-        what = f"{count}{first}: {self.what}" if self.rows else self.what
-        return f"{place}: {what}. {self.remedy}"
+        return str(self.words)
 
 
 class UnusableFileError(Exception):
@@ -64,22 +68,46 @@ def raise_if_any(problems: Sequence[Problem], source: str) -> None:
     """Raise one BankDataError that lists all problems; return when there are none."""
     if not problems:
         return
-    tables = len({problem.table for problem in problems})
-    head = (
-        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} "
-        f"in {tables} table{'s' if tables > 1 else ''} of {source}:"
-    )
-    lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, start=1)]
-    raise BankDataError("\n".join([head, *lines]), problems)
+    tables = counted("table", len({problem.table for problem in problems}))
+    head = say("found", counted("problem", len(problems)), tables, source)
+    raise BankDataError(listed(head, problems), problems)
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivered table, whose columns are named and read as the contract says."""
+    """A delivered table, whose columns are named and read as the contract says.
+
+    `headers` maps them to what they are called, in each group of files of their own.
+    """
 
     contract: Table
     columns: Sequence[Column]
     mapping: TableMapping
+    headers: Sequence[Mapping[str, str]]
+
+    def header(self, column: str) -> str:
+        """Return what the bank calls a column that it delivers; '' for others."""
+        return next((names[column].strip() for names in self.headers if column in names), "")
+
+    def named(self, column: str) -> Words:
+        """Return a column as other tables' problems call it, in Chinese by its header."""
+        return named(self.contract.name, column, self.header(column))
+
+    def called(self, column: str) -> Words:
+        """Return a column as problems of this table call it, in Chinese by its header."""
+        return Words(column, called(self.contract.name, column, self.header(column)).zh)
+
+    def problem(
+        self, column: str, what: str, remedy: str, rows: int = 0, first: tuple[str, ...] = ()
+    ) -> Problem:
+        """Return a problem of a column, with its header, or of the table."""
+        name = named(self.contract.name, source=self.source)
+        return Problem(name, column, what, remedy, rows, first, self.header(column))
+
+    @property
+    def source(self) -> str:
+        """Name of the one file, or the table of a database, that it is; '' for others."""
+        return ""
 
     @property
     def is_columnar(self) -> bool:

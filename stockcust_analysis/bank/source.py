@@ -33,6 +33,7 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
+from stockcust_analysis.bank.words import advise, say
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
@@ -43,21 +44,11 @@ _MOST_HELD = 5_000_000
 """Holdings up to which opening holds them against customers' AUM: it costs a join."""
 LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
-_TYPES = {
-    "String": "text",
-    "Boolean": "true or false",
-    "Date": "days",
-    "Datetime": "moments",
-    "Duration": "lengths of time",
-    "Time": "times of the day",
-    "List": "lists",
-    "Array": "lists",
-    "Struct": "several values in each cell",
-    "Binary": "bytes",
-    "Object": "values of several types",
-}
-"""What columns of a frame hold, by their type's name."""
-_OF_OTHERS = "values of a type that is not known here"
+_TYPES = (
+    *("String", "Boolean", "Date", "Datetime", "Duration", "Time"),
+    *("List", "Array", "Struct", "Binary", "Object"),
+)
+"""Types of a frame's columns that have words."""
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
 _NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
@@ -148,8 +139,7 @@ def _open(
     if isinstance(source, (str, Path)) and not url:
         return _open_folder(Path(source), mapping_file, layout, memory_limit)
     if layout and not url.startswith(_DUCKDB):
-        what = "a layout is of files in a folder, or of tables in a DuckDB database"
-        raise UsageError(f"{what}. Give the folder, or duckdb://FILE.")
+        raise UsageError(say("layout_of_files"))
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
@@ -182,7 +172,7 @@ def _open_folder(
     folder: Path, mapping_file: str | Path | None, layout: str | None, memory_limit: str
 ) -> Bank:
     if not folder.is_dir():
-        raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
+        raise UsageError(say("no_folder", folder))
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
     if chosen is None and not layout:
@@ -348,14 +338,12 @@ def _connect(url: str) -> Any:
 
         return ibis.connect(url)
     except ImportError:
-        raise UsageError(
-            f'{scheme} needs packages that are not installed: pip install "{extra}"'
-        ) from None
+        raise UsageError(say("packages_lacking", scheme, extra)) from None
     except Exception as error:
         if not class_names(error) & _NO_CONNECTION:
             raise
         reason = _redact(str(error).strip(), url)
-        raise UsageError(f"cannot connect to {without_secrets(url)}: {reason}") from None
+        raise UsageError(say("no_connection", without_secrets(url), reason)) from None
 
 
 def _redact(text: str, url: str) -> str:
@@ -377,7 +365,7 @@ def _database_table(backend: Any, name: str) -> Frame:
     except Exception as error:
         if "TableNotFound" not in class_names(error):
             raise
-        raise UsageError(f"the database has no table '{name}'.") from None
+        raise UsageError(say("no_table_there", name)) from None
 
 
 def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
@@ -390,11 +378,7 @@ def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
     )
     never = sorted(quoted[name] for (name,) in rows)
     if never:
-        warnings.warn(
-            f"never analysed in the database: {', '.join(never)}. PostgreSQL plans blindly there, "
-            f"several times slower. Run ANALYZE {', '.join(never)} once.",
-            stacklevel=6,
-        )
+        warnings.warn(say("never_analysed", never, ", ".join(never)), stacklevel=6)
 
 
 def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
@@ -422,11 +406,11 @@ def _bank_of(
         doubtful, (columns,), (unread,) = match_headers(contract, [header], words)
         problems += doubtful
         spare[contract.name] = unread
-        if not doubtful:
+        if columns:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
             frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
-            delivery = _FrameDelivery(contract, delivered, words, frame)
+            delivery = _FrameDelivery(contract, delivered, words, [columns], frame)
             unfit = delivery.type_problems()
             problems += unfit
             fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
@@ -462,11 +446,11 @@ class _FrameDelivery(Delivery):
         kinds, problems = self.frame.collect_schema(), []
         for column in self.columns:
             if self._reading(column) is None:
-                wanted, kind = column.kind.plural, kinds[column.name]
-                words = "numbers" if kind.is_numeric() else _TYPES.get(type(kind).__name__, "")
-                what = f"the column holds {words or _OF_OTHERS}, where {wanted} belong"
-                remedy = f"Convert them to {wanted} in the source, or in a view of it."
-                problems.append(Problem(self.contract.name, column.name, what, remedy))
+                kind = kinds[column.name]
+                held = "NUMBER" if kind.is_numeric() else type(kind).__name__
+                held = held if held in ("NUMBER", *_TYPES) else "unknown_type"
+                said = advise("wrong_type", say(held), say(column.kind.name))
+                problems.append(self.problem(column.name, *said))
         return problems
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:

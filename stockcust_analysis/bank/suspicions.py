@@ -18,9 +18,10 @@ from stockcust_analysis.bank import branch_suspicions as branches
 from stockcust_analysis.bank import column_suspicions as columns
 from stockcust_analysis.bank.branch_suspicions import LEAST_IN_BRANCH, LEAST_KEPT
 from stockcust_analysis.bank.column_suspicions import LEAST_PART, MOST_FAR
+from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.problems import say
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
+from stockcust_analysis.bank.words import Words, counted, figure, listed, named, say
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
@@ -47,56 +48,59 @@ _ALIKE = (
 )
 
 
-def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of a table, a column or a quarter are of another order than those they go with."""
     ours, theirs = now.figures, before.figures
-    pairs = [(name, other, ours.get(name, 0), ours.get(other, 0)) for name, other in _ALIKE]
+    pairs: list[tuple[str, object, int, int]]
+    pairs = [(name, figure(other), ours.get(name, 0), ours.get(other, 0)) for name, other in _ALIKE]
     pairs += [
-        (name, str(before.quarter), n, theirs.get(name, 0))
+        (name, before.quarter, n, theirs.get(name, 0))
         for name, n in ours.items()
         if "|" not in name
     ]
     for name, other, size, beside in pairs:
         if min(size, beside) > 0 and branches.is_another_unit(size / beside):
-            yield f"{name} of {now.quarter} is {size / beside:.2g} times that of {other}"
+            yield say("another_unit", figure(name), now.quarter, size / beside, other)
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
-            yield f"{name} of {now.quarter} is {mean:.2g} CNY per customer"
+            yield say("mean_aum", figure(name), now.quarter, mean)
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
         yield from branches.find_wrong_branches(column, before, now)
     yield from branches.find_unlike_averages(now)
     yield from _wrong_products(before, now)
 
 
-def _wrong_products(before: Totals, now: Totals) -> Iterator[str]:
+def _wrong_products(before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of one product are of another order than in the ledger, or than a quarter before."""
     for name, ours in sorted(now.holdings.items()):
         if ours["rows"] < LEAST_IN_BRANCH:
             continue
         booked, theirs = now.ledger.get(name, {}), before.holdings.get(name, {"rows": 0})
-        pairs: list[tuple[str, float, float]]
-        pairs = [("the ledger", ours["balance"], booked.get("balance", 0))]
+        pairs: list[tuple[object, float, float]]
+        pairs = [(say("the_ledger"), ours["balance"], booked.get("balance", 0))]
         if theirs["rows"] >= LEAST_IN_BRANCH:
             means = [sizes["balance"] / sizes["rows"] for sizes in (ours, theirs)]
-            pairs.append((str(before.quarter), means[0], means[1]))
+            pairs.append((before.quarter, means[0], means[1]))
         for other, size, beside in pairs:
             if min(size, beside) > 0 and branches.is_another_unit(size / beside):
                 yield say("wrong_products", name, now.quarter, size / beside, other)
                 break
 
 
-def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A table has the rows and amounts of the quarter before, group by group."""
     for name in (name for name in GROUPS if now.sizes(name)):
         if before.sizes(name) == now.sizes(name):
-            yield say("table_again", name, now.quarter, before.quarter, GROUPS[name])
+            by = Words(GROUPS[name], table(name).column(GROUPS[name]).zh)
+            yield say("table_again", named(name), now.quarter, before.quarter, by)
         elif name == "holdings" and (same := _same_amounts(before, now)):
-            yield say("balances_as_before", ", ".join(same), now.quarter, before.quarter)
+            columns_said = [named(name, column) for column in same]
+            yield say("balances_as_before", columns_said, now.quarter, before.quarter)
         elif copied := branches.find_copied_branches(before, now, name):
             yield say(
                 "branches_again",
-                name,
+                named(name),
                 now.quarter,
                 before.quarter,
                 branches.count_groups(copied, now.branch_sizes(name)),
@@ -115,7 +119,7 @@ def _same_amounts(before: Totals, now: Totals) -> list[str]:
     ]
 
 
-def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A product is gone, and another of like size has come."""
     least = max(LEAST_ROWS, LEAST_PART * before.figures["holdings.rows"])
     gone, come = ({*a} - {*b} for a, b in permutations((before.holdings, now.holdings)))
@@ -125,15 +129,15 @@ def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield say("product_renamed", old, was, before.quarter, new, rows, now.quarter)
 
 
-def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Much of a table is not there any more."""
     for name in ("customers", "holdings"):
         rows, was = (totals.figures[f"{name}.rows"] for totals in (now, before))
         if rows < LEAST_KEPT * was:
-            yield f"{name} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
+            yield say("rows_gone", named(name), rows, now.quarter, was, before.quarter)
 
 
-def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Holdings are another part of customers' AUM, or of the ledger, than a quarter before."""
     earlier, quarter = _parts_held(before), now.quarter
     for other, ours in _parts_held(now).items():
@@ -142,18 +146,18 @@ def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         is_whole = LEAST_HELD < ours < 1 / LEAST_HELD or branches.is_another_unit(ours)
         if has_moved or not is_whole:
             where = _where_unlike(bank, now, theirs) if other == "AUM" else ""
-            was = f", and {theirs:.0%} in {before.quarter}" if has_moved else ""
+            was = say("and_before", theirs, before.quarter) if has_moved else ""
             yield say("part_of_aum", ours, other, quarter, was, where)
     held, booked = (
         {product for product, sizes in groups.items() if sizes["balance"]}
         for groups in (now.holdings, now.ledger)
     )
-    if lacking := ", ".join(sorted(booked - held)):
+    if lacking := sorted(booked - held):
         yield say("product_not_held", quarter, lacking)
     yield from _unlike_ledger(now)
 
 
-def _where_unlike(bank: Bank, now: Totals, usual: float) -> str:
+def _where_unlike(bank: Bank, now: Totals, usual: float) -> Words | str:
     """Return the branches whose customers hold another part of their AUM than is usual."""
     column, by_quarter = held_by_branch(bank, [now.quarter])
     held = by_quarter[now.quarter]
@@ -163,10 +167,10 @@ def _where_unlike(bank: Bank, now: Totals, usual: float) -> str:
         if sizes["rows"] >= LEAST_IN_BRANCH and sizes[column]
     }
     wrong = [branch for branch, part in parts.items() if abs(part - 1) > STEADY]
-    return f", by {branches.count_groups(wrong, parts)}" if wrong else ""
+    return say("by_branches", branches.count_groups(wrong, parts)) if wrong else ""
 
 
-def _unlike_ledger(now: Totals) -> Iterator[str]:
+def _unlike_ledger(now: Totals) -> Iterator[Words]:
     """Holdings of some products or branches are another part of the ledger than of most."""
     shared = {*now.holdings} & {*now.ledger}
     held, booked = (
@@ -206,12 +210,13 @@ def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspici
 
 def _misfits(
     now: Totals, column: str, held: Mapping[str, Mapping[str, int]], one_in: int
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Words]]:
     """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped.
 
     `held` are the sums of one customer in so many.
     """
     quarter, least, few = now.quarter, LEAST_IN_BRANCH / one_in, LEAST_ROWS / one_in
+    aum = named("customers", column) if column else ""
     parts = {
         branch: sizes["held"] / sizes["aum"]
         for branch, sizes in held.items()
@@ -221,22 +226,19 @@ def _misfits(
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
     old = [branch for branch, part in same.items() if part < LEAST_KEPT]
     if old and median(same.values()) >= 1 - STEADY:
-        yield "part_of_aum", say("not_as_held", column, quarter, branches.count_groups(old, parts))
+        unlike = branches.count_groups(old, parts)
+        yield "part_of_aum", say("not_as_held", aum, quarter, unlike)
     if wrong := sorted(b for b, part in parts.items() if branches.is_another_unit(part / usual)):
-        yield (
-            "part_of_aum",
-            say("unit_of_branches", column, quarter, branches.count_groups(wrong, parts)),
-        )
+        groups = branches.count_groups(wrong, parts)
+        yield "part_of_aum", say("unit_of_branches", aum, quarter, groups)
     lacking = [
         branch
         for branch, group in now.customers.items()
         if group.get(f"{column}|filled", 0) >= 2 * LEAST_IN_BRANCH and branch not in parts
     ]
     if parts and lacking:
-        yield (
-            "part_of_aum",
-            say("branches_hold_nothing", quarter, branches.count_groups(lacking, now.customers)),
-        )
+        groups = branches.count_groups(lacking, now.customers)
+        yield "part_of_aum", say("branches_hold_nothing", quarter, groups)
     counts: dict[str, int] = {}
     for sizes in held.values():
         counts = {name: counts.get(name, 0) + size for name, size in sizes.items()}
@@ -246,10 +248,11 @@ def _misfits(
         if counts.get(name, 0) >= few and counts[f"{name}|end"] < LEAST_PART * counts[name]
     ]
     for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
-        yield "part_of_aum", say("aum_swapped", quarter, name, counts[name], counts[f"{name}|end"])
+        facts = named("customers", name), counts[name], counts[f"{name}|end"]
+        yield "part_of_aum", say("aum_swapped", quarter, *facts)
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
     if not branches.is_another_unit(usual) and far >= max(few, MOST_FAR * both):
-        yield "shuffled", say("amounts_not_held", column, quarter, far, both)
+        yield "shuffled", say("amounts_not_held", aum, quarter, far, both)
 
 
 def _parts_held(totals: Totals) -> dict[str, float]:
@@ -258,7 +261,7 @@ def _parts_held(totals: Totals) -> dict[str, float]:
     ledger = sum(sizes["balance"] for sizes in totals.ledger.values())
     pairs = {
         "AUM": (load_policy().families.aum_products, aum),
-        "the ledger": (totals.ledger, ledger),
+        say("the_ledger"): (totals.ledger, ledger),
     }
     return {
         name: sum(totals.holdings[p]["balance"] for p in products if p in totals.holdings) / whole
@@ -267,20 +270,20 @@ def _parts_held(totals: Totals) -> dict[str, float]:
     }
 
 
-def _few_persons(now: Totals) -> Iterator[str]:
+def _few_persons(now: Totals) -> Iterator[Words]:
     """Most customers, or most of a branch, are companies."""
     sizes = {b: group for b, group in now.customers.items() if group["rows"] >= LEAST_IN_BRANCH}
     if wrong := [b for b, g in sizes.items() if 2 * g["customer_type|corporate"] > g["rows"]]:
         yield say("corporate", branches.count_groups(wrong, sizes), now.quarter)
 
 
-def _closed_with_aum(now: Totals) -> Iterator[str]:
+def _closed_with_aum(now: Totals) -> Iterator[Words]:
     """Customers have left and still own something."""
     if count := now.figures.get("customers.closed_on|with AUM", 0):
-        yield say("closed_with_aum", count, "s" if count > 1 else "", now.quarter)
+        yield say("closed_with_aum", counted("row", count), now.quarter)
 
 
-def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
+def _two_managers(bank: Bank, now: Totals) -> Iterator[Words]:
     """Customers have several managers on the quarter's last day."""
     if "assignments" not in bank.columns:
         return
@@ -293,7 +296,7 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         yield say("two_managers", count, now.quarter.end)
 
 
-def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
+def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
     """Plans of AUM are of another order than the AUM of the branches that have them."""
     if "targets" not in bank.columns or too_few([now]):
         return
@@ -309,11 +312,12 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
     for measure, pairs in sorted(sizes.items()):
         planned, actual = map(sum, zip(*pairs, strict=True))
         if min(planned, actual) > 0 and branches.is_another_unit(planned / actual):
-            yield say("wrong_plans", measure, now.quarter, planned / actual)
+            name = Words(measure, f"“{table('customers').column(measure).zh}”")
+            yield say("wrong_plans", name, now.quarter, planned / actual)
 
 
-Suspicions = list[tuple[str, str]]
-_Rule = Callable[[Bank, Totals, Totals], Iterator[str]]
+Suspicions = list[tuple[str, Words]]
+_Rule = Callable[[Bank, Totals, Totals], Iterator[Words]]
 _OF_TWO: dict[str, _Rule] = {
     "delivered_again": _same_again,
     "product_renamed": _renamed,
@@ -326,13 +330,13 @@ _OF_ANY: dict[str, _Rule] = {
     "branch_vanished": branches.find_vanished,
     "averages_alike": columns.find_alike_averages,
 }
-_OF_ROWS: Mapping[str, Callable[[Totals], Iterator[str]]] = {
+_OF_ROWS: Mapping[str, Callable[[Totals], Iterator[Words]]] = {
     "closed_with_aum": _closed_with_aum,
     "negative_balance": columns.find_negative_balances,
     "days_reversed": columns.find_reversed_days,
     "codes_swapped": _few_persons,
 }
-_OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
+_OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[Words]]] = {
     "unit": _wrong_plans,
     "successor_cycle": branches.find_cycles,
     "closed_with_aum": branches.find_closed,
@@ -378,11 +382,12 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
     return found
 
 
-def tell(found: Sequence[tuple[str, str]], as_errors: Collection[str], source: str) -> None:
+def tell(found: Sequence[tuple[str, Words]], as_errors: Collection[str], source: str) -> None:
     """Warn of what looks wrong; raise one BankDataError of what the mapping calls an error."""
-    errors = [f"{words} ({name})" for name, words in found if name in as_errors]
-    if errors:
-        listed = "\n".join(f"  {number}. {words}." for number, words in enumerate(errors, 1))
-        raise BankDataError(f"{source} looks wrong:\n{listed}", errors)
-    for name, words in found:
-        warnings.warn(f"{words} ({name}).", SuspicionWarning, stacklevel=3)
+    said = [(name, say("suspected", words, name)) for name, words in found]
+    if errors := [words for name, words in said if name in as_errors]:
+        sentences = [say("sentence", words) for words in errors]
+        raise BankDataError(listed(say("looks_wrong", source), sentences), errors)
+    for _, words in said:
+        # The category is made of the words themselves, which know their language.
+        warnings.warn(SuspicionWarning(say("sentence", words)), stacklevel=3)

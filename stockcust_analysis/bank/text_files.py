@@ -23,6 +23,7 @@ from stockcust_analysis.bank.grammar import find_unit, gbk_characters, unit_reme
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import UnusableFileError
+from stockcust_analysis.bank.words import Words, advise, say
 
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
@@ -87,10 +88,9 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
         return _split_columns(path, copy, mapping, encoding)
     other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
     if other_end and "\n" not in start.rstrip("\n"):
-        what = f"the lines of {path.name} end in U+{ord(other_end[0]):04X}"
-        raise UnusableFileError(what, "Export it again with line feeds between the lines.")
+        raise UnusableFileError(*advise("line_ends", path.name, ord(other_end[0])))
     if re.match(r"\s*(\[\s*)?\{\s*\"", start):
-        raise UnusableFileError(f"{path.name} is JSON, and no table of text", "Export it as CSV.")
+        raise UnusableFileError(*advise("is_json", path.name))
     text = _find_header(path, encoding, start, names, mapping)
     as_it_stands = encoding in (_UTF8, "utf-8") and line_ends in (None, "\n", "\r\n")
     if as_it_stands and text.skip <= 1:
@@ -107,25 +107,21 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
         with open_file(path) as raw:
             mark = raw.read(512)
         if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
-            what = f"{path.name} is no text, but packed or made by another program"
-            raise UnusableFileError(what, "Unpack it, or give it the ending of what it is.")
+            raise UnusableFileError(*advise("packed", path.name))
         if b"\0\0" in mark[:4]:
-            remedy = "Export it again in UTF-8, or state the encoding in the mapping."
-            raise UnusableFileError(f"{path.name} is in UTF-32", remedy)
+            raise UnusableFileError(*advise("in_encoding", path.name, "UTF-32"))
         is_wide = mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding = "utf-16" if is_wide else _UTF8
     try:
         start, line_ends = _read_through(path, encoding)
     except UnicodeError:
         if encoding != _UTF8 or stated:
-            what = f"{path.name} is not {encoding.upper()} throughout"
-            remedy = "Export it again, or correct the encoding in the mapping."
-            raise UnusableFileError(what, remedy) from None
+            said = advise("not_in_encoding", path.name, encoding.upper())
+            raise UnusableFileError(*said) from None
         encoding = _encoding_by_row(path)
         start, line_ends = _read_through(path, encoding)
     if not re.match("utf|gb", codecs.lookup(encoding).name) and _is_gbk(start, encoding):
-        what = f"{path.name} is GB18030/GBK, and the mapping states {encoding.upper()}"
-        raise UnusableFileError(what, "Take encoding out of the mapping.")
+        raise UnusableFileError(*advise("is_gbk", path.name, encoding.upper()))
     return encoding, start, line_ends
 
 
@@ -161,14 +157,13 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
                 cut.append(row)
             else:
                 file.write(f"{_moved(text, encoding)}\n")
-    for rows, what in (
-        (other, f"rows of {path.name} are not {record.size} bytes long, as widths says"),
-        (cut, f"widths cuts characters of {path.name}, which is {encoding.upper()}"),
+    for rows, name, fact in (
+        (other, "not_as_wide", str(record.size)),
+        (cut, "character_cut", encoding.upper()),
     ):
         if rows:
-            remedy = "Count widths in bytes of the file's encoding, or export the file again."
-            raise UnusableFileError(what, remedy, len(rows), rows)
-    notes = (encoding.removesuffix("-sig").upper(), f"fixed width of {record.size} bytes")
+            raise UnusableFileError(*advise(name, path.name, fact), len(rows), rows)
+    notes = (encoding.removesuffix("-sig").upper(), say("fixed_width", record.size))
     header, first_row = tuple(distinct_headers(mapping.header)), mapping.skip_rows + 1
     separator = _COLUMN_END.decode()
     return TextFile(path, copy, header, separator, False, 0, first_row, notes)
@@ -192,9 +187,9 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
             text = re.sub("\r\n?", "\n", start.decode(encoding))
             break
     else:
-        raise UnusableFileError(f"{path.name} is neither UTF-8 nor GB18030", "Export it again.")
+        raise UnusableFileError(*advise("no_encoding", path.name))
     if "\0" in text:
-        raise UnusableFileError(f"{path.name} is not text", "Export it as text.")
+        raise UnusableFileError(*advise("no_text_file", path.name))
 
     def fit(delimiter: str) -> tuple[int, bool, int]:
         rows = [cells for cells, _ in _records(text, delimiter) if any(map(str.strip, cells))]
@@ -253,12 +248,9 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
             last = block
         line_ends = _DOS_END if last.endswith(_DOS_END) else text.newlines
     if damaged:
-        what = "characters were lost when GBK text was read as UTF-8"
-        remedy = "Export the file again; the lost text cannot be restored."
-        raise UnusableFileError(what, remedy, len(damaged), damaged)
+        raise UnusableFileError(*advise("damaged_gbk"), len(damaged), damaged)
     if encoding == _UTF8 and (other := _encoding_in_ascii(start)):
-        remedy = "Export it again in UTF-8, or state the encoding in the mapping."
-        raise UnusableFileError(f"{path.name} is in {other}", remedy)
+        raise UnusableFileError(*advise("in_encoding", path.name, other))
     return start, line_ends
 
 
@@ -282,20 +274,16 @@ def _encoding_by_row(path: Path) -> str:
                 rows[_encoding_of(line)].append(row)
                 start += line if len(start) < _START else b""
     unicode, other, neither = rows.values()
-    remedy = "Export it again in one encoding."
     if neither:
-        what = f"{path.name} is neither UTF-8 nor GB18030/GBK in these rows"
-        raise UnusableFileError(what, remedy, len(neither), neither)
+        said = advise("neither_encoding", path.name)
+        raise UnusableFileError(*said, len(neither), neither)
     if unicode:
         few, many = sorted((other, unicode), key=len)
-        words = ("UTF-8", "GB18030, or cut within a character")
-        mostly, partly = words if many is unicode else words[::-1]
-        what = f"{path.name} is mostly {mostly.split(',')[0]}, but these rows are {partly}"
-        raise UnusableFileError(what, remedy, len(few), few)
+        said = advise("mostly_utf8" if many is unicode else "mostly_gb18030", path.name)
+        raise UnusableFileError(*said, len(few), few)
     text = start.decode("gb18030")
     if 2 * len(_COMMON.findall(text)) < len(_WIDE.findall(text)):
-        what = f"{path.name} is neither UTF-8 nor GB18030/GBK: read so, most characters are rare"
-        raise UnusableFileError(what, "State its encoding in the mapping, or export it in UTF-8.")
+        raise UnusableFileError(*advise("rare_characters", path.name))
     return "gb18030"
 
 
@@ -342,7 +330,7 @@ def _find_header(
     """
     body = _below(start, mapping.skip_rows)
     if not body.strip():
-        raise UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
+        raise UnusableFileError(*advise("empty_file", path.name))
     options = []
     for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
         rows = list(_records(body, delimiter))
@@ -360,9 +348,9 @@ def _find_header(
     header, lines = (mapping.header, 0) if mapping.header else rows[index]
     filled_above = _require_title(path, above, len(header), mapping)
     header, is_spare = _fit(header, [cells for cells, _ in rows[index + 1 :]])
-    notes = [encoding.removesuffix("-sig").upper(), f"separator {delimiter!r}"]
+    notes = [Words(encoding.removesuffix("-sig").upper()), say("separator", repr(delimiter))]
     if filled_above:
-        notes.append(f"{filled_above} lines above the header left out")
+        notes.append(say("lines_above", filled_above))
     lines += mapping.skip_rows
     fields = tuple(distinct_headers(header))
     return TextFile(path, path, fields, delimiter, is_spare, lines, lines + 1, tuple(notes))
@@ -374,13 +362,11 @@ def _require_title(
     """Return how many lines above the header hold a title; UnusableFileError where one is a row."""
     stated = find_unit(" ".join(cell for cells, _ in above for cell in cells))
     if stated and mapping.unit == "元":
-        what = f"a line above the header of {path.name} states amounts in {stated}"
-        raise UnusableFileError(what, unit_remedy(stated))
+        raise UnusableFileError(say("unit_in_title", path.name, stated), unit_remedy(stated))
     counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
     if counts and max(counts) > max(1, width // 2):
         row = mapping.skip_rows + above[counts.index(max(counts))][1]
-        remedy = "Deliver the header as the first line, or state skip_rows in the mapping."
-        raise UnusableFileError("rows stand above the header", remedy, len(counts), [row])
+        raise UnusableFileError(*advise("rows_above"), len(counts), [row])
     return sum(count > 0 for count in counts)
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.bank.words import Words, counted, named, say
 from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
 from stockcust_analysis.core.periods import as_day
 
@@ -49,10 +50,10 @@ class Tolerance:
     rows: int | None
     amount: float | None = None
 
-    def __str__(self) -> str:
-        if self.rows is None:
-            return "any"
-        return _size(self.rows, None if self.amount is None else f"{self.amount:,}")
+    @property
+    def size(self) -> Words:
+        """How much that is, in words."""
+        return say("any") if self.rows is None else _size(self.rows, self.amount)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class SetAside:
 
     table: str
     column: str
-    what: str
+    what: Words
     parts: tuple[Part, ...]
     has_amount: bool
     allowed: Tolerance | None = None
@@ -87,24 +88,30 @@ class SetAside:
         return limit is None or (self.rows <= limit and not self._is_too_much)
 
     @property
-    def size(self) -> str:
+    def size(self) -> Words:
         """Rows and, about, their amount; of few rows only that it is more than is allowed."""
-        if self.amount is None or self.rows < _FEW:
-            return _size(self.rows, "more" if self._is_too_much else None)
-        return _size(self.rows, f"{float(f'{self.amount:.{_DIGITS}g}'):,.0f}")
+        if self.amount is not None and self.rows >= _FEW:
+            return _size(self.rows, round(float(f"{self.amount:.{_DIGITS}g}")))
+        rows = counted("row", self.rows)
+        return say("more_amount", rows) if self._is_too_much else rows
 
     @property
     def _is_too_much(self) -> bool:
         return self.allowed is not None and (self.amount or 0) > (self.allowed.amount or 0)
 
+    def text(self, language: str) -> str:
+        """Return where, how much and why, in a language."""
+        allowed = say("allowed", self.allowed.size) if self.allowed else ""
+        facts = named(self.table, self.column), self.size, self.what, allowed
+        return say("set_aside", *facts).text(language)
+
     def __str__(self) -> str:
-        allowed = f" (allowed: {self.allowed})" if self.allowed else ""
-        return f"{self.table}.{self.column}: {self.size} set aside, as {self.what}{allowed}"
+        return self.text("en")
 
 
-def _size(rows: int, amount: str | None) -> str:
-    words = f"{rows:,} row{'' if rows == 1 else 's'}"
-    return words if amount is None else f"{words}, {amount} CNY"
+def _size(rows: int, amount: float | None) -> Words:
+    words = counted("row", rows)
+    return words if amount is None else say("rows_and_amount", words, amount)
 
 
 def money_column(contract: Table, names: Any) -> str | None:
@@ -136,7 +143,7 @@ def read_tolerance(content: Any) -> dict[tuple[str, str], Tolerance]:
     }
 
 
-def complaints(content: Any) -> Iterator[str]:
+def complaints(content: Any) -> Iterator[Words]:
     """Yield what cannot be followed in a mapping's `[tolerance]`."""
     tables = content if isinstance(content, Mapping) else {"": content}
     references = {
@@ -145,7 +152,7 @@ def complaints(content: Any) -> Iterator[str]:
     }
     for name, columns in tables.items():
         if not isinstance(columns, Mapping) or name not in references:
-            yield f"[tolerance] '{name}' is no table: write [tolerance.holdings]."
+            yield say("tolerance_table", name)
             continue
         (contract,) = (table for table in TABLES if table.name == name)
         has_amount = money_column(contract, contract.column_names) is not None
@@ -153,12 +160,11 @@ def complaints(content: Any) -> Iterator[str]:
         shape = "{ rows = 20, amount = 100_000 }" if has_amount else "{ rows = 20 }"
         for column, limits in columns.items():
             if column not in references[name]:
-                known = ", ".join(references[name]) or "none"
-                yield f"[tolerance.{name}] '{column}' refers to no table. Those that do: {known}."
+                yield say("tolerance_column", name, column, references[name] or say("none"))
             elif not isinstance(limits, Mapping) or {*limits} != wanted:
-                yield f"[tolerance.{name}] {column} must state {shape}."
+                yield say("tolerance_limits", name, column, shape)
             elif not all(_is_count(value, whole=key == _ROWS) for key, value in limits.items()):
-                yield f"[tolerance.{name}] {column} must state numbers from 0: {shape}."
+                yield say("tolerance_numbers", name, column, shape)
 
 
 def _is_count(value: Any, *, whole: bool) -> bool:

@@ -16,6 +16,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.bank.words import Words, advise
 from stockcust_analysis.core.frames import (
     ONE,
     Table,
@@ -157,18 +158,21 @@ def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
     return [as_day(cell) if cell == cell and cell else otherwise for cell in cells]
 
 
-def repeated_day(name: str, columns: Collection[str], rows: Table, days: Collection[date]) -> str:
-    """Say that the newest day of a table adds up to the one before, group by group; else ''."""
+def repeated_day(
+    name: str, columns: Collection[str], rows: Table, days: Collection[date]
+) -> tuple[Words, Words] | None:
+    """Say that the newest day of a table adds up to the one before, group by group, if so."""
     ends, by = sorted(days)[-2:], GROUPS.get(name, "-")
     kinds = {column.name: column.kind for column in table(name).columns}
     sizes = {"n": ONE, **{c: cents_or_zero(c) for c in columns if kinds[c] is Kind.MONEY}}
     if len(ends) < 2 or not {"as_of", by} <= {*columns} or len(sizes) < 2:
-        return ""
+        return None
     late = rows.filter(after(nw.col("as_of"), ends[0] - timedelta(days=1)))
     groups = [*zip(*collect_rows(sums(late, ["as_of", by], sizes)).values(), strict=True)]
     first, last = ([group[1:] for group in groups if as_day(group[0]) == end] for end in ends)
     is_same = sum(n for _, n, *_ in first) >= LEAST_ROWS and sorted(first) == sorted(last)
-    return f"{ends[1]} has the rows and amounts of {ends[0]} in every {by}" if is_same else ""
+    group = Words(by, table(name).column(by).zh)
+    return advise("day_again", ends[1], ends[0], group) if is_same else None
 
 
 def held_by_branch(

@@ -15,7 +15,6 @@ from datetime import date, timedelta
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.cell_tests import (
-    DIGITS_LOST,
     CellTest,
     has_rounded,
     lost_digits,
@@ -24,7 +23,7 @@ from stockcust_analysis.bank.cell_tests import (
     value_tests,
 )
 from stockcust_analysis.bank.contract import Column, Kind, table
-from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
+from stockcust_analysis.bank.conversion import TEXTS
 from stockcust_analysis.bank.duckdb_connection import (
     count_different,
     hash_of,
@@ -43,10 +42,11 @@ from stockcust_analysis.bank.problems import (
 )
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
+from stockcust_analysis.bank.words import Words, advise, did_you_mean, named, say
 from stockcust_analysis.core.engines import DuckDBEngine, Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
-from stockcust_analysis.errors import did_you_mean, is_quotable
+from stockcust_analysis.errors import is_quotable
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
 _MANY = 200_000
@@ -54,14 +54,14 @@ _MANY = 200_000
 EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
-# column, how it must not compare with the other column, what to say, what to do
+# column, how it must not compare with the other column, what is said of it
 _COMPARISONS = (
-    ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
-    ("opened_on", ">", "as_of", "later than as_of", "Correct the date."),
-    ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
-    ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
-    ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
-    ("to_branch_id", "=", "from_branch_id", "the same as from_branch_id", "Leave the row out."),
+    ("last_active_on", ">", "as_of", "later_date"),
+    ("opened_on", ">", "as_of", "later_date"),
+    ("relationship_since", ">", "as_of", "later_date"),
+    ("birth_date", ">", "as_of", "born_later"),
+    ("valid_to", "<", "valid_from", "earlier_date"),
+    ("to_branch_id", "=", "from_branch_id", "same_branch"),
 )
 
 
@@ -87,7 +87,7 @@ def validate(
         problems += checks["branch_successors"].judge_splits()
     for name, check in checks.items() if problems else ():
         if again := repeated_day(name, {*check.names} - check.unread, check.rows, check.days):
-            problems.append(Problem(name, "as_of", again, "Was the file delivered again?"))
+            problems.append(check.delivery.problem("as_of", *again))
     raise_if_any(problems, source)
     return {
         name: TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, c.rows)
@@ -148,14 +148,12 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
     for entry in references:
         targets.setdefault((entry.target.contract.name, entry.theirs[-1]), []).append(entry)
     problems = []
-    for (name, key), entries in targets.items():
+    for (_, key), entries in targets.items():
         if len(entries) < _SEVERAL:
             problems += [problem for e in entries for problem in e.table.judge_lost(e)]
             continue
-        columns = ", ".join(f"{e.table.contract.name}.{e.column.name}" for e in entries)
-        what = f"none of its values is in {columns}"
-        remedy = "Deliver all of them as text: on one side zeros or digits are lost, or added."
-        problems.append(Problem(name, key, what, remedy))
+        columns = [e.table.delivery.named(e.column.name) for e in entries]
+        problems.append(entries[0].target.delivery.problem(key, *advise("nowhere", columns)))
     return problems
 
 
@@ -275,10 +273,9 @@ class _TableCheck:
         if not (split := unexplained_splits(*tables, max(customers.days))):
             return []
         wrong = nw.col("old_branch_id").is_in(split)
-        what = "several branches took over, and customer_moves has no customer of the old one"
-        remedy = "Deliver customer_moves, or keep the one that took over all."
         count = height(self.rows.filter(wrong))
-        return [self._problem("old_branch_id", what, remedy, count, lambda r: r.filter(wrong))]
+        said = advise("split_not_told")
+        return [self._problem("old_branch_id", *said, count, lambda r: r.filter(wrong))]
 
     def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
         """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
@@ -292,17 +289,14 @@ class _TableCheck:
                     fault = nw.col(name).fill_null(False)
                     empty &= ~fault
                     if what != ABSENT:
-                        remedy = f"Write it as {column.unit or column.kind.value}."
-                        remedy = REMEDIES.get(what, remedy)
-                        tests.append(CellTest(column, fault, what, remedy, has_value=False))
+                        tests.append(CellTest(column, fault, *advise(what), has_value=False))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
-                what, remedy = "the cell is empty", "Fill it in."
-                if marks := self.delivery.mapping.null:
-                    remedy = f"Fill it in, or take it out of the mapping's null = {[*marks]}."
-                tests.append(CellTest(column, empty, what, remedy, has_value=False))
+                marks = self.delivery.mapping.null
+                said = advise("empty_cell_null" if marks else "empty_cell", repr([*marks]))
+                tests.append(CellTest(column, empty, *said, has_value=False))
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
@@ -317,14 +311,15 @@ class _TableCheck:
         late, name = [], EVENTS.get(self.contract.name, "")
         if name in self.names and self.others.get("customers", self).days:
             newest = max(self.others["customers"].days)
-            what = f"later than the newest as_of ({newest})"
-            wrong = after(nw.col(name), newest)
+            what, wrong = say("later_than_all", newest), after(nw.col(name), newest)
             late = [CellTest(self.contract.column(name), wrong, what, is_late=True)]
         return late + [
             CellTest(
-                self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), what, remedy
+                self.contract.column(name),
+                _ORDERS[sign](nw.col(name), nw.col(other)),
+                *advise(said, self.delivery.called(other)),
             )
-            for name, sign, other, what, remedy in _COMPARISONS
+            for name, sign, other, said in _COMPARISONS
             if {name, other} <= {*self.names}
         ]
 
@@ -386,20 +381,20 @@ class _TableCheck:
             if "customer_id" in self.names:  # one customer's cell returns at each as-of date
                 wrong = wrong.select(cell, "customer_id").unique()
             wrong = wrong.group_by(cell).agg(count=nw.len()).sort(cell).head(_LOOKED_AT)
-            codes, hints = collect_rows(wrong), dict[str, None]()
+            codes, hints = collect_rows(wrong), dict[Words, None]()
             for code, times in zip(codes[cell], codes["count"], strict=True):
-                hint = did_you_mean(code, test.codes)
                 # A code that is rare, or resembles no allowed one, may be anything: not quoted.
-                is_quoted = times >= _FREQUENT and is_quotable(code)
-                hints |= {f" For '{code}':{hint.lower()}" if hint and is_quoted else hint: None}
-            remedy += "".join([hint for hint in hints if hint][:_SHOWN])
-        return Problem(self.contract.name, cell, test.what, remedy, count, first)
+                shown = [code] if times >= _FREQUENT and is_quotable(code) else []
+                hints |= {did_you_mean(code, test.codes, *shown): None}
+            for hint in [hint for hint in hints if hint][:_SHOWN]:
+                remedy += hint
+        return self.delivery.problem(cell, test.what, remedy, count, first)
 
     def judge_lost(self, reference: _Reference) -> list[Problem]:
         """Set aside rows that refer to something that is not there, or return their problem."""
         target, key = reference.target.contract.name, reference.theirs[-1]
-        what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
-        remedy = f"Deliver the missing {target}, or correct the column."
+        facts = reference.target.delivery.named(key), named(target)
+        what, remedy = advise("not_there_then" if reference.ours[1:] else "not_there", *facts)
         name, lost = reference.column.name, reference.lost
         remedy = lost_digits(self.rows, name, reference.target.rows, key) or remedy
         allowed = self.tolerance.get((self.contract.name, name))
@@ -411,10 +406,10 @@ class _TableCheck:
                 return []
             if found.is_allowed:
                 keys = self.engine.materialize(rows.select(*reference.ours).unique().to_native())
-                named = nw.from_native(keys).lazy()
-                self._drop(found, lambda rows: rows.join(named, on=reference.ours, how="anti"))
+                lost_keys = nw.from_native(keys).lazy()
+                self._drop(found, lambda rows: rows.join(lost_keys, on=reference.ours, how="anti"))
                 return []
-            what += f"; [tolerance] allows {allowed}, there are {found.size}"
+            what += say("beyond_tolerance", allowed.size, found.size)
         return [self._problem(name, what, remedy, lost, reference.lost_rows)]
 
     def _leave_out(self, test: CellTest) -> None:
@@ -451,18 +446,17 @@ class _TableCheck:
         """Return what is wrong with the rows as such: none, keys twice, days within a month."""
         problems = []
         if not self.total and self.contract.required:
-            what, remedy = "the table has no rows", "Deliver its rows."
-            problems.append(Problem(self.contract.name, "", what, remedy))
+            problems.append(self.delivery.problem("", *advise("no_rows")))
         key = list(self.contract.key)
         if key and {*key} <= {*self.names} and (twice := self._count_duplicates(key)):
-            what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
-            remedy = DIGITS_LOST if has_rounded(self.rows, key) else remedy
+            what, remedy = advise("key_twice", [*map(self.delivery.called, key)])
+            remedy = say("rounded_keys") if has_rounded(self.rows, key) else remedy
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
         odd = [day for day in self.days if not is_month_end(day)]
         if odd:
             count, wrong = sum(self.days[day] for day in odd), nw.col("as_of").is_in(odd)
-            what, remedy = "not the last day of a month", "Use month ends."
-            problems += [self._problem("as_of", what, remedy, count, lambda r: r.filter(wrong))]
+            said = advise("not_month_end")
+            problems += [self._problem("as_of", *said, count, lambda r: r.filter(wrong))]
         return problems
 
     def _count_duplicates(self, key: list[str]) -> int:
@@ -473,8 +467,8 @@ class _TableCheck:
             # If all hashes differ all keys do, for half the memory of comparing these.
             if is_in_order or count_different(relation, hash_of(key)) == self.total:
                 return 0
-        known = self.rows.select(*key).drop_nulls()
-        return height(known) - height(known.unique())
+        known = self.rows.select(*key).drop_nulls().group_by(*key).agg(n=nw.len())
+        return sum(collect_rows(sums(known, [], {"again": nw.col("n") - 1}))["again"])
 
     def _problem(
         self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]
@@ -484,7 +478,7 @@ class _TableCheck:
         if (numbered := self.delivery.numbered(self.trimmed)) is not None:
             rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
             first = self.delivery.name_rows(rows[POSITION])
-        return Problem(self.contract.name, column, what, remedy, count, first)
+        return self.delivery.problem(column, what, remedy, count, first)
 
 
 def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:

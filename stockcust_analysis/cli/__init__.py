@@ -34,11 +34,12 @@ for command in (
 
 def main() -> None:
     """Run the command line; errors of this package become one message and exit code 2."""
-    warnings.formatwarning = _format_warning
+    chosen = {"language": "zh"}
+    warnings.formatwarning = lambda warning, *_, **__: _say("warning", warning, chosen)
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, obj=chosen)
     except StockcustError as error:
-        click.echo(f"stockcust: {error}", err=True)
+        click.echo(_say("refusal", error, chosen), err=True)
         code = BAD_INPUT
     except OSError as error:
         if error.errno not in UNWRITABLE:
@@ -59,8 +60,11 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _format_warning(message: Warning | str, *_place: object, **_line: object) -> str:
-    return f"Warning: {message}\n"
+def _say(name: str, said: Exception | str, chosen: dict[str, str]) -> str:
+    """Return an error or a warning in the language chosen, as far as it has words in it."""
+    from stockcust_analysis.bank.words import say
+
+    return say(name, said).text(chosen["language"])
 
 
 def _file_error(error: OSError) -> StockcustError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,9 +50,22 @@ OUT = click.option(
     show_default=True,
     help="Folder for the output; the quarter becomes a folder inside it.",
 )
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
-)
+
+
+def _speak(context: click.Context, _: click.Parameter, language: str) -> str:
+    """Keep the language, in which errors and warnings are said, too."""
+    context.ensure_object(dict)["language"] = language
+    return language
+
+
+def _language(**more: Any) -> Callable[[Command], Command]:
+    """Return the option that names it."""
+    more |= {"type": click.Choice(["zh", "en"]), "default": "zh", "show_default": True}
+    return click.option("--language", callback=_speak, **more)
+
+
+LANGUAGE = _language()
+MESSAGES = _language(expose_value=False, help="Language of what is said of the extracts.")
 FIRST = click.option(
     "--first-quarter", is_flag=True, help="This is the first quarter there is: compare with none."
 )

@@ -96,6 +96,7 @@ def _resolve(bank: Bank, quarter: str) -> str:
 @options.DATA
 @options.QUARTER
 @options.AS_OF
+@options.MESSAGES
 @options.RUN_OPTIONS
 @_over_a_quarter
 def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
@@ -188,6 +189,7 @@ def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
 @click.option("--data", type=options.FOLDER, help="Extracts: make everything anew.")
 @options.MAPPING
 @options.LAYOUT
+@options.MESSAGES
 @options.WORKERS
 def verify(folder: Path, **requested: Any) -> None:
     """Compare a quarter's FOLDER with its manifest: what changed, what is missing.

@@ -111,6 +111,7 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
     from stockcust_analysis.bank.totals import totals_of
+    from stockcust_analysis.bank.words import say
     from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():
@@ -118,13 +119,12 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
         bank = open_bank(data, **reading)
     with bank:
         totals = totals_of(bank, bank.quarters)
-        lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
+        lines = [say("rows_of", name, bank.rows(name)).text(language) for name in bank.columns]
         lines += input_lines(bank, totals, language)
-        lines += map(str, bank.set_aside)
-        lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
+        lines += [entry.text(language) for entry in bank.set_aside]
+        lines += [say("suspicion", *e).text(language) for e in suspicions_of(bank, totals)]
         tables = profile(bank, totals, language)
-        quarters = ", ".join(map(str, bank.quarters)) or "none"
-        end = f"{bank.name} meets the contract. Quarters: {quarters}."
+        end = say("meets", bank.name, bank.quarters or say("none")).text(language)
     for line in lines:
         click.echo(f"  {line}")
     for shown in tables:
@@ -169,6 +169,7 @@ def contacts() -> None:
     show_default=True,
     help="File to write; beside a bank's contacts it is read as part of them.",
 )
+@options.MESSAGES
 def import_files(files: tuple[Path, ...], out: Path) -> None:
     """Read filled-in work lists FILES as rows of the contacts table."""
     from stockcust_analysis.bank.contacts_import import import_contacts

@@ -209,11 +209,12 @@ def spread_table(
         for name, column in _spread_columns(term, calendar).items()
     }
     totals = _with_bank(collect_sums(rows, BY_BRANCH, squares | {"rows": ONE}).set_index(BY_BRANCH))
-    tables = [_expected_numerators(rows, terms, names) for names in {term.strata for term in terms}]
-    expected = _with_bank(pd.concat(tables, axis=1)).reindex(totals.index)
     figures = {name: np.full((len(terms), len(totals)), np.nan) for name in SPREAD_COLUMNS}
-    for row, term in enumerate(terms):
-        figures["expected"][row] = expected["|".join(term.label)] / term.unit
+    for names in {term.strata for term in terms} - {()}:
+        expected = _with_bank(_expected_numerators(rows, terms, names)).reindex(totals.index)
+        for row, term in enumerate(terms):
+            if term.strata == names:
+                figures["expected"][row] = expected["|".join(term.label)] / term.unit
     for number, term in enumerate(spread):
         row = [other.label for other in terms].index(term.label)
         for name, values in _spread_figures(totals, number, term).items():
@@ -325,6 +326,6 @@ def _expected_numerators(rows: Table, terms: Sequence[Term], strata: Sequence[st
     due = table[BY_BRANCH].copy()
     for term in own:
         numerator, denominator = (bank[name] for name in term.columns)
-        rate = (numerator / denominator).fillna(0.0).where(denominator.notna() & bool(strata))
+        rate = (numerator / denominator).fillna(0.0).where(denominator.notna())
         due["|".join(term.label)] = table[term.columns[1]] * rate
     return due.groupby(BY_BRANCH).sum(min_count=1)

@@ -17,8 +17,9 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, release
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.bank.suspicions import tell
+from stockcust_analysis.bank.suspicions import Suspicions, tell
 from stockcust_analysis.bank.tolerance import Part
+from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
@@ -99,8 +100,8 @@ def evaluate(
     target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
     branches, targets = provided.branches_of(bank), targets_of(bank, target)
-    customers = as_lazy(bank.snapshot("customers", as_of=target.end)).select("branch_id").unique()
-    present = branches["branch_id"].isin(collect_rows(customers)["branch_id"])
+    customers = as_lazy(bank.snapshot("customers", as_of=target.end)).group_by("branch_id")
+    present = branches["branch_id"].isin(collect_rows(customers.agg(nw.len()))["branch_id"])
     check_policy_against(rules, branches=branches[present], targets=targets)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
@@ -129,13 +130,11 @@ def evaluate(
     )
 
 
-def _unused_families(
-    policy: Policy, target: Quarter, missing: Sequence[str]
-) -> list[tuple[str, str]]:
+def _unused_families(policy: Policy, target: Quarter, missing: Sequence[str]) -> Suspicions:
     """Return the suspicion of families that a policy adds to those shipped, and no row bears."""
     added = {*policy.families.names} - {*load_policy().families.names}
     return [
-        ("family_unused", f"no holding of {target} is of the family '{name}' of {policy.name}")
+        ("family_unused", say("family_unused", target, name, policy.name))
         for name in missing
         if name in added
     ]
@@ -152,7 +151,7 @@ def _measure(
     """Return the measures of each chunk and of what changed, and the target's own tables."""
     bank, followed = by_unit(bank, policy, target.end), _followed(bank, target)
     parts, compared, tables = list[Measured](), dict[Quarter, Table](), dict(NO_CHANGES)
-    both = [target.previous, target]
+    both, several = [target.previous, target], len(chunks) > 1
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
         views = measuring.views_of(bank, policy, chunk, structure=target)
@@ -160,18 +159,19 @@ def _measure(
         parts.append(measured)
         for quarter in (each for each in followed if each.end in chunk.days):
             customers = views.customers_of(quarter)
-            compared[quarter] = measuring.comparable_columns(bank, customers, policy)
+            compared[quarter] = measuring.comparable_columns(bank, customers, policy, hold=several)
         if target.end in chunk.days:
             co_holding = _co_holding(views.customers_of(target), policy, target)
-        views.release(bank)
+        if several:  # the views of one chunk go before those of the next are made
+            release(bank, *views.tables)
         if len(compared) > 1:
             scope = measuring.Scope(policy, chunk, [target], sizes)
             changes, changed = measuring.measure_changes(bank, compared, scope, measured.volume)
             parts.append(changes)
             tables |= changed
             # The newest is what the next chunk is compared with.
-            release(bank, *[compared.pop(quarter) for quarter in [*compared][:-1]])
-    release(bank, *compared.values())
+            release(bank, *[compared.pop(quarter) for quarter in [*compared][:-1] if several])
+    release(bank, *(compared.values() if several else views.tables))
     columns = ["quarter", "branch_id", "customer_share", "value_share"]
     lorenz = measured.lorenz.assign(quarter=str(target))[columns]
     lorenz = lorenz.sort_values("branch_id", kind="stable", ignore_index=True)

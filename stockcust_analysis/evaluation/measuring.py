@@ -68,9 +68,10 @@ class Views:
         """Return the customers of one quarter."""
         return self.customers.filter(nw.col(PERIOD) == self.calendar.period_of(quarter.end))
 
-    def release(self, bank: Bank) -> None:
-        """Free what the views hold."""
-        release(bank, *(view for view in (self.customers, self.managed) if view is not None))
+    @property
+    def tables(self) -> list[Table]:
+        """What is materialised."""
+        return [view for view in (self.customers, self.managed) if view is not None]
 
 
 def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
@@ -117,10 +118,8 @@ def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: C
 
 def _require_customers(customers: Table, calendar: Calendar) -> None:
     """Raise when a quarter has no customer in scope."""
-    present = set(collect_rows(customers.select(PERIOD).unique())[PERIOD])
-    empty = [day for period, day in enumerate(calendar.days) if period not in present]
-    if empty:
-        days = ", ".join(map(str, empty))
+    present = set(collect_rows(customers.group_by(PERIOD).agg(nw.len()))[PERIOD])
+    if days := ", ".join(f"{d}" for period, d in enumerate(calendar.days) if period not in present):
         raise UsageError(f"customers have no rows in scope as of {days}. Check the date.")
 
 
@@ -196,18 +195,20 @@ def put_questions(
     """Return the measures of a view by period and branch, the whole bank after the branches.
 
     Branches that are not in the view, but in `branches`, have sums of zero. The bank is the sum of
-    its branches, unless a view of its own is given as `whole`.
+    its branches, unless a view of its own is given as `whole`, under the label of the bank.
     """
     policy, specs = scope.policy, specs_for(view, questions)
     counted = {} if scope.sizes else cells.contributor_columns(specs, policy)
     columns = columns_of(specs, policy)
-    totals = collect_sums(view, BY_BRANCH, columns | counted)
+    both = view if whole is None else nw.concat([view, whole])
+    totals = collect_sums(both, BY_BRANCH, columns | counted)
+    own = totals.loc[totals["branch_id"] == WHOLE_BANK, [PERIOD, *columns]]
+    totals = totals[totals["branch_id"] != WHOLE_BANK]
     if branches is not None:
         known = branches.loc[branches["branch_id"] != WHOLE_BANK, BY_BRANCH]
         totals = known.merge(totals, how="outer", on=BY_BRANCH).fillna(0)
     bank = totals.drop(columns="branch_id").groupby(PERIOD, as_index=False).sum()
     if whole is not None:
-        own = collect_sums(whole, [PERIOD], columns)
         bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
     if scope.sizes:
@@ -281,9 +282,10 @@ NO_CHANGES |= {f"previous_{name}": table for name, table in NO_CHANGES.items()}
 _LABELS = ["tier", "branch_id", ISSUED_BRANCH]
 
 
-def comparable_columns(bank: Bank, customers: Table, policy: Policy) -> Table:
-    """Materialise the columns of one quarter's customers that are compared with another's."""
-    return materialize(bank, two_dates.compared_columns(customers, policy, _LABELS))
+def comparable_columns(bank: Bank, customers: Table, policy: Policy, *, hold: bool) -> Table:
+    """Return the columns of one quarter's customers that are compared, to `hold` by themselves."""
+    columns = two_dates.compared_columns(customers, policy, _LABELS)
+    return materialize(bank, columns) if hold else columns
 
 
 def measure_changes(
@@ -310,15 +312,16 @@ def measure_changes(
     merged = bool(collect_rows(moved.select("customer_id").head(1))["customer_id"])
     pairs = _pairs(bank, customers, periods, scope.policy)
     labels = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
-    groups = {name: {"branch_id": label} for name, label in labels.items()} | {"": {}}
-    views = {name: two_dates.by_group(pairs, group) for name, group in groups.items()}
+    own = {name: two_dates.by_group(pairs, {"branch_id": label}) for name, label in labels.items()}
+    whole = two_dates.by_group(pairs.with_columns(branch_id=nw.lit(WHOLE_BANK)), {})
+    views = {name: nw.concat([view, whole]) for name, view in own.items()}
     volume = volume[volume[PERIOD].isin(periods)]
-    measured = put_questions(views["today"], codebook.PAIR_QUESTIONS, scope, volume, views[""])
+    measured = put_questions(own["today"], codebook.PAIR_QUESTIONS, scope, volume, whole)
     steps = {n: growth.with_components(two_dates.with_states(view)) for n, view in views.items()}
     facts = [measured.cells]
     if scope.sizes and target in compared:
-        own = nw.col(PERIOD) == calendar.period_of(target.end)
-        sizes = with_quarters(cells.bridge_sizes(steps["today"].filter(own)), calendar)
+        here = nw.col("branch_id") != WHOLE_BANK, nw.col(PERIOD) == calendar.period_of(target.end)
+        sizes = with_quarters(cells.bridge_sizes(steps["today"].filter(*here)), calendar)
         facts.append(sizes.drop(columns=[PERIOD, "as_of"]))
     tables = {
         "migration": _by_structure(views, partial(two_dates.migration_cells, scheme=scheme)),
@@ -344,7 +347,7 @@ def _pairs(bank: Bank, customers: Sequence[Table], periods: Sequence[int], polic
     pairs = materialize(bank, pairs.drop("customer_id"))
     options: dict[str, Any] = {"peers": "closing_branch_id", "within": [PERIOD]}
     warned = growth.with_attrition(pairs, policy.attrition, policy.tiers, **options)
-    result = materialize(bank, warned)
+    result = materialize(bank, warned.drop("change", "median_change"))
     release(bank, pairs)
     return result
 
@@ -353,12 +356,7 @@ def _by_structure(
     views: Mapping[str, Table], table_of: Callable[..., pd.DataFrame]
 ) -> pd.DataFrame:
     """Return a table of the branches on each structure, and of the bank, which has but one."""
-    bank = table_of(views[""], by=[PERIOD]).assign(branch_id=WHOLE_BANK)
-    tables = [
-        pd.concat([table_of(view, by=BY_BRANCH), bank]).assign(structure=name)
-        for name, view in views.items()
-        if name
-    ]
+    tables = [table_of(view, by=BY_BRANCH).assign(structure=n) for n, view in views.items()]
     order = ["structure", "branch_id"]
     return pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
 

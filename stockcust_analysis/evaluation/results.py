@@ -88,11 +88,7 @@ class Evaluation:
     set_aside : DataFrame
         Rows of the extracts in no figure, where the mapping's `[tolerance]` allows any.
 
-    Examples
-    --------
-    >>> from stockcust_analysis import evaluate
-    >>> evaluate("data/sample", quarter="2025Q3", first_quarter=True).branch_name("B001")
-    '总行营业部'
+    See `open_evaluation` for an example.
     """
 
     quarter: Quarter
@@ -257,8 +253,9 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     >>> from stockcust_analysis import evaluate
     >>> with TemporaryDirectory() as folder:
     ...     evaluate("data/sample", quarter="2025Q3", first_quarter=True).save(Path(folder))
-    ...     str(open_evaluation(folder).quarter)
-    '2025Q3'
+    ...     evaluation = open_evaluation(folder)
+    >>> str(evaluation.quarter), evaluation.branch_name("B001")
+    ('2025Q3', '总行营业部')
     """
     path = Path(folder)
     files = (path / _FACTS, path / "evaluation" / _FACTS)

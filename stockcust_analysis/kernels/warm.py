@@ -45,7 +45,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from traitlets import Type
 from traitlets.config import Config
 
-from stockcust_analysis.kernels.server import LARGEST_MESSAGE
+from stockcust_analysis.kernels import server
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,6 @@ PROVISIONER: Final = "stockcust-warm"
 ENGINE: Final = "stockcust"
 START_SECONDS: Final = 60
 _GRACE_SECONDS: Final = 5  # between interrupting a stuck cell and killing its kernel
-_SERVER: Final = "stockcust_analysis.kernels.server"
 _KILL_SECONDS: Final = 1.0  # a killed kernel is dead within milliseconds
 _ENDED: Final = 1  # reported exit code: only a parent can read the true one
 # A fork copies one thread only: thread pools must not exist before it.
@@ -161,7 +160,7 @@ class WarmStart:
         environment.pop("JPY_PARENT_PID", None)  # else it ends with the notebook that started it
         with other_end:
             end = other_end.fileno()
-            command = [sys.executable, "-P", "-m", _SERVER, str(end), *self.preloaded]
+            command = [sys.executable, "-P", "-m", server.__name__, str(end), *self.preloaded]
             self._process = Popen(
                 command, pass_fds=[end], stdin=DEVNULL, env=environment, start_new_session=True
             )
@@ -175,7 +174,7 @@ class WarmStart:
 
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
         """Return the next message and the handles that came with it."""
-        limits = LARGEST_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC
+        limits = server.LARGEST_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC
         message, handles, *_ = socket.recv_fds(self._channel, *limits)
         return json.loads(message or b"{}"), list(handles)
 

@@ -178,7 +178,7 @@ TENURE_YEARS = (1, 3, 5, 10)
 AGE_GROUPS = ("0-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+", "unknown")
 _AGES = (18, 25, 35, 45, 55, 65)
 _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
-_KEYS = (PERIOD, "customer_id")
+_KEYS = ("customer_id", PERIOD)
 
 
 def population(

@@ -31,7 +31,7 @@ _CALL_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_
 SERVICE_FLAGS = (*_CALL_FLAGS, "reclaim_due", "set_aside")
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
-_KEYS = [PERIOD, "customer_id"]
+_KEYS = ["customer_id", PERIOD]
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
@@ -321,15 +321,15 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
 
     def rank(name: str, *, descending: bool) -> nw.Expr:
-        peers = (PERIOD, "_owner", "in_managed", "_known")
+        peers = ("_owner", PERIOD, "in_managed", "_known")
         return nw.col(name).rank("min", descending=descending).over(*peers).cast(nw.Int64)
 
     # Which customer of a manager is marked must not change from run to run.
-    first = nw.col("customer_id") == nw.col("customer_id").min().over(PERIOD, "branch_id", "_owner")
+    first = nw.col("customer_id") == nw.col("customer_id").min().over("_owner", PERIOD, "branch_id")
     table = table.with_columns(
         _score=rank("aum_average_quarter_cents", descending=True)
         + rank("_bought", descending=True),
-        _size=nw.col("_one").sum().over(PERIOD, "_owner", "in_managed"),
+        _size=nw.col("_one").sum().over("_owner", PERIOD, "in_managed"),
         managers=flag(first) * nw.col("in_managed"),
     )
     table = table.with_columns(_rank=rank("_score", descending=False))

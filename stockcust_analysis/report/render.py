@@ -28,7 +28,6 @@ from stockcust_analysis.show.wording import signatures
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_KERNEL: Final = "python3"
 _SLOWEST_CELLS: Final = 5
 PRELOADED: Final = (
     "matplotlib.backends.backend_agg",
@@ -165,7 +164,7 @@ def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
         executed,
         parameters=job.parameters,
         engine_name=warm.ENGINE,
-        kernel_name=_KERNEL,
+        kernel_name="python3",
         progress_bar=False,
         request_save_on_cell_execute=False,  # nor at start and end: once is enough
         broken_off=str(executed),

@@ -6,7 +6,6 @@ digits, codes those of closed lists, and few rows are stated as few.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from html import escape
 from itertools import accumulate
@@ -15,11 +14,12 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.contract import TABLES, Column, Kind
+from stockcust_analysis.bank.contract import Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import too_few
 from stockcust_analysis.bank.totals import LEAST_ROWS, Totals
+from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
@@ -29,8 +29,6 @@ _PERCENTILES: Final = (5, 25, 50, 75, 95)
 _STEPS: Final = 50
 """Steps between powers of ten into which amounts are sorted: two digits of them."""
 _FEW: Final = 5
-_FIGURES: Final = re.compile(r"'[^']*'|\S+\.[A-Za-z]\w*|(?<![\w-])\d[\d,]*")
-"""Names and numbers in what reading says of a file."""
 
 
 def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]:
@@ -66,8 +64,8 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
     ]
 
 
-def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterator[str]:
-    """Yield what each file was read as, which were left out, and what could not be looked at.
+def input_lines(bank: Bank, totals: list[Totals], language: Language) -> list[str]:
+    """Return what each file was read as, which were left out, and what could not be looked at.
 
     Parameters
     ----------
@@ -78,24 +76,12 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterato
     language : "zh" or "en"
         Language of the lines.
     """
-    for entry in bank.inputs:
-        if notes := getattr(entry, "notes", ()):
-            yield f"{entry.name}: {', '.join(_translate(note, language) for note in notes)}"
-    for name, headers in bank.unread.items():
-        yield wording.text("unread", language, within="check").format(name, ", ".join(headers))
-    for name in bank.left_out:
-        yield wording.text("left_out", language, within="check").format(name)
+    said = [say("read_as", entry.name, entry.notes) for entry in bank.inputs if entry.notes]
+    said += [say("unread", *entry) for entry in bank.unread.items()]
+    said += [say("left_out", name) for name in bank.left_out]
     if few := too_few(totals):
-        quarters = ", ".join(map(str, few))
-        yield wording.text("too_few", language, within="check").format(quarters, LEAST_ROWS)
-
-
-def _translate(note: str, language: Language) -> str:
-    words = _FIGURES.sub("{}", note)
-    if words not in wording.names("check"):
-        tables = {entry.name: entry.zh for entry in TABLES}
-        return tables.get(note, note) if language == "zh" else note
-    return wording.text(words, language, within="check").format(*_FIGURES.findall(note))
+        said.append(say("too_few", few, LEAST_ROWS))
+    return [words.text(language) for words in said]
 
 
 def _unit(totals: list[Totals], language: Language) -> Any:

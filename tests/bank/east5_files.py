@@ -58,7 +58,7 @@ ACCOUNT = {
     "ZHZT": "正常",
 }
 PERSON = {"NBJGH": "B1", "KHTYBH": "C1", "BXYGBZ": "普通个人客户", "XB": "男", "CSNY": "198001"}
-BRANCH = {"NBJGH": "B1", "YHJGMC": "一支行", "JGLB": "营业机构", "XZQHDM": "330102", "YYZT": "营业"}
+BRANCH = {"NBJGH": "B1", "YHJGMC": "First", "JGLB": "营业机构", "XZQHDM": "330102", "YYZT": "营业"}
 MOVE = {
     "JYXLH": "1",
     "KHTYBH": "C1",

@@ -11,7 +11,7 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
-from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, as_frames
 
 
 def message_of(folder: Path) -> str:
@@ -375,3 +375,17 @@ def test_a_closed_connection_is_said() -> None:
     connection.close()
     with pytest.raises(UsageError, match="the connection to DuckDB is closed"):
         open_bank(connection)
+
+
+@pytest.mark.parametrize("held", ["files", "frames"])
+def test_a_lacking_column_hides_no_fault_of_the_others(held: str, tiny_bank: TinyBank) -> None:
+    """Every problem at once: what a table lacks, and what is wrong in the cells it has."""
+    lacking = CUSTOMERS.replace(",branch_id,", ",office,").replace(",70000.00,70000", ",-7,70000")
+    folder = tiny_bank(customers=lacking)
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder if held == "files" else as_frames(folder))
+    problems = [(p.table, p.column, p.what, p.rows) for p in caught.value.problems]
+    assert problems == [
+        ("customers", "branch_id", "column is missing", 0),
+        ("customers", "aum_period_end", "less than 0", 1),
+    ]

@@ -335,7 +335,7 @@ def test_a_branch_that_the_list_of_branches_lacks_is_shown_by_its_number(folder:
     own = [{**ACCOUNT, **row, "GRCKZH": f"A{n}"} for n, row in enumerate([PERSON, *more])]
     write(folder, "GRCKFHZ", DAY, own)
     bank, told = opened(folder)
-    assert rows(bank, "branches", "branch_id, name") == [("B1", "一支行"), ("B9", "B9")]
+    assert rows(bank, "branches", "branch_id, name") == [("B1", "First"), ("B9", "B9")]
     assert "1 institutions of customers or accounts that JGXXB (101) lacks" in told
 
 

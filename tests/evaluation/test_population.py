@@ -35,7 +35,7 @@ from stockcust_analysis.measures.retention import (
 from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.measures.two_dates import tier_move_rates
 from tests.engines.banks import in_polars
-from tests.tiny_bank import TinyBank, as_frames
+from tests.tiny_bank import BRANCHES, TinyBank, as_frames
 
 QUARTER, BEFORE = "2026Q3", "2026Q2"
 FIGURES = ["n", "numerator", "denominator", "value"]
@@ -194,7 +194,7 @@ def test_pandas_and_the_engines_own_frame_agree(case: Case) -> None:
 
 def test_a_tiny_banks_customers_by_hand(tiny_bank: TinyBank) -> None:
     """C1 has 1,100, C2 has slept with 250.60 for ever, C3's deposit is silent, C4 owes a loan."""
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(tiny_bank(branches=BRANCHES)) as bank:
         customers = bank.customers("2026Q3").set_index("customer_id")
         assert customers["branch_name"].tolist() == ["城关支行"] * 2 + ["柳树支行"] * 2
         assert customers["status"].tolist() == ["active", "dormant", "active", "active_small"]

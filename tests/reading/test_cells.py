@@ -14,6 +14,7 @@ import pytest
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.words import advise
 
 COMMA = "a comma that does not part thousands (a decimal comma?)"
 SIGN = "a sign behind the number, or brackets around it"
@@ -191,7 +192,7 @@ def readings(where: tuple[str, str], cells: Sequence[str], mapping: TableMapping
             value,
             odd,
             careful,
-            [what for what, is_so in zip(whole.faults, wrong, strict=True) if is_so],
+            [str(advise(f)[0]) for f, is_so in zip(whole.faults, wrong, strict=True) if is_so],
         )
         for value, odd, careful, *wrong in duckdb.execute(sql, [*cells]).fetchall()
     ]

@@ -289,13 +289,13 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     "a unit in a header that the mapping names": (
         {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（万元）")},
         '[tables.customers.columns]\n"时点AUM（万元）" = "aum_period_end"\n',
-        "customers.aum_period_end: its header states amounts in 万元, and the mapping in 元. "
-        'Write unit = "万元" in the mapping',
+        "customers.aum_period_end ('时点AUM（万元）'): its header states amounts in 万元, "
+        'and the mapping in 元. Write unit = "万元" in the mapping',
     ),
     "a unit in a header, in short": (
         {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（万）")},
         '[tables.customers.columns]\n"时点AUM（万）" = "aum_period_end"\n',
-        "customers.aum_period_end: its header states amounts in 万元, and the mapping in 元. ",
+        "customers.aum_period_end ('时点AUM（万）'): its header states amounts in 万元",
     ),
     "a count of rows below": (
         {"branches.csv": BRANCHES + "(2 rows)\n"},
@@ -306,7 +306,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（元）")},
         '[tables.customers]\nunit = "万元"\n[tables.customers.columns]\n'
         '"时点AUM（元）" = "aum_period_end"\n',
-        "customers.aum_period_end: its header states amounts in 元, and the mapping in 万元",
+        "customers.aum_period_end ('时点AUM（元）'): its header states amounts in 元",
     ),
     "question marks where characters were": (
         {"branches.csv": BRANCHES.replace("城关支行", "????")},
@@ -424,7 +424,7 @@ FORMS |= {name: files[FILE] for name, (files, mapping) in READ.items()
 
 def test_files_of_any_form_are_one_table(tiny_bank: TinyBank) -> None:
     """Each has the names and types of the clean bank's branches, under numbers of its own."""
-    folder = tiny_bank()
+    folder = tiny_bank(branches=BRANCHES)
     for place, content in enumerate(FORMS.values(), start=1):
         raw = content.encode() if isinstance(content, str) else content
         encoding = "utf-16-le" if raw.startswith(b"\xff\xfe") else "ascii"
@@ -446,7 +446,7 @@ def test_a_file_is_read_as_the_clean_bank(
     tiny_bank: TinyBank, files: Mapping[str, str | bytes], mapping: str
 ) -> None:
     """Names, rows and amounts are those of the clean bank."""
-    with open_bank(deliver(tiny_bank(), files, mapping)) as bank:
+    with open_bank(deliver(tiny_bank(branches=BRANCHES), files, mapping)) as bank:
         branches = bank.table("branches").order("branch_id").df()
         customers, holdings = bank.table("customers").df(), bank.table("holdings").df()
     assert branches["branch_id"].tolist() == ["001", "002"]
@@ -520,10 +520,10 @@ def test_check_says_what_each_file_was_taken_as(
     assert "2026Q2, 2026Q3: fewer than 100 customers, so that units" in output
     assert run("check", folder) == 0
     output = capsys.readouterr().out
-    assert "branches.csv: 机构, 2行, GB18030, 分隔符',', 表头以上1行不读" in output
+    assert "branches.csv：机构、2行、GB18030、分隔符','、表头以上1行不读" in output
     assert "notes.csv：不读，既没有这样命名的表" in output
     assert "customers.csv：这些列不读：备注\n" in output
-    assert "2026Q2, 2026Q3：客户不足100户，" in output
+    assert "2026Q2、2026Q3：客户不足100户，" in output
     files = {"branches.csv": f"{BRANCHES}合计,,,\n".encode()}
     deliver(folder, files, '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n')
     assert run("check", folder, "--language", "en") == 0

@@ -32,7 +32,7 @@ from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_notebooks import report_of_one_cell
 from tests.report.small_review import rules, small_review
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 EXTENSIONS = "ignore:.* extension is not supported:UserWarning"
@@ -43,7 +43,10 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Report one branch of the tiny bank, then issue it; return the folder, the first notebook."""
     out, bank_folder = (tmp_path_factory.mktemp(name) for name in ("reports", "bank"))
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
-    with report_of_one_cell(bank_folder), open_bank(write_tiny_bank(bank_folder)) as bank:
+    with (
+        report_of_one_cell(bank_folder),
+        open_bank(write_tiny_bank(bank_folder, branches=BRANCHES)) as bank,
+    ):
         folder = make_reports(bank, asked, out=out).folder
         notebook = (folder / "headquarters_review.ipynb").read_bytes()
         issue = replace(asked, status="issued", circulated=False)

@@ -17,7 +17,7 @@ from stockcust_analysis.report.plan import folder_name
 from tests.report.in_process import branch_report
 from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
-from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
 
@@ -25,7 +25,7 @@ HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "m
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report the tiny bank once and return the quarter's folder."""
-    bank = write_tiny_bank(tmp_path_factory.mktemp("bank"))
+    bank = write_tiny_bank(tmp_path_factory.mktemp("bank"), branches=BRANCHES)
     out = tmp_path_factory.mktemp("reports")
     assert run("report", bank, "--quarter", "2026Q3", "--out", out) == 0
     return out / "2026Q3"
@@ -98,7 +98,7 @@ def test_the_manifest_says_what_the_run_was_made_of(reported: Path) -> None:
 
 def test_the_same_input_gives_the_same_bytes(reported: Path, tmp_path: Path) -> None:
     """A second run elsewhere writes the same PDFs, lists and tables, byte for byte."""
-    bank = write_tiny_bank(tmp_path)
+    bank = write_tiny_bank(tmp_path, branches=BRANCHES)
     (tmp_path / "house.toml").write_text(f'name = "{_bank_name(reported)}"\n', encoding="utf-8")
     arguments = ("--quarter", "2026Q3", "--mapping", tmp_path / "house.toml")
     run("report", bank, *arguments, "--out", tmp_path / "out")

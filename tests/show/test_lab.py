@@ -24,7 +24,7 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.lab import Lab, open_lab
 from tests.models.banks import FEW, bank_with
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parent = tmp_path_factory.mktemp("lab")
     for name in ("notebooks", "bank"):
         (parent / name).mkdir()
-    write_tiny_bank(parent / "bank")
+    write_tiny_bank(parent / "bank", branches=BRANCHES)
     return parent / "notebooks"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show.pages import open_branch_page
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 EVALUATION = "reports/2026Q3/evaluation"
 
@@ -19,7 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project as after a clone, with the tiny bank as its sample; work in `notebooks`."""
     for folder in ("notebooks", "data/sample"):
         (tmp_path / folder).mkdir(parents=True)
-    write_tiny_bank(tmp_path / "data" / "sample")
+    write_tiny_bank(tmp_path / "data" / "sample", branches=BRANCHES)
     monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
 

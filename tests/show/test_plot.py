@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,12 @@ CASES: dict[str, Case] = {
 BY_BRANCH = [name for name in list(CASES)[:11] if name != "dormancy"]
 
 
+@cache
+def frame_of(name: str, by: str | None = None) -> Any:
+    """Return a chart's frame in pandas, made once: charts only look at it."""
+    return CASES[name].frame(as_pandas, by)
+
+
 def test_all_charts_are_tried() -> None:
     """The table above knows every public chart."""
     assert sorted(CASES) == plot.__all__
@@ -227,7 +234,7 @@ def test_all_charts_are_tried() -> None:
 def test_a_chart_draws_its_measures_own_frame(name: str) -> None:
     """What a measure returns, or a frame of one's own, is drawn to scale."""
     case = CASES[name]
-    ax = getattr(plot, name)(case.frame(as_pandas, None))
+    ax = getattr(plot, name)(frame_of(name))
     drawn = case.drawn(ax)
     if isinstance(case.expected, list) and drawn and isinstance(drawn[0], str):
         assert drawn == case.expected
@@ -247,7 +254,7 @@ def test_a_frame_of_ones_own_is_of_any_engine(engine: str) -> None:
 @pytest.mark.parametrize("name", BY_BRANCH)
 def test_a_frame_of_several_groups_asks_which(name: str) -> None:
     """Frames made by branch are refused until `group` names the branch; then its rows are drawn."""
-    frame = CASES[name].frame(as_pandas, "branch_id")
+    frame = frame_of(name, "branch_id")
     chart = getattr(plot, name)
     with pytest.raises(UsageError, match=r"holds 2 \(branch_id\): name one with group="):
         chart(frame)
@@ -318,7 +325,7 @@ def test_a_bare_figure_shows_every_letter(
 ) -> None:
     """In a reader's plain figure all words have glyphs in PNG, SVG and PDF: warnings are errors."""
     figure = plt.figure()
-    frame = CASES[name].frame(as_pandas, None)
+    frame = frame_of(name)
     getattr(plot, name)(frame, language=language, ax=figure.add_subplot())
     for kind in kinds:
         figure.savefig(tmp_path / f"chart.{kind}")
@@ -327,7 +334,7 @@ def test_a_bare_figure_shows_every_letter(
 @pytest.mark.parametrize("name", CASES)
 def test_the_readers_settings_stay(name: str) -> None:
     """A call leaves every rcParam as it was, with axes given and without, and when it fails."""
-    frame = CASES[name].frame(as_pandas, None)
+    frame = frame_of(name)
     with mpl.rc_context({"font.size": 13, "axes.grid": True, "font.family": ["serif"]}):
         ax = plt.figure().add_subplot()
         before = dict(mpl.rcParams)

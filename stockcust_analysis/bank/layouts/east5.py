@@ -22,15 +22,12 @@ from stockcust_analysis.bank.layouts.east5_checks import (
     warn_of_gaps,
 )
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
-_NO_AVERAGE = (
-    "whose records in GRCKFHZMX (404) do not lead to the balance in GRCKFHZ (403), or that share a "
-    "number: month ends or the last balance stand for their average"
-)
 _MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
 
@@ -299,7 +296,7 @@ def make_tables(
         if code not in layout["tables"]:
             raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
         if twice := sorted({name for name in order if order.count(name) > 1}):
-            raise UsageError(f"[layout.orders] {code} states {', '.join(twice)} more than once.")
+            raise UsageError(say("order_states_twice", code, twice))
     files = LayoutFiles(connection, copies, layout, orders)
     if isinstance(source, Path):
         files.read(source)
@@ -382,7 +379,7 @@ def _define_averages(files: LayoutFiles) -> None:
         if is_rebuilt:
             run(_REBUILT.format(**blanks))
             rows = files.count(_UNTOLD.format(**blanks))
-            files.notes_of_gaps += [f"{rows:,} accounts of {end} {_NO_AVERAGE}"] if rows else []
+            files.notes_of_gaps += [say("no_average", rows, end)] if rows else []
         if of_months:
             run(_MONTH_ENDS.format(**blanks))
         way = "rebuilt" if is_rebuilt else "month_ends" if of_months else "period_ends"

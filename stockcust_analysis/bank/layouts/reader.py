@@ -31,6 +31,7 @@ from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normaliz
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
+from stockcust_analysis.bank.words import Words, advise, say
 from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError
 
@@ -41,7 +42,7 @@ _Files = dict[str, dict[date, list[Path]]]
 """Files by the code of their table, and by day."""
 _SHORTEST = 12  # a row of the day alone is shorter
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
-_EMPTY_CELL, _SOUND = "empty", "false AS is_odd"
+_SOUND = "false AS is_odd"
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
     "date": _DAY,
@@ -72,7 +73,7 @@ class LayoutFiles:
     days: dict[str, list[date]] = field(default_factory=dict)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
-    notes_of_gaps: list[str] = field(default_factory=list)
+    notes_of_gaps: list[Words] = field(default_factory=list)
     approximations: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
@@ -87,8 +88,7 @@ class LayoutFiles:
             self._read_table(code, files.get(code, {}))
         _warn_of_logs(folder, files)
         if self._unread_logs:
-            what = f"logs that say no number of rows: {', '.join(self._unread_logs)}"
-            warnings.warn(f"{what}. The rows of their files are not compared.", stacklevel=2)
+            warnings.warn(say("logs_unread", self._unread_logs), stacklevel=2)
         self._warn_of_licences(files)
 
     def _find(self, folder: Path) -> _Files:
@@ -101,14 +101,14 @@ class LayoutFiles:
             if day is None or code not in self.layout["tables"]:
                 self.left_out += [path.name] if match else []
             elif not is_month_end(day):
-                self.left_out.append(f"{path.name} (no month's last day)")
+                self.left_out.append(say("no_month_end", path.name))
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
                 self.licences.add(_licence_of(path))
-                self.notes.setdefault(origin, (code,))
+                title = Words(code, self.layout["tables"][code]["zh"])
+                self.notes.setdefault(origin, (title,))
         if not files:
-            what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
-            raise UsageError(f"'{folder}' holds no file {what}.")
+            raise UsageError(say("no_layout_files", folder))
         return files
 
     def _unpack(self, folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -120,8 +120,7 @@ class LayoutFiles:
             try:
                 yield from ((path, member) for member in self._unpack_archive(path))
             except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
-                what = f"'{path.name}' cannot be unpacked: it is damaged, or locked by a password"
-                raise UsageError(f"{what}. Deliver it again, or its files without it.") from None
+                raise UsageError(say("not_unpacked", path.name)) from None
 
     def _unpack_archive(self, path: Path) -> Iterator[Path]:
         """Yield an archive's files that are named as a layout's, with the logs that count them."""
@@ -149,30 +148,39 @@ class LayoutFiles:
         """Warn of several licences, and of months of a table without one that others have."""
         if len(self.licences) == 1:
             return
-        what = f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
-        what += "the accounts' balances, so that rows that stand twice are taken once, and no "
-        what += "averages are rebuilt. Better use the whole bank's set."
-        warnings.warn(what, stacklevel=3)
-        gaps = list[str]()
+        warnings.warn(say("several_licences", len(self.licences)), stacklevel=3)
+        gaps = list[Words]()
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
             every = set[str]().union(*found.values())
-            name = f"{code} ({self.layout['tables'][code]['number']})"
             gaps += [
-                f"{name} of {day} has {len(some)} of {len(every)} licences, without "
-                + ", ".join(sorted(every - some))
+                say(
+                    "licence_lacking",
+                    self._named(code),
+                    day,
+                    len(some),
+                    len(every),
+                    sorted(every - some),
+                )
                 for day, some in found.items()
                 if some < every
             ]
         if gaps:
-            what = f"files of licences that other months have: {'; '.join(gaps)}"
-            warnings.warn(f"{what}. Without them their customers seem to leave.", stacklevel=3)
+            said = Words("; ".join(gaps), "；".join(gap.zh for gap in gaps))
+            warnings.warn(say("licences_lacking", said), stacklevel=3)
 
-    def note(self, code: str, column: str, what: str, remedy: str, rows: int = 0) -> None:
-        """Note a problem of a table, with the number that the standard gives it."""
-        number = self.layout["tables"][code]["number"]
-        problem = Problem(f"{code} ({number})", column, what, remedy, rows)
+    def note(self, code: str, columns: str, what: Words, remedy: Words, rows: int = 0) -> None:
+        """Note a problem of a table, under the title and the number that the standard gives it."""
+        titles = self.layout["tables"][code]["titles"]
+        names = [titles.get(name, name) for name in columns.split(", ")]
+        column = Words(columns, f"“{'、'.join(names)}”列（{columns}）") if columns else columns
+        problem = Problem(self._named(code), column, what, remedy, rows)
         self.problems += [problem] if problem not in self.problems else []
+
+    def _named(self, code: str) -> Words:
+        """Return a table with the number, and in Chinese the title, that the standard gives it."""
+        entry = self.layout["tables"][code]
+        return Words(f"{code} ({entry['number']})", f"{entry['zh']}（{code}，{entry['number']}）")
 
     def count(self, sql: str) -> int:
         """Return the one number of a query."""
@@ -182,19 +190,18 @@ class LayoutFiles:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
         if entry.get("required") and not files:
-            self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
+            self.note(code, "", *advise("no_file_of", entry["zh"]))
         copies, filled = list[Path](), set[str]()
         for day, paths in sorted(files.items()):
-            for what, name in _missing_parts(code, day, paths):
-                self.note(code, "", what, f"Deliver {name}, or the table in one file.")
+            for facts in _missing_parts(code, day, paths):
+                self.note(code, "", *advise("no_part", *facts))
             for path in paths:
                 found = [*self._copies(code, path, day)]
                 copies += found
                 filled |= {_licence_of(path)} if found and path not in self._empty else set()
         for path in (path for paths in files.values() for path in paths if path in self._empty):
-            remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
             if entry.get("has_rows") or _licence_of(path) in filled:
-                self.note(code, "", f"{path.name} holds no rows", remedy)
+                self.note(code, "", *advise("holds_no_rows", path.name))
         self.days[code] = sorted(files)
         self._define_view(code, copies)
 
@@ -205,7 +212,7 @@ class LayoutFiles:
             types = column_types(self.connection, tables[code]) if code in tables else {}
             names = {normalize(name): name for name in types}
             if types and (lacking := self._lacking(code, names)):
-                self.note(code, ", ".join(lacking), "the table lacks the column", "Deliver it.")
+                self.note(code, ", ".join(lacking), *advise("table_lacks"))
             elif types:
                 (as_of,) = (names[word] for word in self._words(code, "CJRQ")[:2] if word in names)
                 cells = ", ".join(_text(name, kind) for name, kind in types.items())
@@ -214,7 +221,7 @@ class LayoutFiles:
                 for (text,) in self.connection.execute(found).fetchall():
                     day = _day_of(text or "")
                     if day is None or not is_month_end(day):
-                        self.left_out.append(f"{code} of {text} (no month's last day)")
+                        self.left_out.append(say("no_month_end", say("table_of_day", code, text)))
                         continue
                     copies.append(self.copies / f"{code}_{day}.parquet")
                     where = f"trim({quoted(as_of)}) = '{text}'"
@@ -222,7 +229,7 @@ class LayoutFiles:
                     self._copy(code, types, own, day, copies[-1])
                     days.add(day)
             elif entry.get("required"):
-                self.note(code, "", f"no table of {entry['zh']}", "Deliver it.")
+                self.note(code, "", *advise("no_table_of", entry["zh"]))
             self.days[code] = sorted(days)
             self._define_view(code, copies)
         self.licences.add("")
@@ -274,8 +281,7 @@ class LayoutFiles:
         self._unread_logs += [count.flag_file for count in counts if not count.numbers]
         self._empty += [path] if rows == 0 and not any(c.numbers for c in counts) else []
         reader.compare_rows(path, counts)
-        name = f"{code} ({entry['number']})"
-        self.problems += [replace(problem, table=name) for problem in reader.problems]
+        self.problems += [replace(p, table=self._named(code)) for p in reader.problems]
 
     def _copy_sound(
         self, code: str, reader: FileReader, text: TextFile, day: date, copy: Path
@@ -324,10 +330,9 @@ class LayoutFiles:
             ).fetchall()[0]
             again, other = again + total - distinct, other + distinct - keys
         if again:
-            warnings.warn(f"{code}: {again:,} rows stand twice, and are taken once.", stacklevel=3)
+            warnings.warn(say("twice_taken_once", code, again), stacklevel=3)
         if other:
-            what = "rows that differ have the same key"
-            self.note(code, ", ".join(key), what, "Deliver one row of each.", other)
+            self.note(code, ", ".join(key), *advise("key_of_others"), other)
         return again
 
     def _words(self, code: str, column: str) -> list[str]:
@@ -342,26 +347,21 @@ class LayoutFiles:
 
     def _fields(self, code: str, path: Path) -> tuple[TableMapping | None, tuple[str, ...]]:
         """Return how a file is read, and its fields; none, and a problem, if they are unknown."""
-        entry, state = self.layout["tables"][code], f"[layout.orders] {code} = [...]."
+        entry, said = self.layout["tables"][code], None
         separator, first = _first_line(path)
         lacking = self._lacking(code, first)
         has_header = 2 * len(lacking) <= len(entry["read"])
         order = [] if has_header else self.orders.get(code, entry.get("columns", []))
-        column = what = remedy = ""
         if has_header and lacking:
-            column, what = ", ".join(lacking), f"{path.name} lacks the column"
-            remedy = "Deliver it."
+            said = advise("file_lacks", path.name)
         elif not has_header and not order:
-            what = "no order of its fields is proven, and there is no header"
-            remedy = f"State it in the mapping: {state}"
-        elif order and (lacking := self._lacking(code, order)):
-            what = f"the order that the mapping states lacks {', '.join(lacking)}"
-            remedy = f"State all fields: {state}"
+            said = advise("no_order", code)
+        elif order and (absent := self._lacking(code, order)):
+            said = advise("order_lacks", absent, code)
         elif order and len(first) not in (len(order), len(order) + 1):
-            what = f"{path.name} has {len(first)} fields, not {len(order)} (or one more: the tag)"
-            remedy = f"Is it EAST 5.0? Or state its order: {state}"
-        if what:
-            self.note(code, column, what, remedy)
+            said = advise("other_width", path.name, len(first), len(order), code)
+        if said:
+            self.note(code, ", ".join(lacking) if has_header else "", *said)
             return None, ()
         header = [*order, *[_SPLIT_TAG] * (len(first) - len(order))] if order else []
         fields = tuple(distinct_headers(header or first))
@@ -382,9 +382,9 @@ class LayoutFiles:
 
         A column that is `filled` has no empty cell either.
         """
-        entry, odd = self.layout["tables"][code], "not what this column holds"
+        entry, odd = self.layout["tables"][code], "odd_cell"
         other_day = f"COALESCE({_DAY.format('CJRQ')} <> as_of, true)"
-        faults = {("CJRQ", "another day than the file's name"): other_day}
+        faults = {("CJRQ", "other_day"): other_day}
         for column in entry["read"]:
             form, listed = self._form(column), self.layout["values"].get(column)
             if form:
@@ -398,18 +398,16 @@ class LayoutFiles:
                     f"{column} NOT IN ({values}) AND NOT regexp_full_match({column}, {several})"
                 )
         for column in entry.get("filled", ()):
-            faults[column, _EMPTY_CELL] = f"COALESCE({column}, '') = ''"
+            faults[column, "empty_field"] = f"COALESCE({column}, '') = ''"
         return faults
 
     def _note_faults(self, code: str, rows: str) -> None:
         faults = self._faults(code)
         counts = ", ".join(f"count(*) FILTER (faults & {1 << n} > 0)" for n in range(len(faults)))
         found = self.connection.execute(f"SELECT {counts} FROM {rows}").fetchall()[0]
-        remedy = f"Are the fields in another order? State it: [layout.orders] {code} = [...]."
-        fill = "Fill it in, an amount of nothing with 0."
-        for (column, what), number in zip(faults, found, strict=True):
+        for (column, name), number in zip(faults, found, strict=True):
             if number:
-                self.note(code, column, what, fill if what == _EMPTY_CELL else remedy, number)
+                self.note(code, column, *advise(name, code), number)
 
 
 def _is_odd(header: Sequence[str]) -> str:
@@ -441,20 +439,22 @@ def _warn_of_logs(folder: Path, files: _Files) -> None:
     alone = [path.name for path in logs if not any(name.startswith(path.stem) for name in names)]
     alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
     if alone:
-        what = f"logs without their files: {', '.join(alone)}. Deliver those."
-        warnings.warn(what, stacklevel=3)
+        warnings.warn(say("logs_alone", alone), stacklevel=3)
 
 
-def _missing_parts(code: str, day: date, paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    """Yield what is missing of files in parts (`-1.txt`, `-2.txt`), and the first one's name."""
+def _missing_parts(code: str, day: date, paths: Iterable[Path]) -> Iterator[tuple[object, ...]]:
+    """Yield of files in parts (`-1.txt`, `-2.txt`) which are missing, of which day and up to what.
+
+    And the name of the first one.
+    """
     parts: dict[str, set[int]] = {}
     for path in paths:
         match = _NAME.fullmatch(path.name)
         parts.setdefault(_licence_of(path), set()).add(int(match[4] or 1) if match else 1)
     for licence, found in sorted(parts.items()):
         if lacking := sorted({*range(1, max(found))} - found):
-            what = f"no part {', '.join(map(str, lacking))} of {day}, and a part {max(found)}"
-            yield what, f"{licence}-{code}-{day:%Y%m%d}-{lacking[0]}.txt"
+            name = f"{licence}-{code}-{day:%Y%m%d}-{lacking[0]}.txt"
+            yield lacking, day, max(found), name
 
 
 def _day_of(text: str) -> date | None:
@@ -476,8 +476,7 @@ def _is_blank(path: Path) -> bool:
         with open_file(path) as file:
             return not any(line.strip(_NOTHING) for line in file)
     except (OSError, EOFError, zlib.error):
-        what = f"'{path.name}' cannot be read: it is damaged, locked or a link to nowhere"
-        raise UsageError(f"{what}. Deliver it again.") from None
+        raise UsageError(say("not_read", path.name)) from None
 
 
 def _first_line(path: Path) -> tuple[str, list[str]]:
