@@ -386,9 +386,19 @@ def _line(row: Mapping[str, Any], policy: Policy, as_of: date, actions: Actions)
     warning = actions.wording(action.warning) if action.warning else None
     for language in ("zh", "en"):
         line[f"reason_{language}"] = reason(row, policy, language)
-        line[f"action_{language}"] = getattr(action, language)
+        line[f"action_{language}"] = _with_borders(getattr(action, language), row, policy, language)
         line[f"warning_{language}"] = getattr(warning, language, "")
     return line
+
+
+def _with_borders(words: str, row: Mapping[str, Any], policy: Policy, language: Language) -> str:
+    """Return what is to be done, with the policy's borders of management and of the tier ahead."""
+    rule, tiers = policy.coverage, policy.tiers.tiers
+    ahead = next((tier.lower for tier in tiers if tier.name == row.get("next_tier")), 0)
+    borders = {"manage_from": rule.manage_from, "vip_from": rule.vip_from, "border": ahead}
+    for name, amount in borders.items():
+        words = words.replace(f"{{{name}}}", border(amount, language))
+    return words
 
 
 def _due(row: Mapping[str, Any], policy: Policy, as_of: date) -> date:
@@ -431,12 +441,14 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
     """
     tiers = {tier.name: tier for tier in policy.tiers.tiers}
     families = {family.name: getattr(family, language) for family in policy.families.families}
+    classes = {group.name: getattr(group, language) for group in policy.coverage.classes}
     ahead, never = tiers.get(row.get("next_tier") or ""), _NEVER[language]
+    measured, name = _TEXTS["measured"][policy.tiers.value][language], row.get("customer_class")
     text = _TEXTS["first_call" if _is_first_call(row) else row["list"]][f"reason_{language}"]
     return str(text).format(
         amount=money(row["amount_cents"], language),
         tier=getattr(ahead, language, ""),
-        border=money(round(ahead.lower * 100), language) if ahead else "",
+        border=border(ahead.lower, language) if ahead else "",
         matures=row.get("maturing_on") or never,
         offer=families.get(row.get("offer") or "", ""),
         left=money(row.get(PERIOD_END, 0), language),
@@ -447,7 +459,9 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
         change=f"{row.get('change') or 0:+.0%}",
         risk=f"{row.get('model_risk') or 0:.0%}",
         why=row.get(f"model_reason_{language}"),
-        **{"class": row.get("customer_class")},
+        measured=measured,
+        Measured=measured[:1].upper() + measured[1:],
+        **{"class": classes.get(name or "") or name},
     )
 
 
@@ -460,3 +474,14 @@ def money(cents: int, language: Language) -> str:
     if language == "en":
         return f"CNY {(cents + 50) // 100:,}"
     return f"{cents / 1e6:,.2f}万元" if cents >= 1_000_000 else f"{cents / 100:,.2f}元"
+
+
+def border(amount: float, language: Language) -> str:
+    """Return a border of the policy in full, for it is no figure to be rounded.
+
+    >>> border(500_000, "zh"), border(12_345.5, "zh"), border(99.5, "zh"), border(50_000, "en")
+    ('50万元', '1.23455万元', '99.5元', 'CNY 50,000')
+    """
+    if language == "en":
+        return f"CNY {amount:,.15g}"
+    return f"{amount / 1e4:,.15g}万元" if amount >= 1e4 else f"{amount:,.15g}元"

@@ -367,7 +367,10 @@ def class_table(page: BranchPage) -> Table | None:
     ]
     unit = page.unit([row["class_aum"] for row in rows])
     # The table beside this one counts those with assets only.
-    note = page.text("classes_note").format(wording.format_count(sum(r["customers"] for r in rows)))
+    *ranked, rest, unknown = page.members("customer_class").values()
+    first = page.text("ranked", classes=page.text("enumeration").join(ranked)) if ranked else ""
+    count = sum(row["customers"] for row in rows)
+    note = page.text("classes_note", ranked=first, rest=rest, unknown=unknown, customers=count)
     return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 

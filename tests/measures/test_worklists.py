@@ -17,12 +17,14 @@ from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.measures.worklist_outcomes import draw_control_group
 from stockcust_analysis.measures.worklists import (
     list_name,
+    reason,
     through,
     worklist_counts,
     worklist_facts,
     worklists,
 )
 from stockcust_analysis.policy import LISTS, Policy, load_policy
+from stockcust_analysis.policy.service import CustomerClass
 from tests.frames import AS_OF, Columns, as_pandas, computed, rows_of, values_of
 from tests.measures.service_bank import (
     IDS,
@@ -403,3 +405,56 @@ def test_the_control_group_keeps_the_kind_and_refuses_odd_shares(make: Make) -> 
     assert rows_of(draw_control_group(lists, share=0.0, seed=1))[0]["held_out"] == 0
     with pytest.raises(UsageError, match="share must be 0 or more, and below 1; given 1"):
         draw_control_group(lists, share=1, seed=1)
+
+
+OWN = replace(
+    POLICY,
+    tiers=replace(POLICY.tiers, value="aum_period_end"),
+    coverage=replace(
+        POLICY.coverage,
+        manage_from=12_345.5,
+        vip_from=1_000_000,
+        classes=(
+            CustomerClass("core", 0.3, 1, "核心", "Core"),
+            CustomerClass("rest", 0.0, 3, "一般", "Rest"),
+            CustomerClass("unknown", 0.0, 3, "待识别", "Unknown"),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "zh", "en"),
+    [
+        (
+            {"list": "unassigned", "amount_cents": 4_690_000},
+            "时点AUM4.69万元，无管户经理",
+            "Period-end AUM CNY 46,900, no manager",
+        ),
+        (
+            {"list": "incomplete_profile", "amount_cents": 4_690_000},
+            "管户客户档案不全，时点AUM4.69万元",
+            "Managed, profile incomplete; period-end AUM CNY 46,900",
+        ),
+        (
+            {"list": "overdue_contact", "amount_cents": 100, "customer_class": "core"},
+            "核心客户，最近有效联络：从未，资产1.00元",
+            "Class Core, last effective contact: never; assets CNY 1",
+        ),
+    ],
+)
+def test_reasons_speak_the_policys_words(facts: dict[str, Any], zh: str, en: str) -> None:
+    """The amount that tiers go by is called by its name, a class by the policy's word."""
+    assert (reason(facts, OWN, "zh"), reason(facts, OWN, "en")) == (zh, en)
+
+
+def test_actions_name_the_policys_borders(make: Make) -> None:
+    """Who goes to which manager, and the tier ahead, are by the policy's borders, in full."""
+    found = {row["list"]: row for row in lists_of(facts_of(make, OWN, served=True), OWN)}
+    assert found["unassigned"]["action_zh"] == (
+        "按资产分配管户：1.23455万元至100万元归低柜理财经理，100万元及以上归贵宾理财经理。"
+    )
+    assert found["unassigned"]["action_en"] == (
+        "Assign by assets: CNY 12,345.5 to CNY 1,000,000 to a counter manager, from CNY 1,000,000 "
+        "to a VIP manager."
+    )

@@ -144,7 +144,7 @@ def test_links_lead_to_every_page(browser: webdriver.Chrome) -> None:
     links = browser.find_elements("css selector", "#branches tbody th a")
     assert len(links) == 22
     rows = browser.find_elements("css selector", "#branches tbody tr.problem")
-    assert sorted(row.text.split()[-1] for row in rows) == ["失败", "未出"]
+    assert sorted(row.text.split()[-1] for row in rows) == ["失败", "未生成"]
     links[0].send_keys(webdriver.Keys.ENTER)
     pages.WebDriverWait(browser, 30).until(lambda d: d.title.startswith("B0"))
 

@@ -55,7 +55,7 @@ def test_english() -> None:
     assert told is not None
     assert told.lead == "All growth came from new customers; existing customers' assets fell"
     assert told.text == (
-        "Period-end AUM +CNY 1.00 million on last quarter (+10.0%): new and re-funded customers "
+        "Period-end AUM +CNY 1.00 million from last quarter (+10.0%): new and re-funded customers "
         "+CNY 1.50 million, existing customers -CNY 0.50 million."
     )
 
