@@ -270,10 +270,11 @@ def customer_facts(
         `as_of`. Columns: those of customers, with money as Int64 cents (`aum_period_end_cents`,
         `aum_average_month_cents`, `aum_average_quarter_cents`, `loan_balance_cents`); 0/1 columns
         `holds_<family>` and `uses_<channel>` (an empty, unused or matured account does not
-        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately` and
-        `large_account` (dormancy rule), `in_all`, `in_funded`, `in_established`, `in_effective`;
-        the number of `families`; `tier`; `status`; `tenure` and `established` where there is a
-        `relationship_since`; new accounts and the unused among them (see `opening_amounts`).
+        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately`,
+        `seen_account` and `large_account` (dormancy rule), `in_all`, `in_funded`,
+        `in_established`, `in_effective`; the number of `families`; `tier`; `status`; `tenure` and
+        `established` where there is a `relationship_since`; new accounts and the unused among them
+        (see `opening_amounts`).
         An AUM column that the bank does not deliver is made from holdings (see `aum_origins`).
         `in_managed` needs assignments and is added by who has them.
 

@@ -113,10 +113,18 @@ class HeadquartersPage(page_data.Page):
         """Return a note with what is to be said of withheld figures, where there can be any."""
         return " ".join([after, *map(self.text, keys if len(self.review.report) else ())]).strip()
 
-    def measure(self, name: str, base: str = "") -> str:
-        """Return a measure's name, with its base where one is named."""
-        words = self.text(name, "measure")
-        return f"{words} · {self.text(base, 'base')}" if base else words
+    @cached_property
+    def member_words(self) -> dict[str, str]:
+        """What the policy calls its classes, channels, families and tiers."""
+        dimensions = map(self.members, ("customer_class", "channel", "family", "tier"))
+        return {code: word for dimension in dimensions for code, word in dimension.items()}
+
+    def measure(self, name: str, base: str = "", member: str = "") -> str:
+        """Return a measure's name, with its member and its base where they are named."""
+        words = [self.text(name, "measure")]
+        words += [self.member_words.get(member, member)] if member else []
+        words += [self.text(base, "base")] if base else []
+        return " · ".join(words)
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""

@@ -173,7 +173,16 @@ class Page:
         return self.say(getattr(wording.measure_words(measure), f"definition_{self.language}"))
 
     def say(self, words: str) -> str:
-        """Return words that speak of deposits where nothing else is known of AUM."""
+        """Return words that speak of deposits where nothing else is known of AUM.
+
+        A quarter that is not over ends on the data date so far.
+        """
+        if not self.evaluation.quarter.is_whole:
+            end, so_far = (
+                wording.text(key, self.language, within="word")
+                for key in ("quarter_end", "data_date")
+            )
+            words = words.replace(end, so_far)
         return wording.name_deposits(words, self.language) if self.deposits else words
 
     def figure(self, drawn: Axes, *, alt: str, caption: str) -> Drawing:
