@@ -66,19 +66,29 @@ def by_unit(
     numbers, holdings = _restated(bank, read["customers"], structure), read["holdings"]
     leads = persons.lead_numbers(_present(numbers, policy, days), holdings, policy.families)
     leads = materialize(bank, leads)
-    numbers = numbers.join(leads, on="customer_id", how="left")
+    numbers = _at_home(numbers.join(leads, on="customer_id", how="left"))
     joined = _present(numbers.filter(~nw.col(persons.LEAD).is_null()), policy, days)
     tables = {
         "customers": persons.join_customers(numbers, joined),
-        "holdings": persons.rename_numbers(holdings, joined, persons.ROW),
+        "holdings": persons.rename_accounts(holdings, leads, joined),
     }
-    if "assignments" in read:
-        tables["assignments"] = persons.join_assignments(read["assignments"], leads)
-    if "contacts" in read:
-        tables["contacts"] = persons.rename_numbers(read["contacts"], leads)
+    for name in {"assignments", "contacts"} & {*read}:
+        tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.
     same = {name: table for name, table in read.items() if name not in _BRANCH_CHANGES}
     return bank.with_tables({name: t.to_native() for name, t in (same | tables).items()})
+
+
+def _at_home(numbers: Table) -> Table:
+    """Return the numbers of persons who have several in the branch that has them in all quarters.
+
+    That a number was elsewhere is no transfer; that the branch itself was merged stays known.
+    """
+    home, branch = nw.col(persons.HOME), nw.col("branch_id")
+    alone = (home.is_null() | (branch == home)).fill_null(False)
+    issued = nw.when(alone).then(nw.col(ISSUED_BRANCH)).otherwise(home)
+    here = {"branch_id": nw.coalesce(home, branch), ISSUED_BRANCH: issued}
+    return numbers.with_columns(**here).drop(persons.HOME)
 
 
 def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:
