@@ -43,7 +43,7 @@ _BRANCH_CHANGES = ("branch_successors", "customer_moves")
 AnyBank = TypeVar("AnyBank", bound=BankTables)
 _BRANCH = {"name": "branch_name", "type": "branch_type", "region": "region"}
 # Evidence of the policy's own rule, which would be taken for that of another one.
-_LEFT_OUT = ("closed_on", "in_all", "exempt", "matured_lately", "large_account", "looked_at_cents")
+_EVIDENCE = ("exempt", "matured_lately", "seen_account", "large_account", "looked_at_cents")
 
 
 def by_unit(
@@ -66,19 +66,29 @@ def by_unit(
     numbers, holdings = _restated(bank, read["customers"], structure), read["holdings"]
     leads = persons.lead_numbers(_present(numbers, policy, days), holdings, policy.families)
     leads = materialize(bank, leads)
-    numbers = numbers.join(leads, on="customer_id", how="left")
+    numbers = _at_home(numbers.join(leads, on="customer_id", how="left"))
     joined = _present(numbers.filter(~nw.col(persons.LEAD).is_null()), policy, days)
     tables = {
         "customers": persons.join_customers(numbers, joined),
-        "holdings": persons.rename_numbers(holdings, joined, persons.ROW),
+        "holdings": persons.rename_accounts(holdings, leads, joined),
     }
-    if "assignments" in read:
-        tables["assignments"] = persons.join_assignments(read["assignments"], leads)
-    if "contacts" in read:
-        tables["contacts"] = persons.rename_numbers(read["contacts"], leads)
+    for name in {"assignments", "contacts"} & {*read}:
+        tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.
     same = {name: table for name, table in read.items() if name not in _BRANCH_CHANGES}
     return bank.with_tables({name: t.to_native() for name, t in (same | tables).items()})
+
+
+def _at_home(numbers: Table) -> Table:
+    """Return the numbers of persons who have several in the branch that has them in all quarters.
+
+    That a number was elsewhere is no transfer; that the branch itself was merged stays known.
+    """
+    home, branch = nw.col(persons.HOME), nw.col("branch_id")
+    alone = (home.is_null() | (branch == home)).fill_null(False)
+    issued = nw.when(alone).then(nw.col(ISSUED_BRANCH)).otherwise(home)
+    here = {"branch_id": nw.coalesce(home, branch), ISSUED_BRANCH: issued}
+    return numbers.with_columns(**here).drop(persons.HOME)
 
 
 def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:
@@ -214,7 +224,8 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     labels = {"as_of": nw.lit(moment)} | {n: nw.lit(rule) for n, rule in policy.labels.items()}
     if "birth_date" in names:
         labels["age_group"] = age_group(frames.day(facts, "birth_date"), Calendar((as_of,)))
-    dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
+    dropped = {*(f"in_{base}" for base in bases), *_EVIDENCE, "closed_on", "in_all"}
+    dropped |= {ISSUED_BRANCH, PERIOD}
     facts_shown = [name for name in names if name not in dropped | {*bases}]
     table = facts.select(*facts_shown, **labels, **bases)
     return _with_maturities(bank, table, as_of)
@@ -395,6 +406,17 @@ class Bank(BankTables):
         The day is a date, "2026-09-30", or "2026Q3" for the quarter's last day. With a policy that
         counts persons the rows stand under the persons of `customers`, given the same `policy` and
         `structure`; those of other tables keep their own number in `customer_number`.
+
+        Parameters
+        ----------
+        name : str
+            A table that has as-of dates, such as "holdings".
+        as_of : date, "2026-09-30" or "2026Q3"
+            The day of the rows.
+        policy : Policy, name or path, optional
+            Whether customers or persons are counted; the shipped policy when left out.
+        structure : date, optional
+            Whose structure of branches persons are under; the day itself when left out.
         """
         on = as_day(as_of)
         under = on if structure is None else as_day(structure)
@@ -413,6 +435,15 @@ class Bank(BankTables):
         Parameters, columns and errors are those of `customers`. The rows are computed once and
         held in the engine (a table of DuckDB or of the database's session, a persisted Spark
         frame) until `release`, or the bank is closed.
+
+        Parameters
+        ----------
+        as_of : date, "2026-09-30" or "2026Q3"
+            The day of the snapshot.
+        policy : Policy, name or path, optional
+            Tiers, dormancy rule, families and bases; the shipped policy when left out.
+        structure : date, optional
+            The day whose branches customers are under; the snapshot's own when left out.
         """
         rules, on = as_policy(policy), as_day(as_of)
         under = on if structure is None else as_day(structure)

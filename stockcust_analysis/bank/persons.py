@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import ONE, Table, cents_or_zero, day, flag, is_true
+from stockcust_analysis.core.frames import ONE, Table, cents_or_zero, day, is_true
 from stockcust_analysis.measures.bases import NUMBERS, OWN_NUMBER
 from stockcust_analysis.measures.holdings import aum_amounts, join_accounts, with_balance
 from stockcust_analysis.policy import ProductFamilies
 
 LEAD = "_lead"
 """Column of the leading number; empty for who has but one."""
+HOME = "_home"
+"""Column of the leading number's branch, in which the person counts in all quarters."""
 ROW = ("as_of", "customer_id")
 _PERSON = ("as_of", LEAD)
 _AMOUNTS = ("aum_period_end", "aum_average_month", "aum_average_quarter", "aum_average_year")
@@ -28,7 +30,7 @@ _OF_FIRST = ("birth_date", "gender", "acquisition_channel")
 
 
 def lead_numbers(present: Table, holdings: Table, families: ProductFamilies) -> Table:
-    """Return `customer_id` and `LEAD` of the numbers whose person has several.
+    """Return `customer_id`, `LEAD` and `HOME` of the numbers whose person has several.
 
     `present` are the customers in scope of all days up to the evaluation's; whose a number is, its
     newest row says.
@@ -44,8 +46,10 @@ def lead_numbers(present: Table, holdings: Table, families: ProductFamilies) -> 
     first = known.with_columns(_in_branch=in_branch)
     for name in ("as_of", "_in_branch", "_held"):
         first = _largest(first, name, "person_id")
-    leads = first.group_by("person_id").agg(nw.col("customer_id").min().alias(LEAD))
-    return known.join(leads, on="person_id", how="inner").select("customer_id", LEAD)
+    first = first.with_columns(nw.col("customer_id").min().over("person_id").alias(LEAD))
+    first = first.filter(nw.col("customer_id") == nw.col(LEAD))
+    leads = first.select("person_id", LEAD, nw.col("branch_id").alias(HOME))
+    return known.join(leads, on="person_id", how="inner").select("customer_id", LEAD, HOME)
 
 
 def join_customers(customers: Table, joined: Table) -> Table:
@@ -108,17 +112,16 @@ def rename_numbers(table: Table, leads: Table, keys: Sequence[str] = ("customer_
     return named.with_columns(**ids).drop(LEAD)
 
 
-def join_assignments(assignments: Table, leads: Table) -> Table:
-    """Return the assignments under the leading numbers; of those begun on one day one remains.
+def rename_accounts(holdings: Table, leads: Table, joined: Table) -> Table:
+    """Return the accounts under the leading numbers, those of `joined` days and numbers.
 
-    That is one still open, and the leading number's: a later one ends those before it anyway.
+    What the leading number held on a day on which it does not count is not the person's.
     """
-    table = _leading_first(assignments.join(leads, on="customer_id", how="left"))
-    table = table.with_columns(_ended=flag(~nw.col("valid_to").is_null()))
-    for name in ("_ended", "_order"):
-        table = table.with_columns(_first=nw.col(name).min().over(LEAD, "valid_from"))
-        table = table.filter(nw.col(LEAD).is_null() | (nw.col(name) == nw.col("_first")))
-    return rename_numbers(table.drop(LEAD, "_ended", "_order", "_first"), leads)
+    ours = leads.filter(nw.col("customer_id") == nw.col(LEAD)).select("customer_id")
+    counted = joined.filter(nw.col("customer_id") == nw.col(LEAD)).select(*ROW)
+    gone = holdings.join(ours, on="customer_id", how="semi").join(counted, on=[*ROW], how="anti")
+    counting = holdings.join(gone.select(*ROW).unique(), on=[*ROW], how="anti")
+    return rename_numbers(counting, joined, ROW)
 
 
 def _largest(table: Table, name: str, by: str) -> Table:

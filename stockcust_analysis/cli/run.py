@@ -318,6 +318,8 @@ def _name(page: PageJob | PageResult) -> str:
 
 def describe_plan(jobs: Sequence[PageJob]) -> str:
     """Say what a run would do, branch by branch where there is something to do."""
+    from stockcust_analysis.report.plan import count_issued
+
     words = {"run": "run the notebook and print", "print": "print with another status or look"}
     doing = [job for job in jobs if job.action != "keep"]
     lines = [
@@ -326,6 +328,9 @@ def describe_plan(jobs: Sequence[PageJob]) -> str:
     ]
     if len(doing) > _MOST_LINES:
         lines.append(f"… and {len(doing) - _MOST_LINES} more")
+    issued = count_issued([job for job in doing if job.branch_id not in _EDITIONS])
+    if issued and not doing[0].options.force:
+        lines.append(f"{issued} of these pages are issued: to change them, a run needs --force.")
     found = f"{len(doing)} to make, {len(jobs) - len(doing)} up to date, headquarters' set as one"
     return "\n".join([*lines, f"{found}. Nothing written."])
 

@@ -190,7 +190,13 @@ class Result(pd.DataFrame):
         return axes
 
     def to_excel(self, path: str | Path) -> None:  # type: ignore[override,misc]
-        """Write the result into a workbook, headers in words, cells as numbers with their units."""
+        """Write the result into a workbook, headers in words, cells as numbers with their units.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, such as "dormancy.xlsx"; one that is there is replaced.
+        """
         presentation().write_workbook({"Sheet1": self}, Path(path))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:

@@ -355,8 +355,12 @@ def withheld_concentration(
 def _may_print(
     row: Mapping[Hashable, Any], kind: Sequence[Any], cuts: list[float], limits: Limits
 ) -> bool:
-    """Return whether one measure may be printed beside the cuts so far; add its own cut."""
-    if pd.isna([row["value"], row["two"]]).any() or row["n"] < limits.lorenz_customers:
+    """Return whether one measure may be printed beside the cuts so far; add its own cut.
+
+    Its row repeats the unit's whole amount and number: where one is withheld the row is, too.
+    """
+    known = [row["value"], row["two"], row["amount"], row["number"]]
+    if pd.isna(known).any() or row["n"] < limits.lorenz_customers:
         return False
     if kind[0] == "gini":
         return True

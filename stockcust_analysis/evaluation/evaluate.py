@@ -114,6 +114,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = provided.families_missing(bank, rules, quarters)
     aum = provided.aum_of_deposits(bank, rules, target.end)
+    targets = provided.targets_today(targets, _merged(bank, target))
     targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = provided.without_families(tables["co_holding"], missing)
@@ -363,9 +364,7 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
     Branches are those of the newest quarter. Of references `by_branch` every row has its branch.
     """
     ends, tables = [None, *(quarter.end for quarter in quarters)], []
-    has_successors = bank.set_aside and "branch_successors" in bank.columns
-    latest = quarters[-1].end
-    now = successor_of(bank.table("branch_successors"), latest) if has_successors else {}
+    now = _merged(bank, quarters[-1]) if bank.set_aside else {}
     for entry in bank.set_aside:
         known = [part for part in entry.parts if part.as_of in ends]
         if entry.allowed is None or not known:
@@ -379,6 +378,12 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
         sizes["amount"] = amount if entry.has_amount else float("nan")
         tables.append(sizes.assign(table=entry.table, column=entry.column, by_branch=by_branch))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _merged(bank: Bank, quarter: Quarter) -> Mapping[str, str]:
+    """Return old branch → the one that has its customers at a quarter's end."""
+    has_successors = "branch_successors" in bank.columns
+    return successor_of(bank.table("branch_successors"), quarter.end) if has_successors else {}
 
 
 def _total(table: Table, name: str) -> float:

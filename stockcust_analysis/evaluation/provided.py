@@ -144,6 +144,24 @@ def aum_of_deposits(bank: Bank, policy: Policy, as_of: date) -> str:
     return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
 
 
+def targets_today(targets: pd.DataFrame, merged: Mapping[str, str]) -> pd.DataFrame:
+    """Return the plans of merged branches with the branch that has their customers.
+
+    Plans of what adds up are added where they are of one kind and part due. Plans of shares and
+    means stay where they are equal. Any others cannot be held together: there is no plan.
+    """
+    if not targets["branch_id"].isin([*merged]).any():
+        return targets
+    targets = targets.assign(branch_id=targets["branch_id"].replace(dict(merged)))
+    plans = targets.groupby(["branch_id", "measure"], as_index=False)
+    alike = plans[["target", "kind", "phased_share"]].nunique()
+    one, found = alike == 1, plans.first()
+    adds_up = found["measure"].isin(codebook.measures_that_add_up())
+    found["target"] = found["target"].where(~adds_up, plans["target"].sum()["target"])
+    known = one["kind"] & one["phased_share"] & (adds_up | one["target"])
+    return found.loc[known, [*targets]].reset_index(drop=True)
+
+
 def mark_incomplete(
     targets: pd.DataFrame, bank: Bank, policy: Policy, missing: Sequence[str], aum: str
 ) -> pd.DataFrame:

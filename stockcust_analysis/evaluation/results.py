@@ -131,7 +131,13 @@ class Evaluation:
         return f"<pre style='white-space:pre-wrap'>{escape(repr(self))}</pre>"
 
     def branch_name(self, branch_id: str) -> str:
-        """Return a branch's name; UsageError with close matches when it does not report."""
+        """Return a branch's name.
+
+        Parameters
+        ----------
+        branch_id : str
+            UsageError with close matches when it does not report.
+        """
         if branch_id not in self._names:
             raise UsageError.unknown(f"branch in {self.quarter}", branch_id, self._names)
         return self._names[branch_id]
@@ -141,6 +147,11 @@ class Evaluation:
 
         No amount of another branch's customer follows from it (see `without_others`). Cell facts
         are no page's: they know the amounts of the largest customers.
+
+        Parameters
+        ----------
+        branch_id : str
+            UsageError with close matches when it does not report.
         """
         self.branch_name(branch_id)
         tables = {}
@@ -167,7 +178,13 @@ class Evaluation:
         return dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
 
     def save(self, folder: Path) -> None:
-        """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone."""
+        """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone.
+
+        Parameters
+        ----------
+        folder : Path
+            Made where it is missing; `open_evaluation` reads it.
+        """
         write_evaluation(self, folder / _FACTS)
 
 

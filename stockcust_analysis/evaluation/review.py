@@ -413,9 +413,11 @@ def _without_known_starts(
     return targets[~(rows.isin(gone) & targets["start"].ne(0).to_numpy())].reset_index(drop=True)
 
 
-def _is_withheld(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.Series:
-    """Return for each row whether its figure of a quarter is not printed."""
-    printed = pd.MultiIndex.from_frame(measures.loc[measures["value"].notna(), _FIGURE])
+def _is_withheld(
+    table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter, part: str = "value"
+) -> pd.Series:
+    """Return for each row whether its figure of a quarter, or a part of it, is not printed."""
+    printed = pd.MultiIndex.from_frame(measures.loc[measures[part].notna(), _FIGURE])
     rows = pd.MultiIndex.from_frame(table.assign(quarter=str(quarter))[_FIGURE])
     return pd.Series(~rows.isin(printed), index=table.index)
 
@@ -463,6 +465,9 @@ def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quart
     gone, before_gone = (_is_withheld(plain, measures, q) for q in (quarter, quarter.previous))
     some_gone = gone.groupby([table["measure"], table["base"]]).transform("any")
     masked = table.assign(withheld=gone, verdict=table["verdict"].mask(some_gone, ""))
+    # Of a proportion it is the denominator, which is printed with the value.
+    unnumbered = table["kind"].ne("proportion") & _is_withheld(plain, measures, quarter, "n")
+    masked["n"] = masked["n"].mask(unnumbered)
     for columns, rows in ((_OWN, gone), (_MOVEMENT, gone | before_gone), (_AMONG_ALL, some_gone)):
         masked.loc[rows, columns] = np.nan
     return masked

@@ -141,6 +141,17 @@ _BY_BORDERS = (
 )
 
 
+@cache
+def measures_that_add_up() -> frozenset[str]:
+    """Return the counts and amounts of money of which the bank's is the sum of the branches'.
+
+    >>> [name in measures_that_add_up() for name in ("aum_average_quarter", "aum_per_customer")]
+    [True, False]
+    """
+    totals = (m.name for m, _ in all_measures(load_policy()) if m.denominator is None)
+    return frozenset(name for name in totals if defined_measures()[name].kind in ("money", "count"))
+
+
 def measures_by_aum(policy: Policy, *, tiers: bool = False) -> set[str]:
     """Return the measures that compare amounts of AUM, or `tiers`: those alone with its borders.
 

@@ -8,6 +8,7 @@
 Silent customers are good customers to visit; only the dormant are asleep. Who holds something the
 rule exempts (an unmatured time deposit, a loan) is never dormant but silent. A rule without a cap
 knows no small amounts: idle customers with any balance are dormant, those without are silent.
+Where a rule looks at accounts, who has none of them has none that could be small or dormant.
 Customers outside the rule's scope have no status and are counted nowhere.
 """
 

@@ -323,7 +323,7 @@ def _own_evidence(customers: Table, rule: DormancyRule, calendar: Calendar) -> d
 def account_evidence(
     holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
 ) -> dict[str, nw.Expr]:
-    """Return `exempt`, `matured_lately` and `large_account` of each account.
+    """Return `exempt`, `matured_lately`, `seen_account` and `large_account` of each account.
 
     A holding that matured inside the idle period restarted its owner's clock.
     """
@@ -334,6 +334,7 @@ def account_evidence(
     return {
         "exempt": is_exempt(holdings, rule, families, calendar),
         "matured_lately": matured,
+        "seen_account": looked_at,
         "large_account": looked_at & ~below_cap(nw.col(BALANCE), rule),
     }
 
@@ -390,6 +391,8 @@ def status_name(
     small = below_cap(nw.col(f"{prefix}looked_at_cents") if rule.products else amount, rule)
     if rule.cap is not None and rule.cap_per == "account":
         small = nw.col(f"{prefix}large_account") == 0
+    if rule.looks_at_accounts:  # who has none of them has none that could be small or dormant
+        small = small & (nw.col(f"{prefix}seen_account") == 1)
     name_of_small = "active" if rule.cap is None else "active_small"
     when_acted = nw.when(small).then(nw.lit(name_of_small)).otherwise(nw.lit("active"))
     dormant = small & (nw.col(f"{prefix}exempt") == 0)

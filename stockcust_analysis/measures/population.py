@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import TypeAlias
 
 import narwhals.stable.v2 as nw
 
@@ -42,6 +43,7 @@ from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 _MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
+Structures: TypeAlias = Sequence[tuple[date, Mapping[str, str]]]
 
 
 def restate_branches(
@@ -97,46 +99,54 @@ def restate_branches(
     """
     table = as_lazy(customers)
     require_columns(table, [branch], "customers")
-    merged = {} if successors is None else successor_of(successors, as_day(as_of))
-    if not merged and moves is None:
+    structures = [] if successors is None else _structures(successors, as_day(as_of))
+    if not structures and moves is None:
         return customers
-    table = _replace_branches(table, branch, merged)
     if moves is not None:
-        table = _move_customers(table, branch, as_lazy(moves), merged, as_day(as_of))
-    return same_kind(customers, table)
+        table = _move_customers(table, branch, as_lazy(moves), structures, as_day(as_of))
+    return same_kind(customers, _replace_branches(table, branch, structures))
 
 
-def _replace_branches(table: Table, column: str, merged: Mapping[str, str]) -> Table:
+def _replace_branches(table: Table, column: str, structures: Structures) -> Table:
     """Return the table with the branches of a column that were merged replaced."""
-    if not merged:
+    if not structures:
         return table
-    now = (nw.when(nw.col(column) == old).then(nw.lit(new)) for old, new in merged.items())
+    merged = structures[-1][1].items()
+    now = (nw.when(nw.col(column) == old).then(nw.lit(new)) for old, new in merged)
     return table.with_columns(nw.coalesce(*now, nw.col(column)).alias(column))
 
 
 def _move_customers(
-    table: Table, branch: str, moves: Table, merged: Mapping[str, str], as_of: date
+    table: Table, branch: str, moves: Table, structures: Structures, as_of: date
 ) -> Table:
-    """Return the table, whose branches are those of the date, after each customer's moves in turn.
+    """Return the table, whose branches are those of its own days, after each customer's moves.
 
-    Where both branches of a move are one by now nothing changes.
+    A move is from a branch as it stood until the day before: with those merged into it by then, and
+    not yet with those of the day itself.
     """
     require_columns(moves, _MOVES, "customer_moves")
     require_columns(table, ["as_of", "customer_id"], "customers")
+
+    def until_the_move(column: str) -> nw.Expr:
+        by_then = [
+            nw.when((nw.col(column) == old) & frames.after(nw.col("_on"), when)).then(nw.lit(new))
+            for when, merged in reversed(structures)
+            for old, new in merged.items()
+        ]
+        return nw.coalesce(*by_then, nw.col(column))
+
     moves = moves.with_columns(_on=day(moves, "effective_on"))
-    for column in ("from_branch_id", "to_branch_id"):
-        moves = _replace_branches(moves, column, merged)
     moves = moves.filter(~frames.after(nw.col("_on"), as_of)).select(
         "customer_id",
         "_on",
-        _from="from_branch_id",
+        _from=until_the_move("from_branch_id"),
         _to="to_branch_id",
         _step=nw.col("_on").rank("ordinal").over("customer_id").cast(nw.Int64),
     )
     for step in sorted(collect_rows(moves.select("_step").unique())["_step"]):
         move = moves.filter(nw.col("_step") == step).drop("_step")
         table = table.join(move, on="customer_id", how="left")
-        moved = (day(table, "as_of") < nw.col("_on")) & (nw.col(branch) == nw.col("_from"))
+        moved = (day(table, "as_of") < nw.col("_on")) & (until_the_move(branch) == nw.col("_from"))
         now = nw.when(moved.fill_null(False)).then(nw.col("_to")).otherwise(nw.col(branch))
         table = table.with_columns(now.alias(branch)).drop("_on", "_from", "_to")
     return table
@@ -147,6 +157,16 @@ def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
 
     A branch with several successors has none here: customers follow their moves.
     """
+    structures = _structures(successors, as_of)
+    latest = structures[-1][1] if structures else {}
+    return {old: branch for old, branch in latest.items() if old != branch}
+
+
+def _structures(successors: Frame, as_of: date) -> Structures:
+    """Return the days of mergers up to a date, and old branch → the one it belongs to from then.
+
+    A branch that comes back is its own.
+    """
     table = as_lazy(successors)
     require_columns(table, _COLUMNS, "branch_successors")
     table = table.filter(~frames.after(day(table, "effective_on"), as_of))
@@ -154,13 +174,14 @@ def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
     olds, news = rows["old_branch_id"], rows["new_branch_id"]
     split = split_branches(olds, news)
     events = sorted(zip(map(as_day, rows["effective_on"]), olds, news, strict=True))
-    now: dict[str, str] = {}
-    for _, merged in groupby((e for e in events if e[1] not in split), key=itemgetter(0)):
+    structures, now = list[tuple[date, dict[str, str]]](), dict[str, str]()
+    for when, merged in groupby((e for e in events if e[1] not in split), key=itemgetter(0)):
         direct = {old: new for _, old, new in merged}
-        now |= {old: old for old in direct}
+        now = now | {old: old for old in direct}
         for _ in direct:  # mergers of one day may follow one another
             now = {old: direct.get(branch, branch) for old, branch in now.items()}
-    return {old: branch for old, branch in now.items() if old != branch}
+        structures.append((when, now))
+    return structures
 
 
 def split_branches(olds: Sequence[str], news: Sequence[str]) -> set[str]:
@@ -249,10 +270,11 @@ def customer_facts(
         `as_of`. Columns: those of customers, with money as Int64 cents (`aum_period_end_cents`,
         `aum_average_month_cents`, `aum_average_quarter_cents`, `loan_balance_cents`); 0/1 columns
         `holds_<family>` and `uses_<channel>` (an empty, unused or matured account does not
-        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately` and
-        `large_account` (dormancy rule), `in_all`, `in_funded`, `in_established`, `in_effective`;
-        the number of `families`; `tier`; `status`; `tenure` and `established` where there is a
-        `relationship_since`; new accounts and the unused among them (see `opening_amounts`).
+        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately`,
+        `seen_account` and `large_account` (dormancy rule), `in_all`, `in_funded`,
+        `in_established`, `in_effective`; the number of `families`; `tier`; `status`; `tenure` and
+        `established` where there is a `relationship_since`; new accounts and the unused among them
+        (see `opening_amounts`).
         An AUM column that the bank does not deliver is made from holdings (see `aum_origins`).
         `in_managed` needs assignments and is added by who has them.
 

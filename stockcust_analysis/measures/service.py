@@ -19,6 +19,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.measures.bases import (
+    OWN_NUMBER,
     Request,
     require_columns,
     require_joinable,
@@ -217,7 +218,10 @@ def hand_over_due(rule: CoverageRule) -> nw.Expr:
 
 
 def assignments_in_force(source: ServiceSource) -> Table:
-    """Return each customer's assignment on every as-of date; the later one where two overlap."""
+    """Return each customer's assignment on every as-of date; the later one where two overlap.
+
+    Of those of a person's numbers that began on one day it is the leading number's.
+    """
     require_columns(source.assignments, _ASSIGNMENT, "assignments")
     rule, calendar = source.rule, source.calendar
     days = timedelta(days=rule.first_call_days)
@@ -227,6 +231,12 @@ def assignments_in_force(source: ServiceSource) -> Table:
     latest = began.max().over(*_KEYS)
     table = table.with_columns(managed_from=began, latest=latest)
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
+    if OWN_NUMBER in table.collect_schema().names():
+        leads = nw.col(OWN_NUMBER) == nw.col("customer_id")
+        order = nw.when(leads).then(nw.lit("")).otherwise(nw.col(OWN_NUMBER))
+        table = table.with_columns(_order=order)
+        table = table.with_columns(_first=nw.col("_order").min().over(*_KEYS))
+        table = table.filter(nw.col("_order") == nw.col("_first"))
     recent = source.after(began, rule.contact_months)
     judged = recent & ~calendar.after(began, lambda as_of: as_of - days)
     handed_over = flag((nw.col("reason") == "handover") & judged)

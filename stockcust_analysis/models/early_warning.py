@@ -143,12 +143,24 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of no event and of the event, an array of shape (n, 2)."""
+        """Return the probability of no event and of the event, an array of shape (n, 2).
+
+        Parameters
+        ----------
+        X : table of shape (n, features)
+            With the columns learnt from.
+        """
         check_is_fitted(self, "model_")
         return np.asarray(self.model_.predict_proba(self.encoder_.transform(X)))
 
     def predict(self, X: Any) -> Array:
-        """Return the more probable label of each row; for rare events rank by probability."""
+        """Return the more probable label of each row; for rare events rank by probability.
+
+        Parameters
+        ----------
+        X : table of shape (n, features)
+            With the columns learnt from.
+        """
         event = self.predict_proba(X)[:, 1] > 0.5
         return np.asarray(self.classes_[event.astype(int)])
 
@@ -193,7 +205,15 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         return WarningReport(compared, gains, deciles, importance, groups)
 
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
-        """Learn from every pair of quarters of a bank that ends at `until` or before."""
+        """Learn from every pair of quarters of a bank that ends at `until` or before.
+
+        Parameters
+        ----------
+        bank : Bank
+            With at least two quarters in a row.
+        until : "2026Q3"
+            Nothing after this quarter is looked at.
+        """
         inputs.require_parameters(self)
         table, target = History.of(bank, self).examples(self._label_events, until=until)
         table = table.loc[:, table.nunique(dropna=False) > 1]

@@ -113,7 +113,13 @@ class NextProduct(BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> pd.DataFrame:
-        """Return how likely each family is opened, a column a family; 0 where it is held."""
+        """Return how likely each family is opened, a column a family; 0 where it is held.
+
+        Parameters
+        ----------
+        X : table of shape (n, features)
+            With the columns learnt from.
+        """
         check_is_fitted(self, "models_")
         table = as_table(X)
         codes = self.encoder_.transform(table)
@@ -202,7 +208,15 @@ class NextProduct(BaseEstimator):
         return self.assess(*self._openings(history.at(quarter), later))
 
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
-        """Learn from every pair of quarters of a bank that ends at `until` or before."""
+        """Learn from every pair of quarters of a bank that ends at `until` or before.
+
+        Parameters
+        ----------
+        bank : Bank
+            With at least two quarters in a row.
+        until : "2026Q3"
+            Nothing after this quarter is looked at.
+        """
         return self.fit(*History.of(bank, self).examples(self._openings, until=until))
 
     def rank_customers(
@@ -212,6 +226,17 @@ class NextProduct(BaseEstimator):
 
         As `rank`, with `customer_id` and `branch_id`; `exclude` gives, by family, the customer
         numbers to whom it is not suitable.
+
+        Parameters
+        ----------
+        bank : Bank
+            Whose customers are ranked.
+        as_of : "2026Q3"
+            Quarter at whose end they are looked at.
+        top : int
+            Families a customer.
+        exclude : mapping of family to customer numbers, optional
+            Who is not offered the family.
         """
         snapshot = History.of(bank, self).at(as_of)
         facts = snapshot.attributes

@@ -142,7 +142,13 @@ class Segments(ClusterMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return the segment of each customer."""
+        """Return the segment of each customer.
+
+        Parameters
+        ----------
+        X : table of shape (n, features)
+            With the columns learnt from.
+        """
         check_is_fitted(self, "centers_")
         return self._nearest(self.scaler_.transform(self.encoder_.transform(X)))
 
@@ -150,6 +156,13 @@ class Segments(ClusterMixin, BaseEstimator):
         """Make segments of the funded customers of a quarter's end; `labels_` in their order.
 
         The customers, sorted by number, are in `customers_`.
+
+        Parameters
+        ----------
+        bank : Bank
+            Whose customers are told apart.
+        as_of : "2026Q3"
+            The quarter.
         """
         snapshot = History.of(bank, self).at(as_of)
         names = features.names_of(snapshot.features)
@@ -162,6 +175,11 @@ class Segments(ClusterMixin, BaseEstimator):
         """Give segments the numbers and names of the earlier ones who share most customers.
 
         Both are made by `learn`. A segment that none of the earlier fits gets a new number.
+
+        Parameters
+        ----------
+        earlier : Segments
+            Those whose numbers and names are kept.
         """
         for side in (self, earlier):
             check_is_fitted(side, "labels_")

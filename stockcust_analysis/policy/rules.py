@@ -416,7 +416,13 @@ class Policy:
         }
 
     def dormancy_rule(self, name: str | DormancyRule | None) -> DormancyRule:
-        """Return the preset of a name; a rule is returned as it is, for None the one in force."""
+        """Return the preset of a name; a rule is returned as it is, for None the one in force.
+
+        Parameters
+        ----------
+        name : str, DormancyRule or None
+            Such as "crm_6m". UsageError with close matches for one that the policy does not know.
+        """
         if name is None:
             return self.dormancy
         if isinstance(name, DormancyRule):
@@ -427,5 +433,11 @@ class Policy:
         return rules[name]
 
     def theme(self, quarter: int) -> Theme | None:
-        """Return the theme of the first, …, fourth quarter of the year, where there is one."""
+        """Return the theme of a quarter of the year, where there is one.
+
+        Parameters
+        ----------
+        quarter : int
+            1 to 4.
+        """
         return next((theme for theme in self.themes if theme.quarter == quarter), None)

@@ -303,7 +303,7 @@ def write_measures(review: Review, path: Path) -> None:
     table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
     computed = table["branch_name"].str.match(r"[=+\-@\t]")
     table.loc[computed, "branch_name"] = "'" + table.loc[computed, "branch_name"]
-    table["withheld"] = table["withheld"].astype(bool)
+    table = table.astype({"n": "Int64", "withheld": bool})
     table = mark_withheld(table, True, ["n"])
     table = mark_withheld(table, table.pop("withheld"), ["numerator", "denominator", "value"])
     with atomic_write(path) as beside:

@@ -72,13 +72,15 @@ class ReportOptions:
     access: Access = OWNER_ONLY
 
     def __post_init__(self) -> None:
-        """Refuse a look that cannot be printed, or no such shard, before anything else is done."""
+        """Refuse a look that cannot be printed and impossible shards before anything is done."""
         brand_files(self.brand)
         if not self.by.isprintable() or len(self.by) > _LONGEST_NAME:
             raise UsageError(f"--by takes a name of at most {_LONGEST_NAME} characters.")
         number, of = self.shard
         if not 1 <= number <= of:
             raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
+        if self.collect and self.is_part:
+            raise UsageError("--shard and --collect exclude each other: collect after all shards.")
 
     @property
     def look(self) -> str:
@@ -163,10 +165,13 @@ class PageRecord:
             return None
 
 
-def plan_pages(slices: Mapping[str, str], options: ReportOptions, folder: Path) -> list[PageJob]:
+def plan_pages(
+    slices: Mapping[str, str], options: ReportOptions, folder: Path, *, only_shown: bool = False
+) -> list[PageJob]:
     """Return the jobs of this run, each with what is to be done.
 
-    `slices` are the reporting branches, each with the digest of what its page may read.
+    `slices` are the reporting branches, each with the digest of what its page may read. A plan that
+    is `only_shown` may change issued pages: it says which.
 
     Raises
     ------
@@ -179,7 +184,7 @@ def plan_pages(slices: Mapping[str, str], options: ReportOptions, folder: Path) 
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
     jobs = with_actions(jobs, by=options.by)
-    if not options.force:
+    if not options.force and not only_shown:
         _refuse_to_change_issued(jobs, folder)
     _refuse_own_work(jobs, options)
     return jobs
@@ -300,14 +305,18 @@ def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
 
 def _refuse_to_change_issued(jobs: Sequence[PageJob], folder: Path) -> None:
     """Raise UsageError when a page that was issued would become another."""
-    changed = (PageRecord.read(job.record) for job in jobs if job.action != "keep")
-    issued = sum(record is not None and record.status == "issued" for record in changed)
-    if issued:
+    if issued := count_issued(jobs):
         raise UsageError(
             f"{issued} pages in '{folder}' are issued, and this run would change them (other "
             "numbers, rules, notebook, language, packages, status or look, or a file was touched). "
-            "Nothing was written. To issue them anew, add --force."
+            "Nothing was written. See which with --plan; to issue them anew, add --force."
         )
+
+
+def count_issued(jobs: Sequence[PageJob]) -> int:
+    """Return how many pages that were issued would become others."""
+    changed = (PageRecord.read(job.record) for job in jobs if job.action != "keep")
+    return sum(record is not None and record.status == ISSUED for record in changed)
 
 
 def count_actions(jobs: Sequence[PageJob]) -> dict[str, int]:

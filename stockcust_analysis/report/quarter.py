@@ -128,16 +128,19 @@ def make_reports(
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    Headquarters' editions come last. The errors are those of `make_reports`.
+    Headquarters' editions come last. The errors are those of `make_reports`, but that issued pages
+    may change.
     """
     from stockcust_analysis.report.headquarters import plan_headquarters
 
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
     with files.WorkingFolder(files.SOCKET_PATH) as beside:
+        (beside / "empty").touch()
+        options.access.give(beside / "empty")  # a group that cannot be is an error here, too
         run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
-        jobs = plan.plan_pages(cache.slices, options, folder)
+        jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
         if options.is_part:
             return jobs
         records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))

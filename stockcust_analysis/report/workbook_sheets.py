@@ -167,8 +167,6 @@ class _Sheets:
         self._page, self._evaluation = page, page.review.evaluation
         branches = self._evaluation.branches.set_index("branch_id")
         facts = branches.reindex(columns=["region", "type"]).fillna("").to_dict()
-        dimensions = map(page.members, ("customer_class", "channel", "family", "tier"))
-        members = {code: word for dimension in dimensions for code, word in dimension.items()}
         states = {state: page.text(state, "state") for state in names("state")}
         tiers, bank = {**page.members("tier"), **states}, page.text("bank", "word")
         self._look_ups: dict[str, Callable[[Any], str]] = {
@@ -177,7 +175,7 @@ class _Sheets:
             "type": lambda branch_id: type_name(page, facts["type"].get(branch_id, "")),
             "measure": page.measure,
             "unit": self._unit,
-            "member": lambda code: members.get(code, code),
+            "member": lambda code: page.member_words.get(code, code),
             "tier": tiers.__getitem__,
             "peers": lambda group: peer_name(page, group),
             "note": lambda note: tables.note_words(page, note),

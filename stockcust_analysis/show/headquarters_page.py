@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
+from stockcust_analysis.measures.codebook import measures_that_add_up
 from stockcust_analysis.show import blocks, branch_page, findings, page_data, wording
-from stockcust_analysis.show.wording import measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
@@ -114,17 +113,24 @@ class HeadquartersPage(page_data.Page):
         """Return a note with what is to be said of withheld figures, where there can be any."""
         return " ".join([after, *map(self.text, keys if len(self.review.report) else ())]).strip()
 
-    def measure(self, name: str, base: str = "") -> str:
-        """Return a measure's name, with its base where one is named."""
-        words = self.text(name, "measure")
-        return f"{words} · {self.text(base, 'base')}" if base else words
+    @cached_property
+    def member_words(self) -> dict[str, str]:
+        """What the policy calls its classes, channels, families and tiers."""
+        dimensions = map(self.members, ("customer_class", "channel", "family", "tier"))
+        return {code: word for dimension in dimensions for code, word in dimension.items()}
+
+    def measure(self, name: str, base: str = "", member: str = "") -> str:
+        """Return a measure's name, with its member and its base where they are named."""
+        words = [self.text(name, "measure")]
+        words += [self.member_words.get(member, member)] if member else []
+        words += [self.text(base, "base")] if base else []
+        return " · ".join(words)
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
         targets = self.evaluation.targets
         rows = targets[targets["quarter"] == self.quarter]
-        additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
-        planned = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
+        planned = rows[rows["measure"].isin(measures_that_add_up()) & (rows["target"] > 0)]
         facts: dict[str, Any] = {"kind": "level", "start": 0.0, "phased_share": 1.0}
         known: dict[str, Any] = {name: planned.get(name, value) for name, value in facts.items()}
         groups = planned.assign(**known).groupby("measure")

@@ -54,7 +54,7 @@ def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
 _CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
     "branch": lambda page, row: _branch_name(page, row.branch_id),
     "quarter": lambda page, row: str(row.quarter),
-    "measure": lambda page, row: page.measure(row.measure, row.base),
+    "measure": lambda page, row: page.measure(row.measure, row.base, getattr(row, "member", "")),
     "z": lambda page, row: f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
     "evidence": lambda page, row: page.text(row.evidence, "evidence"),
     "favourable": lambda page, row: page.text(row.favourable, "favourable"),
@@ -282,8 +282,9 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
     card, known = page.evaluation.scorecard, score_columns(page)
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     labels = {
-        f"points of {row.indicator}": page.measure(row.measure)
-        + ("" if pd.isna(row.member) else f" {row.member}").rstrip()
+        f"points of {row.indicator}": page.measure(
+            row.measure, member="" if pd.isna(row.member) else row.member
+        )
         for row in rows_of(card.drop_duplicates("indicator"))
     }
     rows = [
@@ -342,15 +343,12 @@ def peers_table(page: HeadquartersPage) -> Table | None:
     scores = page.evaluation.scores
     if scores.empty or _has_no_score(page) or scores["peer_group"].nunique() > _MOST_ROWS:
         return None
-    rows = [
-        {
-            "peer_group": peer_name(page, str(name)),
-            "branches": len(group),
-            "scored": int(group["rank_of"].notna().sum()),
-            "median_points": "*" if group["withheld"].any() else group["points"].median(),
-        }
-        for name, group in scores.groupby("peer_group", sort=True)
-    ]
+    rows = []
+    for name, group in scores.groupby("peer_group", sort=True):
+        ranked = group[group["rank_of"].notna()]
+        median = wording.SUPPRESSED if ranked["withheld"].any() else ranked["points"].median()
+        sizes = {"branches": len(group), "scored": len(ranked), "median_points": median}
+        rows.append({"peer_group": peer_name(page, str(name)), **sizes})
     return _table(page, "peers", rows, note=page.gap_note("withheld_note"))
 
 

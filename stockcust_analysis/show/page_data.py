@@ -183,7 +183,16 @@ class Page:
         return words if part else self.say(words)
 
     def say(self, words: str) -> str:
-        """Return words that speak of deposits where nothing else is known of AUM."""
+        """Return words that speak of deposits where nothing else is known of AUM.
+
+        A quarter that is not over ends on the data date so far.
+        """
+        if not self.evaluation.quarter.is_whole:
+            end, so_far = (
+                wording.text(key, self.language, within="word")
+                for key in ("quarter_end", "data_date")
+            )
+            words = words.replace(end, so_far)
         return wording.name_deposits(words, self.language) if self.deposits else words
 
     def figure(self, drawn: Axes, *, alt: str, caption: str) -> Drawing:

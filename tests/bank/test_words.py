@@ -116,7 +116,7 @@ SAID = """\
   3. 机构表（branches）：1行（首见行：4）：主键（“网点号”列（branch_id））重复。\
 每个主键请只保留一行。
   4. 客户表（customers）“AUM余额”列（aum_period_end）：1行（首见行：4）：小于0。\
-透支和贷款应记入“贷款余额”（loan_balance），资产不为负数。
+透支计为0，贷款记入“贷款余额”（loan_balance）；资产不为负数。
   5. 客户表（customers）“末次动账日”列（last_active_on）：1行（首见行：5）：不是日期。\
 请写成YYYY-MM-DD。
   6. 客户表（customers）“AUM季日均”列（aum_average_quarter）：1行（首见行：3）：不是金额。\
@@ -176,7 +176,7 @@ pandas frames的2张表有5个问题：
 请在源系统或其视图中转为日期。
   2. 机构表（branches）“网点名”列（name）：1行：单元格为空。请补齐。
   3. 客户表（customers）“AUM余额”列（aum_period_end）：1行：小于0。\
-透支和贷款应记入“贷款余额”（loan_balance），资产不为负数。
+透支计为0，贷款记入“贷款余额”（loan_balance）；资产不为负数。
   4. 客户表（customers）“客户类别”列（customer_type）：1行：未知的客户类型代码。\
 请在映射文件的codes中写明行内代码的含义。允许的代码：personal、sole_trader、corporate。\
 是否应为“personal”？

@@ -75,14 +75,24 @@ def joined_by_hand(tables: Tables) -> dict[str, pd.DataFrame]:
             row for number, own in by_number.items() if leads.get(number) == lead for row in own
         ]
         in_scope |= {(row["as_of"], row["customer_id"]) for row in theirs}
+        home = today(by_number[lead][-1]["branch_id"], tables)
         for day in {row["as_of"] for row in theirs}:
-            people.append(as_one(lead, [row for row in theirs if row["as_of"] == day]))
+            one = as_one(lead, [row for row in theirs if row["as_of"] == day])
+            people.append(
+                one if today(one["branch_id"], tables) == home else one | {"branch_id": home}
+            )
     return dict(tables) | {
         "customers": pd.DataFrame(people).astype(tables["customers"].dtypes),
         "holdings": renamed(tables["holdings"], leads, in_scope),
         **{name: renamed(tables[name], leads) for name in ("contacts", "transactions")},
         "assignments": first_of_a_day(tables["assignments"], leads),
     }
+
+
+def today(branch: str, tables: Tables) -> str:
+    """Return the branch that has a branch's customers today."""
+    mergers = tables["branch_successors"].set_index("old_branch_id")["new_branch_id"]
+    return str(mergers.get(branch, branch))
 
 
 def leading(numbers: list[str], by_number: dict[str, Any], tables: Tables) -> str:
@@ -97,8 +107,7 @@ def leading(numbers: list[str], by_number: dict[str, Any], tables: Tables) -> st
         )
         for number in there
     }
-    mergers = tables["branch_successors"].set_index("old_branch_id")["new_branch_id"]
-    branch = {n: mergers.get(b := by_number[n][-1]["branch_id"], b) for n in there}
+    branch = {n: today(by_number[n][-1]["branch_id"], tables) for n in there}
     of_branch = {n: sum(cents[m] for m in there if branch[m] == branch[n]) for n in there}
     return min(there, key=lambda number: (-of_branch[number], -cents[number], number))
 
@@ -140,12 +149,12 @@ def renamed(table: pd.DataFrame, leads: dict[str, str], of: Any = None) -> pd.Da
 
 
 def first_of_a_day(table: pd.DataFrame, leads: dict[str, str]) -> pd.DataFrame:
-    """Return the assignments of each person, of those begun on one day the one that goes on."""
+    """Return the assignments of each person, of those begun on one day the leading number's."""
     rows: dict[Any, dict[str, Any]] = {}
     for row in table.to_dict("records"):
         number = row["customer_id"]
         lead = leads.get(number, number)
-        order = (not pd.isna(row["valid_to"]), number != lead, number)
+        order = (number != lead, number)
         key = lead, row["valid_from"]
         if key not in rows or order < rows[key]["order"]:
             rows[key] = row | {"customer_id": lead, "order": order}
@@ -261,3 +270,135 @@ def test_persons_need_their_column(tables: Tables) -> None:
         pytest.raises(UsageError, match="no column 'person_id'"),
     ):
         bank.customers(date(2026, 9, 30), policy=BY_PERSON)
+
+
+ENGINES = [in_pandas, in_polars, in_duckdb]
+ASSIGNMENT = ["customer_id", "valid_from", "manager_id", "valid_to"]
+
+
+def two_numbers(rows: list[list[Any]], **more: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return a bank of customers in the branches A and B: day, number, branch, AUM, person."""
+    names = ["as_of", "customer_id", "branch_id", "aum_period_end", "person_id"]
+    customers = pd.DataFrame(rows, columns=names).astype({"as_of": "datetime64[us]"})
+    held = customers["aum_period_end"]
+    since, active = (pd.Timestamp(day).as_unit("us") for day in ("2020-01-01", "2026-06-01"))
+    customers = customers.assign(
+        customer_type="personal", relationship_since=since, last_active_on=active,
+        aum_average_month=held, aum_average_quarter=held,
+    )  # fmt: skip
+    holdings = customers[["as_of", "customer_id"]].assign(
+        account_id="a" + customers["customer_id"], product="demand_deposit", balance=held
+    )
+    branches = pd.DataFrame({"branch_id": ["A", "B"], "name": ["A", "B"]})
+    return {"branches": branches, "customers": customers, "holdings": holdings, **more}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("first", "second", "manager"),
+    [
+        # What is in force is looked at first: neither an end ahead nor one behind decides.
+        ("m1 2026-01-01 2026-05-31", "m2 2026-01-01 2099-12-31", "m2"),
+        ("m1 2026-01-01 2026-12-31", "m2 2026-01-01 ", "m1"),
+        ("m1 2026-01-01 ", "m2 2026-01-01 2026-12-31", "m1"),
+        ("m1 2026-01-01 ", "m2 2026-02-01 ", "m2"),
+        ("m1 2026-01-01 ", "m2 2026-02-01 2026-03-31", "m1"),
+        # Nor does who does not manage: an assistant, or a manager who left in May.
+        ("helper 2026-01-01 ", "m2 2026-01-01 ", "m2"),
+        ("m1 2026-01-01 ", "helper 2026-02-01 ", "m1"),
+        ("gone 2026-01-01 ", "m2 2026-01-01 ", "m2"),
+        ("gone 2026-01-01 ", "helper 2026-01-01 ", None),
+    ],
+)
+def test_a_person_is_managed_by_whom_one_number_has(
+    engine: Any, first: str, second: str, manager: str | None, tmp_path: Path
+) -> None:
+    """Of 90,000 and 60,000 with a manager each, all 150,000 are with the one who counts."""
+    assigned = pd.DataFrame(
+        [[number, *text.split(" ")] for number, text in (("1", first), ("2", second))],
+        columns=["customer_id", "manager_id", "valid_from", "valid_to"],
+    )[ASSIGNMENT].assign(reason=None, first_contact_on=None)
+    ends = {"valid_from": "datetime64[us]", "valid_to": "datetime64[us]"}
+    assigned = assigned.replace({"valid_to": {"": None}}).astype(ends)
+    assigned["first_contact_on"] = pd.Series(pd.NaT, index=assigned.index, dtype="datetime64[us]")
+    managers = pd.DataFrame(
+        {
+            "manager_id": ["m1", "m2", "helper", "gone"],
+            "branch_id": "A",
+            "role": ["counter", "vip", "other", "vip"],
+            "valid_to": pd.to_datetime([None, None, None, "2026-05-01"]).astype("datetime64[us]"),
+        }
+    )
+    contacts = pd.DataFrame(
+        {
+            "customer_id": ["3"],
+            "manager_id": "m1",
+            "contacted_on": pd.Series(["2026-08-01"], dtype="datetime64[us]"),
+            "channel": "phone",
+            "outcome": "reached",
+        }
+    )
+    people = [["1", "A", 90_000.0, "P"], ["2", "A", 60_000.0, "P"], ["3", "A", 1_000.0, "Q"]]
+    tables = two_numbers(
+        [[NEWEST, *row] for row in people],
+        managers=managers, assignments=assigned, contacts=contacts,
+    )  # fmt: skip
+    coverage = replace(POLICY.coverage, assistant_roles=("other",))
+    with open_bank(engine(tables, tmp_path)) as bank:
+        policy = replace(BY_PERSON, coverage=coverage)
+        customers = bank.customers(QUARTER, policy=policy)
+        measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
+    managed = customers[customers["managed"] == 1]
+    assert managed["manager_id"].tolist() == ([] if manager is None else [manager])
+    whole = measures[measures["branch_id"] == "@bank"].set_index("measure")["numerator"]
+    names = ["managed_customers", "managed_aum", "managed_share"]
+    assert whole[names].tolist() == ([0, 0, 0] if manager is None else [1, 150_000, 1])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("number", ["new", "moved"])
+def test_a_person_is_in_one_branch_in_all_quarters(
+    engine: Any, number: str, tmp_path: Path
+) -> None:
+    """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved."""
+    first, others = ["1", "A", 60_000.0, "P"], [["8", "B", 10.0, None], ["9", "A", 20.0, None]]
+    before = [["2", "A", 90_000.0, "P"]] if number == "moved" else []
+    june = [["2026-06-30", *row] for row in (first, *before, *others)]
+    now = [[NEWEST, *row] for row in (first, ["2", "B", 90_000.0, "P"], *others)]
+    with open_bank(engine(two_numbers(june + now), tmp_path)) as bank:
+        evaluation = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON)
+        people = bank.customers("2026Q2", policy=BY_PERSON, structure=QUARTER)
+    assert people[["customer_id", "branch_id"]].values.tolist() == [
+        ["2", "B"], ["8", "B"], ["9", "A"],
+    ]  # fmt: skip
+    bridge = evaluation.bridge
+    assert bridge["structure"].unique().tolist() == ["today"]
+    parts = bridge.set_index(["branch_id", "component"])["amount"]
+    opening = 150_010.0 if number == "moved" else 60_010.0
+    assert (parts["B", "opening"], parts["B", "closing"]) == (opening, 150_010.0)
+    assert (parts["A", "opening"], parts["A", "closing"]) == (20.0, 20.0)
+    assert not parts[parts.index.get_level_values(1).str.startswith("transferred")].any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_number_holds_out_of_scope_is_not_the_persons(engine: Any, tmp_path: Path) -> None:
+    """Number 2 leads, and was a company's in June: of its deposit then nothing is the person's."""
+    rows = [
+        [day, number, "A", amount, "P"]
+        for day in ("2026-06-30", NEWEST)
+        for number, amount in (("1", 60_000.0), ("2", 90_000.0))
+    ]
+    tables = two_numbers(rows)
+    company = (tables["customers"]["as_of"] < NEWEST) & (tables["customers"]["customer_id"] == "2")
+    kind = tables["customers"]["customer_type"].mask(company, "corporate")
+    tables["customers"] = tables["customers"].assign(customer_type=kind)
+    held = tables["holdings"]
+    tables["holdings"] = held.assign(product=held["product"].mask(company, "fund"))
+    with open_bank(engine(tables, tmp_path)) as bank:
+        one = bank.customers("2026Q2", policy=BY_PERSON, structure=QUARTER).iloc[0]
+        accounts = to_pandas(
+            bank.snapshot("holdings", as_of="2026Q2", policy=BY_PERSON, structure=QUARTER)
+        )
+    assert (one["customer_id"], one["numbers"], one["aum_period_end"]) == ("2", 1, 60_000)
+    assert (one["families"], one["holds_fund"]) == (1, 0)
+    assert accounts[["customer_id", "customer_number"]].values.tolist() == [["2", "1"]]

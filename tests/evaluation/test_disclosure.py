@@ -13,7 +13,14 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from stockcust_analysis.disclosure import Protected, search, suppression
+from stockcust_analysis.disclosure import (
+    Limits,
+    Protected,
+    Relations,
+    protect,
+    search,
+    suppression,
+)
 from stockcust_analysis.disclosure.numbers import numbers_of, quantities_of
 from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
 from stockcust_analysis.disclosure.suppression import merge_members
@@ -371,6 +378,47 @@ def test_a_value_is_printed_only_with_its_numerator_and_denominator() -> None:
     assert gaps.any()
     assert rows.loc[gaps, "value"].isna().all()
     assert rows.loc[gaps & rows["denominator"].notna(), "withheld"].all()
+
+
+def two_hold_nine_tenths() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rates and facts of A to E, 150 customers each: two of A's hold 0.9 of its million."""
+    rows, facts = [], []
+    for unit, n, amount, largest, second in [
+        ("A", 150.0, 1e6, 6e5, 3e5),
+        *((unit, 150.0, 1e6 + ord(unit), 2e4, 1e4) for unit in "BCDE"),
+        ("@all", 750.0, 5e6 + sum(map(ord, "BCDE")), 6e5, 3e5),
+    ]:
+        labels = {"quarter": "2026Q3", "branch_id": unit, "dimension": "", "member": ""}
+        labels |= {"base": "funded", "measure": "aum_period_end"}
+        row = labels | {"n": n, "numerator": amount, "denominator": 1.0, "value": amount}
+        gini = {"measure": "gini", "numerator": amount / 2, "denominator": amount, "value": 0.5}
+        rows += [row, row | gini]
+        facts.append(labels | {"contributors": n, "largest": largest, "second_largest": second})
+    return pd.DataFrame(rows), pd.DataFrame(facts)
+
+
+def test_a_concentration_measure_does_not_repeat_a_withheld_amount() -> None:
+    """The Gini coefficient's denominator is the branch's AUM: withheld there, it is gone here."""
+    rates, facts = two_hold_nine_tenths()
+    known = Relations(
+        "@all",
+        {"aum_period_end": ["numerator"]},
+        concentration={
+            "amount": "aum_period_end",
+            "base": "funded",
+            "measures": {"gini": ["gini"]},
+        },
+    )
+    curve = facts[["quarter", "branch_id"]].head(0).assign(customer_share=[], value_share=[])
+    tables = {"measures": rates, "cells": facts, "lorenz": curve}
+    limits = Limits(5, 0.85, 0.1, 100)
+    told = protect(tables, known, limits, quarter="2026Q3", previous="2026Q2").tables["measures"]
+    amount, gini = (told[told["measure"] == name] for name in ("aum_period_end", "gini"))
+    hidden = set(amount.loc[amount["numerator"].isna(), "branch_id"])
+    assert "A" in hidden and "@all" not in hidden
+    gone = gini[["n", "numerator", "denominator", "value"]].isna()
+    assert gone.any(axis=1).tolist() == gone.all(axis=1).tolist()
+    assert set(gini.loc[gone.all(axis=1), "branch_id"]) == hidden
 
 
 @pytest.mark.slow

@@ -13,17 +13,18 @@ import pytest
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.evaluate import targets_of
+from stockcust_analysis.evaluation.evaluate import evaluate, targets_of
+from stockcust_analysis.evaluation.provided import targets_today
 from stockcust_analysis.evaluation.review import mask_scores
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
-from stockcust_analysis.policy import Indicator
+from stockcust_analysis.policy import Indicator, load_policy
 from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of
 from tests.report.small_review import small_evaluation, small_review
-from tests.tiny_bank import BRANCHES, TinyBank
+from tests.tiny_bank import BRANCHES, TinyBank, as_frames
 
 AUM, YEAR_START = "aum_average_quarter", "2025Q4"
 KEY = (AUM, "funded")
@@ -44,6 +45,10 @@ MEASURES = pd.concat(
         quarter_of({KEY: [30.5e8, 19.5e8, 1e8]}),
     ]
 )
+
+
+# Funded: 1,100 and 250.60 in 001; in 002, beside 70,000, 12.34 with a loan.
+TWO = {"001": 1_350.60 / 1000, "002": 70_012.34 / 70_000}
 
 
 def test_an_increase_is_attained_by_what_was_added() -> None:
@@ -107,6 +112,71 @@ def test_plans_of_pandas_frames_without_a_kind_are_levels(tiny_bank: TinyBank) -
     with open_bank(frames) as bank:
         found = targets_of(bank, Quarter.parse("2026Q3"))
     assert (found["kind"].tolist(), found["phased_share"].tolist()) == (["level"], [1.0])
+
+
+MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,{day}\n"
+
+
+@pytest.mark.parametrize(
+    ("plans", "expected"),
+    [
+        # 1,350.60 of 001 and 70,012.34 of 002 are held against both their plans.
+        (["aum_average_quarter,800,level,", "aum_average_quarter,70000,level,"], 70_800),
+        # A measure that does not add up keeps a plan that is the same; 0.5 is not 0.4.
+        (["multi_product_share,0.4,level,", "multi_product_share,0.4,level,"], 0.4),
+        (["multi_product_share,0.5,level,", "multi_product_share,0.4,level,"], None),
+        (["aum_per_customer,600,level,", "aum_per_customer,70000,level,"], None),
+        # What is to be added is no level, and what is due by half not due in full.
+        (["customers,3,level,", "customers,1,increase,"], None),
+        (["customers,3,level,0.5", "customers,1,level,"], None),
+        (["customers,3,level,0.5", "customers,1,level,0.5"], 4),
+        # A branch that took over what had no plan of its own keeps its plan, one without gets it.
+        (["customers,3,level,", ""], 3),
+        (["", "customers,1,level,"], 1),
+    ],
+)
+def test_the_plan_of_a_merged_branch_is_its_successors(
+    tiny_bank: TinyBank, plans: list[str], expected: float | None
+) -> None:
+    """001 was merged into 002 within the quarter: where its customers count, its plan does."""
+    rows = ((branch, plan) for branch, plan in zip(("001", "002"), plans, strict=True) if plan)
+    table = "branch_id,quarter,measure,target,kind,phased_share\n"
+    table += "".join(f"{branch},2026Q3,{plan}\n" for branch, plan in rows)
+    tables = {"targets": table, "branch_successors": MERGER.format(day="2026-08-01")}
+    with open_bank(tiny_bank(**tables)) as bank:
+        found = targets_today(targets_of(bank, Quarter.parse("2026Q3")), {"001": "002"})
+    assert found["branch_id"].tolist() == ([] if expected is None else ["002"])
+    assert found["target"].tolist() == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"), [("2026-08-01", {"002": 71_362.94 / 71_000}), ("2026-10-01", TWO)]
+)
+def test_a_successor_is_held_against_both_plans(
+    tiny_bank: TinyBank, day: str, expected: dict[str, float]
+) -> None:
+    """Merged, both hold 71,362.94 of 71,000; a merger after the quarter changes no plan."""
+    table = "branch_id,quarter,measure,target\n"
+    table += "".join(f"{b},2026Q3,{AUM},{n}\n" for b, n in (("001", 1000), ("002", 70_000)))
+    folder = tiny_bank(targets=table, branch_successors=MERGER.format(day=day))
+    policy = replace(load_policy(), scorecard=POLICY.scorecard)
+    with open_bank(as_frames(folder)) as bank:
+        evaluation = evaluate(bank, quarter=NOW, policy=policy)
+    card = evaluation.scorecard.set_index("branch_id")["attainment"]
+    assert card.to_dict() == pytest.approx(expected)
+    assert sorted(evaluation.targets["branch_id"]) == sorted(expected)
+
+
+def test_the_banks_plan_is_of_what_adds_up_alone() -> None:
+    """Branches' plans of AUM are added; those of AUM per customer, a mean, are not."""
+    review = small_review()
+    targets = small_evaluation().targets
+    evaluation = replace(
+        review.evaluation,
+        targets=pd.concat([targets, targets.assign(measure="aum_per_customer")]),
+    )
+    page = hq.headquarters_page(replace(review, evaluation=evaluation), language="zh")
+    assert {*page.bank.targets} == {*targets["measure"]}
 
 
 def review_page(start: float) -> hq.HeadquartersPage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,12 @@ from scipy.stats import false_discovery_control, norm
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import exceptions
-from stockcust_analysis.evaluation.review import Review, open_review, restatements
+from stockcust_analysis.evaluation.review import (
+    Review,
+    mask_scores,
+    open_review,
+    restatements,
+)
 from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
@@ -89,6 +95,20 @@ def test_limits_and_places_are_the_evaluations_own_or_not_there(review: Review) 
     assert set(told.loc[rows, "verdict"]) == {""}
     assert told.loc[rows & (told["branch_id"] != BRANCH), "value"].notna().all()
     pd.testing.assert_frame_equal(told[~rows], truth[~rows], check_dtype=False)
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("mean", False), ("proportion", True)])
+def test_a_withheld_number_of_customers_stands_in_no_comparison(kind: str, shown: bool) -> None:
+    """Beside a printed mean it is withheld; of a proportion the printed denominator stands."""
+    truth = small_evaluation()
+    measures, compared = truth.measures.copy(), truth.comparison.assign(kind=kind)
+    one = measures["branch_id"].eq(BRANCH) & measures["measure"].eq(MEASURE)
+    measures["n"] = measures["n"].astype(float).mask(one)
+    told = mask_scores(replace(truth, measures=measures, comparison=compared)).comparison
+    rows = told["branch_id"].eq(BRANCH) & told["measure"].eq(MEASURE)
+    assert told.loc[rows, "value"].notna().all() and not told.loc[rows, "withheld"].any()
+    assert told.loc[rows, "n"].notna().tolist() == [shown]
+    assert told.loc[~rows, "n"].notna().all()
 
 
 def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path) -> None:

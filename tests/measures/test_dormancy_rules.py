@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -91,6 +91,26 @@ def test_products_the_rule_looks_at(make: Make) -> None:
     assert status_of(make, RULE, customer, holdings=holdings) == "active"
     by_account = replace(rule, cap_per="account")
     assert status_of(make, by_account, customer, holdings=holdings) == "dormant"
+
+
+@pytest.mark.parametrize(
+    ("held", "acted", "status"),
+    [
+        (("wealth", 1_000_000.0, None), IDLE, "silent"),
+        (("wealth", 20.0, None), IDLE, "silent"),
+        (("wealth", 1_000_000.0, None), FRESH, "active"),
+        (("demand_deposit", 0.0, None), IDLE, "dormant"),
+        (("demand_deposit", 0.0, None), FRESH, "active_small"),
+    ],
+)
+@pytest.mark.parametrize("cap_per", ["account", "total"])
+def test_who_has_no_account_the_rule_looks_at_has_none_that_sleeps(
+    make: Make, cap_per: Literal["account", "total"], held: Any, acted: date, status: str
+) -> None:
+    """A rule for deposits: a million in wealth and no deposit is not dormant; 0 in one is."""
+    rule = replace(RULE, products=("demand_deposit", "time_deposit"), cap_per=cap_per)
+    customer = one_customer(last_active_on=acted, aum_period_end=held[1])
+    assert status_of(make, rule, customer, holdings=accounts_of(held)) == status
 
 
 def test_overdrafts_do_not_hide_balances(make: Make) -> None:

@@ -130,6 +130,36 @@ def test_a_move_counts_before_its_day_alone(make: Make) -> None:
         assert "".join(row["branch_id"] for row in sorted(found, key=by_day)) == expected
 
 
+@pytest.mark.parametrize(
+    ("moved_from", "expected"),
+    [
+        # B in March, A in June, from A to C on the day A is merged: it left A, not B.
+        ("A", "BCC"),
+        ("B", "CBC"),
+    ],
+)
+def test_a_move_on_the_day_of_a_merger_is_from_the_branch_before(
+    make: Make, moved_from: str, expected: str
+) -> None:
+    """Only rows of the branch it names follow a move; the others of the new branch stay there."""
+    days = [date(2026, 3, 31), JUNE, date(2026, 9, 30)]
+    bank = make({"as_of": days, "customer_id": ["1"] * 3, "branch_id": ["B", "A", "C"]})
+    moves = make(dict(zip(NAMES, (["1"], [moved_from], ["C"], [JULY]), strict=True)))
+    merged = make(mergers(("A", "B", JULY)))
+    found = rows_of(restate_branches(bank, merged, as_of=LATER, moves=moves))
+    assert "".join(row["branch_id"] for row in sorted(found, key=by_day)) == expected
+
+
+def test_a_move_after_a_merger_is_from_the_branch_that_took_over(make: Make) -> None:
+    """A went to B in April, the customer from B to C in July, C to D in August: all are D's."""
+    days = [date(2026, 3, 31), JUNE, date(2026, 9, 30)]
+    bank = make({"as_of": days, "customer_id": ["1"] * 3, "branch_id": ["A", "B", "D"]})
+    moves = make(dict(zip(NAMES, (["1"], ["B"], ["C"], [JULY]), strict=True)))
+    merged = make(mergers(("A", "B", APRIL), ("C", "D", date(2026, 8, 1))))
+    found = rows_of(restate_branches(bank, merged, as_of=LATER, moves=moves))
+    assert [row["branch_id"] for row in found] == ["D", "D", "D"]
+
+
 def by_day(row: dict[str, Any]) -> date:
     """Return a row's day."""
     as_of: date = row["as_of"]

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -130,6 +132,23 @@ class TestReport:
         assert "（一）户数文（二）留存" in result.text()
         titles = [each["/Title"] for each in result.reader.outline if not isinstance(each, list)]
         assert [title[-2:] for title in titles] == ["规模", "中度", "联络"]
+
+    def test_a_long_title_takes_two_lines_of_the_contents(self) -> None:
+        """The entry below it begins lower than its second line, in columns that are full."""
+        long = "The whole bank: concentration, dormancy, products"
+        titles = ["One", "Two", "Three", "Four", "Five", "Six", long, "Eight", "Nine", "Ten"]
+        cells = [words(f"## {title}\n\ntext") for title in titles]
+        page = printed(shown(COVER), *cells, language="en").reader.pages[0]
+        heights: set[float] = set()
+
+        def visit(text: str, matrix: Any, *_: object) -> None:
+            if text.strip() and 215 < matrix[4] < 300:  # the second column's beginning
+                heights.add(round(matrix[5], 1))
+
+        page.extract_text(visitor_text=visit)
+        assert len(heights) == 4  # Five, Six, and two lines of the long one
+        ordered = sorted(heights, reverse=True)
+        assert all(above - below > 10 for above, below in pairwise(ordered))
 
     def test_a_heading_without_anything_below_is_left_out(self) -> None:
         """A chapter this branch has nothing for leaves no title, number or bookmark behind."""

@@ -13,7 +13,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.core.files import exclusive_lock
+from stockcust_analysis.cli.run import describe_plan
+from stockcust_analysis.core.files import Access, exclusive_lock
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
@@ -160,6 +161,11 @@ def test_review_prints_again_and_issuing_protects(tmp_path: Path) -> None:
     path.write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
     with pytest.raises(UsageError, match="Nothing was written"):
         quarter.make(issue)
+    with open_bank(quarter.data) as bank:
+        shown = describe_plan(plan_reports(bank, issue, out=quarter.out)).splitlines()
+    # Every page has the bank's figures beside its branch's.
+    assert [line.split()[0] for line in shown[:2]] == ["001", "002"]
+    assert "2 of these pages are issued: to change them, a run needs --force." in shown
     assert quarter.written() == issued
     assert [r.action for r in quarter.make(replace(issue, force=True)).results] == ["run", "run"]
     assert quarter.written() != issued
@@ -207,9 +213,17 @@ def test_shards_make_what_one_run_makes(whole: Quarter, tmp_path: Path) -> None:
 
 
 def test_an_impossible_shard_is_refused(whole: Quarter) -> None:
-    """There is no third of two."""
+    """There is no third of two, and no part of what joins all parts."""
     with pytest.raises(UsageError, match="there is no shard 3/2"):
         whole.plan(replace(OPTIONS, shard=(3, 2)))
+    with pytest.raises(UsageError, match="--shard and --collect exclude each other"):
+        replace(OPTIONS, shard=(1, 2), collect=True)
+
+
+def test_a_plan_knows_of_a_group_that_cannot_be(whole: Quarter) -> None:
+    """What a run would refuse at its first file is refused by its plan."""
+    with pytest.raises(UsageError, match="cannot be given to the group 'nosuch'"):
+        whole.plan(replace(OPTIONS, access=Access(0o640, "nosuch")))
 
 
 def test_parts_of_a_quarter_add_up_to_its_manifest(whole: Quarter, tmp_path: Path) -> None:

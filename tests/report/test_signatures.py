@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from stockcust_analysis.report.quarter import verify_folder
 from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import HOLDINGS, write_tiny_bank
 
 SIGNED = "编制：张三 · 复核：李四 · 签发：王五"
 
@@ -47,10 +47,10 @@ def issued(bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "2026Q3"
 
 
-def sign(bank: Path, out: Path, status: str, by: str) -> int:
+def sign(bank: Path, out: Path, status: str, by: str, *more: str) -> int:
     """Give a branch's page a status."""
     of = ["--quarter", "2026Q3", "--branch", "001", "--out", out]
-    return run("report", bank, *of, "--status", status, "--by", by)
+    return run("report", bank, *of, "--status", status, "--by", by, *more)
 
 
 def test_names_are_printed_and_kept(issued: Path) -> None:
@@ -86,3 +86,18 @@ def test_nobody_issues_what_nobody_prepared(
     assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
     assert "1 pages in" in capsys.readouterr().err
     assert (issued / "manifest.json").read_bytes() == before
+
+
+def test_a_corrected_set_is_prepared_and_issued_anew(tmp_path: Path) -> None:
+    """With names a correction begins as a draft that somebody prepares; the last issue is kept."""
+    bank, out = write_tiny_bank(tmp_path), tmp_path / "reports"
+    assert [sign(bank, out, "draft", "张三"), sign(bank, out, "issued", "王五")] == [0, 0]
+    first = (out / "2026Q3" / "issued" / "measures.csv").read_bytes()
+    (bank / "holdings.csv").write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
+    assert sign(bank, out, "issued", "王五", "--force") == 2  # nobody prepared these figures
+    assert sign(bank, out, "draft", "李四") == 2
+    assert sign(bank, out, "draft", "李四", "--force") == 0
+    assert (out / "2026Q3" / "issued" / "measures.csv").read_bytes() == first
+    assert sign(bank, out, "issued", "王五") == 0
+    manifest = json.loads((out / "2026Q3" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["branches"]["001"]["people"] == {"draft": "李四", "issued": "王五"}
