@@ -26,11 +26,12 @@ from stockcust_analysis.report.plan import REVIEW, ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
+from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_tables import measures_of
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_notebooks import report_of_one_cell
-from tests.report.small_review import small_review
+from tests.report.small_review import rules, small_review
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
@@ -231,22 +232,48 @@ def test_the_long_table_has_nothing_that_pages_do_not_compare(tmp_path: Path) ->
     assert ("2026Q3", "aum_average_quarter") in alone
 
 
-def test_a_restated_figure_is_listed_with_both_readings() -> None:
-    """What an issued quarter said and what it says today stand side by side in the review."""
+def test_a_number_of_customers_is_whole_or_withheld_by_itself(tmp_path: Path) -> None:
+    """In the circulated long table `n` is "*" where it is withheld, elsewhere a whole number."""
+    review = small_review(edition="circulated")
+    numbers = review.evaluation.measures["n"].astype(float)
+    gap = numbers.index == numbers.index[0]
+    measures = review.evaluation.measures.assign(n=numbers.mask(gap))
+    path = tmp_path / "measures.csv"
+    write_measures(replace(review, evaluation=replace(review.evaluation, measures=measures)), path)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    assert table["n"].eq("*").sum() == 1
+    assert table.loc[table["n"].ne("*"), "n"].str.fullmatch(r"\d+").all()
+    assert table.loc[table["n"].eq("*"), "value"].tolist() != ["*"]
+
+
+@pytest.mark.parametrize(
+    ("language", "member", "named"),
+    [("zh", "", "客户数"), ("zh", "A", "客户数 · A类"), ("en", "A", "Customers · A")],
+)
+def test_a_restated_figure_is_listed_with_both_readings(
+    language: Language, member: str, named: str
+) -> None:
+    """What an issued quarter said of whom and what it says today stand side by side."""
     now = small_review()
     measures = now.evaluation.measures.copy()
-    place = measures.index[
+    place = (
         (measures["quarter"] == "2026Q2")
         & (measures["branch_id"] == "B001")
         & (measures["measure"] == "customers")
-    ][0]
-    measures.loc[place, "value"] = 195.0  # the branch has 200
-    issued = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=measures)
-    before = replace(now, evaluation=issued)
-    page = headquarters_page(small_review(issued=before), language="zh")
+    )
+    measures.loc[place, "member"] = member
+    then = measures.assign(value=measures["value"].mask(place, 195.0))  # the branch has 200
+    last = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=then)
+    told = reviews.make_review(
+        replace(now.evaluation, measures=measures),
+        policy=rules(),
+        issued=[replace(now, evaluation=last)],
+    )
+    page = headquarters_page(told, language=language)
     shown = headquarters_tables.restatements_table(page)
     assert shown is not None
-    assert shown.rows == (("2026Q2", "001支行", "客户数 · 有资产客户", "195", "200"),)
+    base, branch = page.text("funded", "base"), page.names["B001"]
+    assert shown.rows == (("2026Q2", branch, f"{named} · {base}", "195", "200"),)
 
 
 def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

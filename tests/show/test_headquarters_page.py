@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
@@ -29,6 +30,37 @@ def page_of(language: Language = "zh", **tables: pd.DataFrame) -> hq.Headquarter
 def leads(page: hq.HeadquartersPage) -> list[str]:
     """Return the headings of the conclusions."""
     return [sentence.lead for sentence in hq.review_conclusions(page).sentences]
+
+
+@pytest.mark.parametrize(
+    ("quarter", "language", "caption"),
+    [
+        ("2026Q3", "zh", "全行AUM从上季末到本季末（可比口径）"),
+        ("2026Q3-08", "zh", "全行AUM从上季末到数据日期（可比口径）"),
+        ("2026Q3-08", "en", "The bank's AUM from the end of last quarter to the data date"),
+    ],
+)
+def test_a_quarter_to_date_does_not_speak_of_its_end(
+    quarter: str, language: Language, caption: str
+) -> None:
+    """As of 31 August nothing is said to run to the end of September."""
+    page = page_of(language)
+    to_date = replace(page.evaluation, quarter=Quarter.parse(quarter))
+    page = hq.headquarters_page(replace(page.review, evaluation=to_date), language=language)
+    assert page.text("bridge", page.captions) == caption
+
+
+@pytest.mark.parametrize(("ranked", "median"), [(("B001", "B003"), "80.0"), ((), "—")])
+def test_the_median_of_a_peer_group_is_of_those_it_counts(
+    ranked: tuple[str, ...], median: str
+) -> None:
+    """90, 100 and 70 points: without the branch that merged in the year the middle is 80."""
+    scores = small_evaluation().scores.head(3).assign(points=[90.0, 100.0, 70.0], withheld=False)
+    scores["rank_of"] = scores["rank_of"].where(scores["branch_id"].isin(ranked))
+    table = tables.peers_table(page_of(scores=scores))
+    assert table is not None
+    (row,) = table.rows
+    assert row[1:] == ("3", f"{len(ranked)}", median)
 
 
 def test_a_missed_plan_comes_first_with_its_number() -> None:
