@@ -151,7 +151,7 @@ BAD = {
         (),
         {"holdings": HOLDINGS.replace("A4,C4", "A4,C9")},
         "2026Q3",
-        "1 problem in 1 table",
+        "1张表有1个问题",
     ),
 }
 
