@@ -72,7 +72,7 @@ def by_unit(
         "customers": persons.join_customers(numbers, joined),
         "holdings": persons.rename_accounts(holdings, leads, joined),
     }
-    for name in {"assignments", "contacts"} & {*read}:
+    for name in sorted({"assignments", "contacts"} & {*read}):
         tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.
     same = {name: table for name, table in read.items() if name not in _BRANCH_CHANGES}

@@ -11,7 +11,7 @@ import pytest
 from stockcust_analysis import evaluate, open_evaluation
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import definitions_table
-from stockcust_analysis.show.branch_tables import class_table, five_things, tier_table
+from stockcust_analysis.show.branch_tables import five_things, tier_table
 from stockcust_analysis.show.page_data import BranchPage, branch_page
 from tests.show.measure_tables import page_of, story
 from tests.show.test_branch_page import LISTS
@@ -155,30 +155,3 @@ def test_what_is_said_of_tiers_in_the_codebook_names_their_amount() -> None:
     assert page.define("managed_aum") == "管户客户的季日均AUM合计。"
     formula = with_facts("en", tier_value="aum_period_end").define("tier_aum", "formula")
     assert formula == "Σ period-end AUM within [lower, upper)"
-
-
-@pytest.mark.parametrize(
-    ("classes", "zh", "en"),
-    [
-        (
-            ("核心", "一般", "待识别"),
-            "核心依次居前，一般为其余，待识别资产与意向未明。",
-            "核心 first, in this order; 一般 the rest; 待识别 assets and intent unknown.",
-        ),
-        (
-            ("一般", "待识别"),
-            "一般为其余，待识别资产与意向未明。",
-            "一般 the rest; 待识别 assets and intent unknown.",
-        ),
-    ],
-)
-def test_classes_have_the_policys_words(classes: tuple[str, ...], zh: str, en: str) -> None:
-    """The note below the classes speaks of the policy's classes, not of A to D."""
-    entries = [{"name": name, "zh": name, "en": name} for name in classes]
-    planted = {("class_customers", "customer_class", classes[0]): 57.0}
-    for language, words in (("zh", zh), ("en", en)):
-        page = with_facts(language, classes=entries)  # type: ignore[arg-type]
-        table = page_of(story(planted)).evaluation.measures
-        shown = class_table(replace(page, evaluation=replace(page.evaluation, measures=table)))
-        assert shown is not None
-        assert words in str(shown.note)
