@@ -10,9 +10,9 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import Totals
-from stockcust_analysis.bank.words import Words, named, say
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
 from stockcust_analysis.measures.population import AUM, restate_branches
+from stockcust_analysis.words import Words, say
 
 WRONG_UNIT = 30
 """分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
@@ -34,7 +34,26 @@ def is_another_unit(ratio: float) -> bool:
     return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
 
 
-def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[Words]:
+def times(ratio: float) -> Words:
+    """Return a ratio with two digits, of small ones their inverse.
+
+    >>> times(9_960), times(0.0001)
+    ('10,000 times', '1/10,000 of')
+    """
+    name, size = ("times", ratio) if ratio >= 1 else ("part", 1 / ratio)
+    return say(name, rounded(size))
+
+
+def rounded(size: float) -> str:
+    """Return a number with two digits, and without exponent.
+
+    >>> rounded(318_000_000), rounded(0.0051)
+    ('320,000,000', '0.0051')
+    """
+    return f"{float(f'{size:.2g}'):,.15g}"
+
+
+def find_wrong_branches(bank: Bank, column: str, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of some branches alone are of another order than the others', or than before.
 
     A few large customers do not change the geometric mean of those who have AUM. A private bank's
@@ -60,10 +79,10 @@ def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[Wo
             wrong.setdefault(str(before.quarter), []).append(branch)
     for other, branches in wrong.items():
         groups = count_groups(branches, sizes)
-        yield say("wrong_branches", named("customers", column), now.quarter, groups, other)
+        yield say("wrong_branches", bank.named("customers", column), now.quarter, groups, other)
 
 
-def find_unlike_averages(now: Totals) -> Iterator[Words]:
+def find_unlike_averages(bank: Bank, now: Totals) -> Iterator[Words]:
     """Averages of some branches alone are of another order than their AUM at the period's end."""
     end, *averages = AUM
     enough = {b: g for b, g in now.customers.items() if g["rows"] >= LEAST_IN_BRANCH}
@@ -75,7 +94,7 @@ def find_unlike_averages(now: Totals) -> Iterator[Words]:
             if is_another_unit(group[column] / group[end])
         ]
         if 0 < len(wrong) < len(enough):
-            name, of_end = named("customers", column), Words(end, named("customers", end).zh)
+            name, of_end = (bank.named("customers", name) for name in (column, end))
             groups = count_groups(wrong, enough)
             yield say("unlike_averages", name, now.quarter, of_end, groups)
 
@@ -118,6 +137,7 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     gone = in_being - {*now.customers} - {*_successors(now, end)}
     if not gone:
         return
+    closed_on = bank.named("branches", "closed_on")
     moved: dict[str, int] = {}
     if "customer_moves" in bank.columns:
         moves = as_lazy(bank.table("customer_moves"))
@@ -128,20 +148,20 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     for branch in sorted(gone & {*before.customers}):
         rows = before.customers[branch]["rows"]
         if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
-            yield say("branch_gone", branch, rows, before.quarter, now.quarter, end)
+            yield say("branch_gone", branch, rows, before.quarter, now.quarter, closed_on, end)
     never = gone - {*before.customers}
     if never and now.quarter == bank.quarters[-1]:
-        yield say(
-            "branches_never_there", count_groups(never, in_being), before.quarter, now.quarter, end
-        )
+        facts = count_groups(never, in_being), before.quarter, now.quarter, closed_on, end
+        yield say("branches_never_there", *facts)
 
 
-def find_closed(_: Bank, now: Totals) -> Iterator[Words]:
+def find_closed(bank: Bank, now: Totals) -> Iterator[Words]:
     """Branches have closed, nobody took over, and they still have customers."""
     end = now.quarter.end
     closed = {branch for branch, (_, on) in now.structure.branches.items() if on <= end}
     if wrong := (closed - {*_successors(now, end)}) & {*now.customers}:
-        yield say("branches_closed", count_groups(wrong, now.customers), end)
+        groups, closed_on = count_groups(wrong, now.customers), bank.named("branches", "closed_on")
+        yield say("branches_closed", groups, end, closed_on)
 
 
 def _successors(now: Totals, until: date = date.max) -> dict[str, list[str]]:
@@ -204,14 +224,16 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[Words]:
         led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
         counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
         if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
-            yield say("moves_not_followed", counts["rows"][0], quarter, count)
+            ends = [bank.named("customer_moves", f"{end}_branch_id") for end in ("from", "to")]
+            yield say("moves_not_followed", counts["rows"][0], quarter, count, *ends)
     if merged:
         moved = opening.filter(nw.col("was").is_in(merged))
         pairs = _pairs(bank, moved, closing, quarter.end)
         counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
         for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
             if count > LEAST_FOUND_AGAIN * rows:
-                yield say("not_with_successor", rows, branch, quarter, count)
+                new_id = bank.named("branch_successors", "new_branch_id")
+                yield say("not_with_successor", rows, branch, quarter, count, new_id)
 
 
 def _pairs(bank: Bank, opening: Table, closing: Table, end: date) -> Table:

@@ -14,11 +14,11 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import LEAST_ROWS, ORDERED, Totals, are_far
 from stockcust_analysis.bank.validation import EVENTS
-from stockcust_analysis.bank.words import NOTHING, Words, counted, figure, named, say
 from stockcust_analysis.core.frames import ONE, Table, as_lazy, collect_rows, flag, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.words import NOTHING, Words, counted, say
 
 LEAST_PART = 0.01
 STALE = 0.98
@@ -72,7 +72,7 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
     for name, found_in, what in (("delivered_again", stale, ""), ("shuffled", far, "|far")):
         for column in found_in:
             sizes = counts[column + what], counts[f"{column}|filled"]
-            facts = named("customers", column), now.quarter, before.quarter, *sizes
+            facts = bank.named("customers", column), now.quarter, before.quarter, *sizes
             yield name, say(f"column_{name}", *facts)
     if found < branches.LEAST_FOUND_AGAIN * total:
         yield "renumbered", say("customers_renumbered", total, before.quarter, found, now.quarter)
@@ -93,7 +93,7 @@ def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
     return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
 
 
-def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
     ours, theirs = now.figures, before.figures
     for name, size in ours.items():
@@ -109,10 +109,10 @@ def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
             where = branches.count_groups(empty, now.customers) if empty else NOTHING
         if where:
             nothing = say("no_value" if what else "only_zeros")
-            yield say("column_empty", figure(column), nothing, where, now.quarter)
+            yield say("column_empty", bank.named(*column.split(".")), nothing, where, now.quarter)
 
 
-def find_reversed_days(now: Totals) -> Iterator[Words]:
+def find_reversed_days(bank: Bank, now: Totals) -> Iterator[Words]:
     """Days of a row are in the wrong order."""
     for name, count in now.figures.items():
         column, _, later = name.partition("|")
@@ -120,18 +120,18 @@ def find_reversed_days(now: Totals) -> Iterator[Words]:
         # Every system has a few wrong days of birth.
         least = LEAST_PART * now.figures[f"{tables}.rows"] if first == "birth_date" else 0
         if (first, later) in ORDERED and count > least:
-            other = Words(later, table(tables).column(later).zh)
-            yield say("reversed_days", figure(column), other, counted("row", count), now.quarter)
+            days = [bank.named(tables, day) for day in (first, later)]
+            yield say("reversed_days", *days, counted("row", count), now.quarter)
 
 
-def find_negative_balances(now: Totals) -> Iterator[Words]:
+def find_negative_balances(bank: Bank, now: Totals) -> Iterator[Words]:
     """What customers own is less than nothing."""
     owned = load_policy().families.aum_products
     for table_name, groups in (("holdings", now.holdings), ("ledger", now.ledger)):
         for name, sizes in sorted(groups.items()):
             rows, count = sizes["rows"], sizes["balance|negative"]
             if count > (LEAST_PART if name in owned else MOST_FAR) * rows:
-                facts = count, rows, named(table_name), name, now.quarter
+                facts = bank.named(table_name, "balance"), count, rows, name, now.quarter
                 yield say("negative_balances", *facts)
 
 
@@ -140,7 +140,7 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
-            yield say("empty_table", named(name), now.quarter.end)
+            yield say("empty_table", bank.named(name), now.quarter.end)
         elif name in EVENTS and now.figures.get("customers.rows", 0) >= LEAST_ROWS:
             yield from _find_gaps(bank, name, now)
         elif name == "ledger" and not now.ledger:
@@ -148,7 +148,8 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
         elif name == "targets":
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
             if str(now.quarter) not in quarters:
-                yield say("plans_of_other_quarters", quarters, now.quarter)
+                facts = quarters, now.quarter, bank.named(name, "quarter")
+                yield say("plans_of_other_quarters", *facts)
 
 
 def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
@@ -158,13 +159,14 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
     sizes = {as_day(day): int(n) for day, n in zip(*counts.values(), strict=True)}
     days, rows = sorted(sizes), sum(sizes.values())
     if LEAST_ROWS <= STALE * rows <= max(sizes.values()):
-        yield say("one_value", named(name, column), max(sizes.values()), rows)
+        yield say("one_value", bank.named(name, column), max(sizes.values()), rows)
     if days[-1] <= begun:
-        yield say("ended_before", named(name), days[-1], now.quarter)
+        yield say("ended_before", bank.named(name), days[-1], now.quarter)
         return
     made = now.figures.get("customers.active_transactions", 0) if name == "transactions" else 0
     if (there := sum(n for day, n in sizes.items() if begun < day <= end)) < LEAST_KEPT * made:
-        yield say("fewer_transactions", named(name), now.quarter, there, made)
+        counted_there = bank.named("customers", "active_transactions")
+        yield say("fewer_transactions", bank.named(name), now.quarter, there, counted_there, made)
     days = [begun] * (days[0] > begun) + days + [end + timedelta(days=1)] * (days[-1] < end)
     for first, last in pairwise(days):
         if (gap := (last - first).days - 1) < _LONGEST_GAP:
@@ -173,7 +175,7 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
         after = sum(n for day, n in sizes.items() if 0 <= (day - last).days < gap)
         beside = [n for day, n in ((first, before), (last, after)) if day in sizes]
         if min(beside) >= LEAST_IN_BRANCH:
-            yield say("days_without_rows", named(name), gap, first, sum(beside))
+            yield say("days_without_rows", bank.named(name), gap, first, sum(beside))
 
 
 def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
@@ -187,10 +189,10 @@ def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
         rows = rows.filter(~nw.col(of).is_null())
         most = max(collect_rows(sums(rows, [of], {"n": ONE}))["n"])
         if most >= STALE * filled:
-            yield say("one_value", say("value_of", figure(column), now.quarter), most, filled)
+            yield say("one_value", say("value_of", bank.named(name, of), now.quarter), most, filled)
 
 
-def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def find_alike_averages(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Two columns of AUM are one, or the averages of month and quarter stand for one another.
 
     The month lies nearer its end than the quarter does, for most of those where the two differ.
@@ -205,8 +207,9 @@ def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[Words]
     )
     alike = [(pair, count) for pair, count in same.items() if has_moved and count > STALE * filled]
     for (one, other), count in alike:
-        facts = named("customers", other), now.quarter, Words(one, named("customers", one).zh)
-        yield say("averages_alike", *facts, count)
+        named = [bank.named("customers", name) for name in (other, one)]
+        yield say("averages_alike", named[0], now.quarter, named[1], count)
     nearer, farther = (ours.get(f"customers.aum|{what}", 0) for what in ("nearer", "farther"))
     if not alike and farther > max(LEAST_ROWS, 2 * nearer):
-        yield say("averages_swapped", now.quarter, farther, nearer)
+        end, month, quarter = (bank.named("customers", name) for name in AUM)
+        yield say("averages_swapped", month, now.quarter, end, quarter, farther, nearer)

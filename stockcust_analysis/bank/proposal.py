@@ -39,6 +39,7 @@ from stockcust_analysis.bank.samples import (
     read_fields,
 )
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 _KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
 _MOST_CODES = 24
@@ -110,7 +111,7 @@ def propose_mapping(folder: Path) -> str:
     """Return the text of a mapping for the files of a folder; UsageError where there are none."""
     files = _groups(folder)
     if not files:
-        raise UsageError(f"'{folder}' holds no files of tables. Put the bank's extracts there.")
+        raise UsageError(say("no_files_of_tables", folder))
     definitions, names = read_fields(folder), {name for t in TABLES for name in _names(t)}
     proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
     others, keys = list[str](), dict[tuple[str, str], set[str]]()

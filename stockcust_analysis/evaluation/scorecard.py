@@ -23,6 +23,7 @@ from stockcust_analysis.evaluation.results import Evaluation, new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.describe import LintWarning, add_reasons, lint, lints
+from stockcust_analysis.words import say
 
 _RULES = ("indicator", "measure", "member", "base", "group", "method", "direction", "weight")
 _REACHED = ("value", "target", "target_source", "attainment")
@@ -133,10 +134,7 @@ def level_targets(
     if increases.any():
         then = measures[(measures["quarter"] == year_start) & (measures["member"] == "")]
         if then.empty:
-            raise UsageError(
-                f"targets: {increases.sum()} plans are increases over the year's start, and "
-                f"{year_start} is not among the extracts. Deliver it, or plan levels."
-            )
+            raise UsageError(say("no_year_start", increases.sum(), year_start))
         planned = [i for i in policy.scorecard.indicators if i.target == "plan"]
         bases = {i.measure_name: i.customer_base for i in planned}
         figures = then.set_index(["branch_id", "measure", "base"])["value"]

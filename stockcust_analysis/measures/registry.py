@@ -29,7 +29,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
     as_of_dates,
@@ -41,6 +41,7 @@ from stockcust_analysis.measures.bases import (
 )
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
+from stockcust_analysis.words import did_you_mean, say
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -361,8 +362,12 @@ def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
     there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
     there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
     return UsageError(
-        f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
-        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or by any other column."
+        say(
+            "unknown_cut",
+            cut,
+            did_you_mean(cut, {*there, *columns}),
+            ", ".join(there) or "none of the usual cuts",
+        )
     )
 
 

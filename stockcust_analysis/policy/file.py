@@ -14,7 +14,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
+from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.words import did_you_mean, say
 
 Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")
@@ -29,13 +30,13 @@ def read_toml(file: Path | Traversable) -> Table:
     try:
         return tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
-        raise UsageError(f"there is no file {file.name} at the path given.") from None
+        raise UsageError(say("no_file_there", file.name)) from None
     except OSError as error:
-        raise UsageError(f"the file {file.name} cannot be read: {error.strerror}.") from None
+        raise UsageError(say("file_unread", file.name, error)) from None
     except UnicodeDecodeError:
-        raise PolicyError(f"{file.name} is not UTF-8. Save it as UTF-8.") from None
+        raise PolicyError(say("not_utf8_file", file.name)) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PolicyError(f"{file.name} is not valid TOML: {error}.") from error
+        raise PolicyError(say("no_toml", file.name, error)) from error
 
 
 def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rule | None:

@@ -274,7 +274,7 @@ class Actions(_ActionFile):
         'mid'
         """
         if list not in self.lists:
-            raise UsageError.unknown("work list", list, self.lists)
+            raise UsageError.unknown("work_list", list, self.lists)
         matches = [
             action
             for action in self.actions

@@ -21,12 +21,13 @@ from zipfile import ZipFile
 import pandas as pd
 
 from stockcust_analysis.core import files
-from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, folder_name
 from stockcust_analysis.report.workbook import WORKLISTS
 from stockcust_analysis.show.wording import text
+from stockcust_analysis.words import did_you_mean, either
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
 _MODE: Final = re.compile("0?[0-7]{3}")
@@ -74,7 +75,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
     UsageError
         Any of this cannot be done as stated; all problems at once, and nothing is written.
     """
-    what = f"'{run}'"
+    what = either([run])
     with files.exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
         facts = read_manifest(run)
         problems: list[str] = (

@@ -28,6 +28,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
+from stockcust_analysis.words import say
 
 # Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]
@@ -384,10 +385,7 @@ def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> 
     if definition.kind != "money":
         return format_number(value, decimals=definition.decimals)
     if unit is None:
-        raise UsageError(
-            f"'{measure}' is money: choose one unit for the column with money_unit(values) "
-            "and pass it as unit=…."
-        )
+        raise UsageError(say("money_without_unit", measure))
     return format_money(value, unit)
 
 

@@ -927,3 +927,71 @@ def test_a_family_that_no_holding_is_of_is_said(tiny_bank: TinyBank) -> None:
             evaluate(bank, quarter="2026Q3", policy=own)
         # A family as shipped is one that this bank may well not have.
         evaluate(bank, quarter="2026Q3", policy=rules)
+
+
+def with_own_headers(tables: Tables, headers: dict[str, dict[str, str]], folder: Path) -> list[str]:
+    """Open a bank under its own headers, and return in Chinese what looks wrong."""
+    lines = []
+    for name, titles in headers.items():
+        tables[name] = tables[name].rename(columns={c: title for title, c in titles.items()})
+        lines += [f"[tables.{name}.columns]", *(f'"{t}" = "{c}"' for t, c in titles.items())]
+    (folder / "mapping.toml").write_text("\n".join(lines), encoding="utf-8")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(in_polars(tables, Path()), mapping=folder / "mapping.toml").close()
+    return [w.message.args[0].text("zh") for w in caught]  # type: ignore[union-attr]
+
+
+OWN_HEADERS = {
+    "branches": {"停业日": "closed_on"},
+    "customers": {
+        "期末余额": "aum_period_end",
+        "季均余额": "aum_average_quarter",
+        "月均余额": "aum_average_month",
+        "客户类别": "customer_type",
+        "销户日": "closed_on",
+        "末次动账日": "last_active_on",
+    },
+    "holdings": {"账面余额": "balance"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            column_in_ten_thousands,
+            "2026Q3的“季均余额”（customers.aum_average_quarter）是“期末余额”"
+            "（customers.aum_period_end）的1/10,000（unit）。",
+        ),
+        (
+            quarter_in_hundredths,
+            "2026Q3的“账面余额”（holdings.balance）是2026Q2的100倍（unit）。",
+        ),
+        (
+            a_branch_vanishes,
+            "截至2026-09-30也没有承接机构和“停业日”（branches.closed_on）（branch_vanished）。",
+        ),
+    ],
+)
+def test_what_looks_wrong_is_told_under_the_banks_own_headers(
+    change: Change, said: str, made: Tables, tmp_path: Path
+) -> None:
+    """Columns have the headers of the bank's files, as in what `check` refuses."""
+    tables = without_unknown_customers({name: frame.copy() for name, frame in made.items()})
+    change(tables)
+    told = with_own_headers(without_unknown_customers(tables), OWN_HEADERS, tmp_path)
+    assert [text for text in told if said in text], told
+
+
+def test_sizes_are_written_as_bankers_read_them(delivered: Delivered, made: Tables) -> None:
+    """No power of ten: 10,000 times, 1/10,000, and CNY to two digits."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    divide(tables, "customers", [*AUM, "loan_balance"], by=0.0001)
+    found = " ".join(found_in(tables, delivered))
+    assert "customers.aum_period_end of 2026Q3 is 10,000 times that of holdings.balance" in found
+    assert not re.search(r"\d[eE][+-]\d", found)
+    tables = {name: frame.copy() for name, frame in made.items()}
+    divide(tables, "customers", ["aum_average_quarter"])
+    found = " ".join(found_in(tables, delivered))
+    assert "customers.aum_average_quarter of 2026Q3 is 1/10,000 of that of customers." in found

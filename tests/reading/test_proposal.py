@@ -304,7 +304,7 @@ def test_an_empty_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """Without a file there is one error, and nothing is written."""
     (tmp_path / ".hidden").touch()
     assert run("map", tmp_path) == 2
-    assert "holds no files of tables. Put the bank's extracts there." in capsys.readouterr().err
+    assert "中没有数据文件。请把本行的数据文件放在该文件夹。" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
 
 
@@ -317,7 +317,7 @@ def test_a_mapping_that_is_there_is_kept(
     assert "stockcust check" in capsys.readouterr().out
     first = (folder / "mapping.toml").read_bytes()
     assert run("map", folder) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "已存在。请用--out指定其他文件，或移走它。" in capsys.readouterr().err
     assert run("map", folder, "--out", folder / "other.toml") == 0
     assert (folder / "other.toml").read_bytes() == first
     assert run("check", folder) == 0

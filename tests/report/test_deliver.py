@@ -56,7 +56,7 @@ def test_files_arrive_with_their_rights_and_receipts(
 ) -> None:
     """Each branch has its page and its lists, readable as stated, and hashes that are true."""
     assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
-    assert "Not issued, and marked so on lists and receipts: 2 draft." in capsys.readouterr().out
+    assert "尚未签发，名单与回执已注明：草稿2家。\n2个网点已送出，回执在" in capsys.readouterr().out
     place = tmp_path / "share" / "001"
     assert {path.name for path in place.iterdir()} == {
         "report.pdf",
@@ -154,5 +154,8 @@ def test_who_is_given_nothing_is_listed(
     """A branch that nobody is named for is no error, and is not passed over in silence."""
     assert run("deliver", reported, *to(tmp_path, GOOD.split("[branches.002]")[0])) == 0
     shown = capsys.readouterr().out
-    assert "No recipient for: 002" in shown
-    assert "1 branches delivered" in shown
+    assert "没有指定接收人的网点：002\n" in shown
+    assert "1个网点已送出" in shown
+    english = (*to(tmp_path, GOOD.split("[branches.002]")[0]), "--language", "en")
+    assert run("deliver", reported, *english) == 0
+    assert "1 branch delivered; receipts in" in capsys.readouterr().out
