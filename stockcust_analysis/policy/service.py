@@ -219,7 +219,8 @@ class Actions:
 
     def __post_init__(self) -> None:
         """Refuse what is stated twice, a list without a default, and a wording that is missing."""
-        names = [part.name for part in (*self.actions, *self.scripts, *self.warnings)]
+        names = [action.name for action in self.actions]
+        names += [wording.name for wording in (*self.scripts, *self.warnings)]
         twice, bare = sorted(duplicates(names)), [n for n in self.lists if f"{n}//" not in names]
         used = {name for action in self.actions for name in (action.script, action.warning)}
         unknown = sorted(used - {"", *self._wordings})
