@@ -46,7 +46,7 @@ _MONTHS_BEFORE = 3
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOTABLE = 0.001
-_OF_DEPOSITS = {"reason_zh": {"资产": "存款"}, "reason_en": {"assets": "deposits"}}
+_OF_DEPOSITS = {"reason_zh": {"资产|AUM": "存款"}, "reason_en": {"assets|AUM": "deposits"}}
 """What reasons say of assets where deposits are all that is known of them."""
 
 

@@ -157,6 +157,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: s
         state=" · ".join(filter(None, (page.edition_line, state, signed))),
         company=evaluation.bank_name,
         created=evaluation.quarter.end,
+        points=page.text("percentage_points", "word").format(""),
     )
 
 

@@ -238,8 +238,8 @@ def name_deposits(words: str, language: Language) -> str:
     ('季日均存款', 'Deposits per customer')
     >>> name_deposits("有资产客户的资产集中度", "zh"), name_deposits("Assets falling", "en")
     ('有资产客户的存款集中度', 'Deposits falling')
-    >>> name_deposits("沉默有资产", "zh"), name_deposits("Silent with assets", "en")
-    ('沉默有存款', 'Silent with deposits')
+    >>> name_deposits("有资产的沉默客户", "zh"), name_deposits("Silent with assets", "en")
+    ('有存款的沉默客户', 'Silent with deposits')
     """
     if language == "zh":
         return re.sub(r"AUM|(?<!部)资产(?!客户|标准|、)", "存款", words)

