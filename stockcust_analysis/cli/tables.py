@@ -147,7 +147,7 @@ def map_files(folder: Path, out: Path | None) -> None:
     out = out or folder / "mapping.toml"
     if out.exists():
         raise UsageError(say("file_is_there", out))
-    write_text(out, propose_mapping(folder))
+    write_text(out, propose_mapping(folder).text(options.chosen_language()))
     options.tell("proposed", out, folder)
 
 
