@@ -69,7 +69,7 @@ def test_comments_are_in_the_commands_language(tmp_path: Path) -> None:
         '"客户编号" = "customer_id"  # 按列名；整数',
         '"AUM余额(万元)" = "aum_period_end"  # 按列名；两位小数的金额',
         '# "空.csv"：',
-        "# 没有文件对应：branches、holdings、",
+        "# 没有文件对应：branches、branch_successors、holdings、",
     ):
         assert line in zh
     assert '"客户编号" = "customer_id"  # by its name; whole numbers' in en
