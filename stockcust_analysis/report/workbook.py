@@ -50,6 +50,7 @@ _CHANGES: Final = {
     "money": "0.0%",
     "count": "0.0%",
     "share": '0.0" pp"',
+    "points": '0.0"个百分点"',
     "ratio": "0.00",
     "index": "0.000",
 }
@@ -160,14 +161,7 @@ def set_up_printing(worksheet: Any, header_row: int) -> None:
 
 
 def write_sheets(
-    path: Path,
-    sheets: Sequence[Sheet],
-    *,
-    title: str,
-    state: str,
-    company: str,
-    created: date,
-    points: str,
+    path: Path, sheets: Sequence[Sheet], *, title: str, state: str, company: str, created: date
 ) -> None:
     """Write a workbook of the sheets that have rows.
 
@@ -181,8 +175,6 @@ def write_sheets(
         On the first line of every sheet, and printed below.
     company, created
         Properties of the file.
-    points
-        What stands behind percentage points.
     """
     shown = [sheet for sheet in sheets if sheet.rows]
     in_memory = sum(sheet.rows * len(sheet.columns) for sheet in shown) <= _CELLS_IN_MEMORY
@@ -191,10 +183,7 @@ def write_sheets(
     ) as book:
         book.formats[0].set_font_name(_FONT["font_name"])
         book.formats[0].set_font_size(_FONT["font_size"])
-        styles = {name: {**_FONT, **style} for name, style in _FORMATS.items()}
-        in_points = styles["change_share"]
-        in_points["num_format"] = in_points["num_format"].replace(" pp", points)
-        formats = {name: book.add_format(style) for name, style in styles.items()}
+        formats = {name: book.add_format({**_FONT, **style}) for name, style in _FORMATS.items()}
         for sheet in shown:
             _write_sheet(book, sheet, formats, f"{title} · {state}", by_row=not in_memory)
 
