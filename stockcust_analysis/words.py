@@ -92,6 +92,13 @@ def listed(head: Words, entries: Iterable[object]) -> Words:
     return head
 
 
+def bulleted(head: Words, entries: Iterable[object]) -> Words:
+    """Return a heading with the entries below it, behind dashes."""
+    for entry in entries:
+        head += say("dashed", entry)
+    return head
+
+
 def joined(lines: Iterable[object]) -> Words:
     """Return lines as one text."""
     texts = [*lines]

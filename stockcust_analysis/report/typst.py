@@ -33,7 +33,7 @@ from fontTools.ttLib import TTFont
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
 from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
-from stockcust_analysis.words import say
+from stockcust_analysis.words import bulleted, say
 
 logger = logging.getLogger(__name__)
 
@@ -325,8 +325,7 @@ def load_brand(path: str | Path) -> Brand:
         brand = Brand(brand.colours, logo, Fonts(brand.fonts.family, beside))
         problems += _colour_problems(brand.colours) + _file_problems(brand)
     if brand is None or problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise UsageError(f"the brand file '{file}' cannot be followed:\n{listed}")
+        raise UsageError(bulleted(say("brand_wrong", file), problems))
     return brand
 
 
