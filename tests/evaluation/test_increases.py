@@ -60,6 +60,17 @@ def test_an_increase_is_attained_by_what_was_added() -> None:
     assert card["attainment"].tolist() == pytest.approx([0.5, -0.5, 0.5])
 
 
+def test_an_increase_from_an_unknown_start_is_held_against_nobody() -> None:
+    """The bank had no figure at the year's start: 30.5 of 1 would be 3,050 %."""
+    others = MEASURES[MEASURES["quarter"] == YEAR_START].assign(measure="customers")
+    known = pd.concat([others, MEASURES[MEASURES["quarter"] == NOW]])
+    levels = level_targets(INCREASES, known, policy=POLICY, quarter=Quarter.parse(NOW))
+    assert levels[["target", "start"]].isna().all(axis=None)
+    card, _ = scorecard(known, named(), targets=levels, policy=POLICY, quarter=NOW)
+    assert card["attainment"].isna().all()
+    assert {note.split()[0] for note in card["note"]} == {"not_comparable"}
+
+
 def test_a_level_stays_what_it_was() -> None:
     """30.5 of 31 is 98.4 %, without any figure of the year's start."""
     plan = INCREASES.assign(kind="level", target=[31e8, 21e8, 2e8])
