@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -56,36 +56,30 @@ Input: TypeAlias = InputFile | InputTable
 """Something a bank was read from, for the manifest."""
 
 
+@dataclass(eq=False)
 class BankTables:
     """A bank's tables by the contract, checked: what `Bank` is without its customers."""
 
-    def __init__(
-        self,
-        tables: Mapping[str, Frame],
-        engine: Engine,
-        *,
-        name: str,
-        inputs: Sequence[Input],
-        facts: Mapping[str, TableFacts],
-    ) -> None:
-        self.name = name
-        self.inputs = tuple(inputs)
-        self.left_out: tuple[str, ...] = ()
-        self.unread: Mapping[str, Sequence[str]] = {}
-        self.layout = ""
-        self.approximations: Mapping[str, Sequence[str]] = {}
-        self.suspicions: tuple[tuple[str, Words], ...] = ()
-        self.as_errors: Sequence[str] = ()
-        self.too_few: Sequence[Quarter] = ()
-        self.equal_rows: Mapping[str, int] = {}
-        self.columns = {
-            table: tuple(nw.from_native(frame).collect_schema().names())
-            for table, frame in tables.items()
-        }
-        self._tables = dict(tables)
-        self._engine = engine
-        self._facts = facts
-        self._is_closed = False
+    _tables: Mapping[str, Frame]
+    _engine: Engine
+    _facts: Mapping[str, TableFacts]
+    name: str
+    inputs: tuple[Input, ...]
+    left_out: tuple[str, ...] = ()
+    unread: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    layout: str = ""
+    approximations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    suspicions: tuple[tuple[str, Words], ...] = ()
+    as_errors: Sequence[str] = ()
+    too_few: Sequence[Quarter] = ()
+    equal_rows: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(init=False)
+    _is_closed: bool = False
+
+    def __post_init__(self) -> None:
+        """Note the columns that were delivered; tables that replace these may have others."""
+        schemas = {n: nw.from_native(frame).collect_schema() for n, frame in self._tables.items()}
+        self.columns = {name: tuple(schema.names()) for name, schema in schemas.items()}
 
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
@@ -100,7 +94,7 @@ class BankTables:
     def with_tables(self, tables: Mapping[str, Frame]) -> Self:
         """Return the same bank, on the same engine, with these tables instead."""
         other = copy(self)
-        other._tables = dict(tables)
+        other._tables = tables
         return other
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:

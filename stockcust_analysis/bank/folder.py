@@ -327,7 +327,7 @@ def _bank(
         table: facts[table].kept.select(*(column.name for column in delivery.columns)).to_native()
         for table, delivery in deliveries.items()
     }
-    bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
+    bank = Bank(tables, engine, facts, name, tuple(inputs))
     bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank

@@ -421,8 +421,8 @@ def _bank_of(
         table: facts[table].kept.select(*(c.name for c in delivery.columns)).to_native()
         for table, delivery in deliveries.items()
     }
-    inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]
-    bank = Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
+    inputs = tuple(InputTable(table, location, fact.rows) for table, fact in facts.items())
+    bank = Bank(tables, engine, facts, mapping.name or name, inputs)
     bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
     return bank
 

@@ -14,12 +14,17 @@ from statistics import median
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank import branch_suspicions as branches
-from stockcust_analysis.bank import column_suspicions as columns
-from stockcust_analysis.bank.branch_suspicions import LEAST_IN_BRANCH, LEAST_KEPT
-from stockcust_analysis.bank.column_suspicions import LEAST_PART, MOST_FAR
+from stockcust_analysis.bank import part_suspicions as parts_of
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.bank.part_suspicions import (
+    LEAST_IN_BRANCH,
+    LEAST_KEPT,
+    LEAST_PART,
+    MOST_FAR,
+    count_groups,
+    is_another_unit,
+)
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
 from stockcust_analysis.bank.words import Words, counted, figure, listed, named, say
 from stockcust_analysis.core.calendar import Calendar
@@ -59,15 +64,15 @@ def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
         if "|" not in name
     ]
     for name, other, size, beside in pairs:
-        if min(size, beside) > 0 and branches.is_another_unit(size / beside):
+        if min(size, beside) > 0 and is_another_unit(size / beside):
             yield say("another_unit", figure(name), now.quarter, size / beside, other)
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
             yield say("mean_aum", figure(name), now.quarter, mean)
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
-        yield from branches.find_wrong_branches(column, before, now)
-    yield from branches.find_unlike_averages(now)
+        yield from parts_of.find_wrong_branches(column, before, now)
+    yield from parts_of.find_unlike_averages(now)
     yield from _wrong_products(before, now)
 
 
@@ -83,7 +88,7 @@ def _wrong_products(before: Totals, now: Totals) -> Iterator[Words]:
             means = [sizes["balance"] / sizes["rows"] for sizes in (ours, theirs)]
             pairs.append((before.quarter, means[0], means[1]))
         for other, size, beside in pairs:
-            if min(size, beside) > 0 and branches.is_another_unit(size / beside):
+            if min(size, beside) > 0 and is_another_unit(size / beside):
                 yield say("wrong_products", name, now.quarter, size / beside, other)
                 break
 
@@ -97,13 +102,13 @@ def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
         elif name == "holdings" and (same := _same_amounts(before, now)):
             columns_said = [named(name, column) for column in same]
             yield say("balances_as_before", columns_said, now.quarter, before.quarter)
-        elif copied := branches.find_copied_branches(before, now, name):
+        elif copied := parts_of.find_copied_branches(before, now, name):
             yield say(
                 "branches_again",
                 named(name),
                 now.quarter,
                 before.quarter,
-                branches.count_groups(copied, now.branch_sizes(name)),
+                count_groups(copied, now.branch_sizes(name)),
             )
 
 
@@ -142,8 +147,8 @@ def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     earlier, quarter = _parts_held(before), now.quarter
     for other, ours in _parts_held(now).items():
         theirs = earlier.get(other) or ours
-        has_moved = abs(ours / theirs - 1) > STEADY and not branches.is_another_unit(ours / theirs)
-        is_whole = LEAST_HELD < ours < 1 / LEAST_HELD or branches.is_another_unit(ours)
+        has_moved = abs(ours / theirs - 1) > STEADY and not is_another_unit(ours / theirs)
+        is_whole = LEAST_HELD < ours < 1 / LEAST_HELD or is_another_unit(ours)
         if has_moved or not is_whole:
             where = _where_unlike(bank, now, theirs) if other == "AUM" else ""
             was = say("and_before", theirs, before.quarter) if has_moved else ""
@@ -167,7 +172,7 @@ def _where_unlike(bank: Bank, now: Totals, usual: float) -> Words | str:
         if sizes["rows"] >= LEAST_IN_BRANCH and sizes[column]
     }
     wrong = [branch for branch, part in parts.items() if abs(part - 1) > STEADY]
-    return say("by_branches", branches.count_groups(wrong, parts)) if wrong else ""
+    return say("by_branches", count_groups(wrong, parts)) if wrong else ""
 
 
 def _unlike_ledger(now: Totals) -> Iterator[Words]:
@@ -190,7 +195,7 @@ def _unlike_ledger(now: Totals) -> Iterator[Words]:
         usual = median(parts.values()) if parts else 1.0
         wrong = [key for key, part in parts.items() if abs(part / usual - 1) > LIKE_SIZE]
         if wrong:
-            yield say("unlike_ledger", now.quarter, branches.count_groups(wrong, parts, what))
+            yield say("unlike_ledger", now.quarter, count_groups(wrong, parts, what))
 
 
 def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspicions]:
@@ -226,10 +231,10 @@ def _misfits(
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
     old = [branch for branch, part in same.items() if part < LEAST_KEPT]
     if old and median(same.values()) >= 1 - STEADY:
-        unlike = branches.count_groups(old, parts)
+        unlike = count_groups(old, parts)
         yield "part_of_aum", say("not_as_held", aum, quarter, unlike)
-    if wrong := sorted(b for b, part in parts.items() if branches.is_another_unit(part / usual)):
-        groups = branches.count_groups(wrong, parts)
+    if wrong := sorted(b for b, part in parts.items() if is_another_unit(part / usual)):
+        groups = count_groups(wrong, parts)
         yield "part_of_aum", say("unit_of_branches", aum, quarter, groups)
     lacking = [
         branch
@@ -237,7 +242,7 @@ def _misfits(
         if group.get(f"{column}|filled", 0) >= 2 * LEAST_IN_BRANCH and branch not in parts
     ]
     if parts and lacking:
-        groups = branches.count_groups(lacking, now.customers)
+        groups = count_groups(lacking, now.customers)
         yield "part_of_aum", say("branches_hold_nothing", quarter, groups)
     counts: dict[str, int] = {}
     for sizes in held.values():
@@ -251,7 +256,7 @@ def _misfits(
         facts = named("customers", name), counts[name], counts[f"{name}|end"]
         yield "part_of_aum", say("aum_swapped", quarter, *facts)
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
-    if not branches.is_another_unit(usual) and far >= max(few, MOST_FAR * both):
+    if not is_another_unit(usual) and far >= max(few, MOST_FAR * both):
         yield "shuffled", say("amounts_not_held", aum, quarter, far, both)
 
 
@@ -274,7 +279,7 @@ def _few_persons(now: Totals) -> Iterator[Words]:
     """Most customers, or most of a branch, are companies."""
     sizes = {b: group for b, group in now.customers.items() if group["rows"] >= LEAST_IN_BRANCH}
     if wrong := [b for b, g in sizes.items() if 2 * g["customer_type|corporate"] > g["rows"]]:
-        yield say("corporate", branches.count_groups(wrong, sizes), now.quarter)
+        yield say("corporate", count_groups(wrong, sizes), now.quarter)
 
 
 def _closed_with_aum(now: Totals) -> Iterator[Words]:
@@ -311,7 +316,7 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
             sizes.setdefault(measure, []).append((float(target) * 100, actual))
     for measure, pairs in sorted(sizes.items()):
         planned, actual = map(sum, zip(*pairs, strict=True))
-        if min(planned, actual) > 0 and branches.is_another_unit(planned / actual):
+        if min(planned, actual) > 0 and is_another_unit(planned / actual):
             name = Words(measure, f"“{table('customers').column(measure).zh}”")
             yield say("wrong_plans", name, now.quarter, planned / actual)
 
@@ -326,25 +331,25 @@ _OF_TWO: dict[str, _Rule] = {
 _OF_ANY: dict[str, _Rule] = {
     "unit": _wrong_units,
     "part_of_aum": _incomplete,
-    "column_empty": columns.find_empty_columns,
-    "branch_vanished": branches.find_vanished,
-    "averages_alike": columns.find_alike_averages,
+    "column_empty": parts_of.find_empty_columns,
+    "branch_vanished": parts_of.find_vanished,
+    "averages_alike": parts_of.find_alike_averages,
 }
 _OF_ROWS: Mapping[str, Callable[[Totals], Iterator[Words]]] = {
     "closed_with_aum": _closed_with_aum,
-    "negative_balance": columns.find_negative_balances,
-    "days_reversed": columns.find_reversed_days,
+    "negative_balance": parts_of.find_negative_balances,
+    "days_reversed": parts_of.find_reversed_days,
     "codes_swapped": _few_persons,
 }
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[Words]]] = {
     "unit": _wrong_plans,
-    "successor_cycle": branches.find_cycles,
-    "closed_with_aum": branches.find_closed,
+    "successor_cycle": parts_of.find_cycles,
+    "closed_with_aum": parts_of.find_closed,
     "two_managers": _two_managers,
-    "split_without_moves": branches.find_left_behind,
-    "moves_not_followed": branches.find_strayed,
-    "nothing_of_quarter": columns.find_idle_tables,
-    "one_value": columns.find_single_values,
+    "split_without_moves": parts_of.find_left_behind,
+    "moves_not_followed": parts_of.find_strayed,
+    "nothing_of_quarter": parts_of.find_idle_tables,
+    "one_value": parts_of.find_single_values,
 }
 
 
@@ -373,7 +378,7 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
-        found += columns.find_renumbered(bank, before, now) if enough and follows else ()
+        found += parts_of.find_renumbered(bank, before, now) if enough and follows else ()
         found += misfits.get(now.quarter, ()) if enough else ()
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]

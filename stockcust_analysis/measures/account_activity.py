@@ -14,16 +14,8 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import require_columns
-from stockcust_analysis.measures.holdings import (
-    BALANCE,
-    below_cap,
-    is_exempt,
-    is_looked_at,
-    require_past_activity,
-    snapshot,
-    with_balance,
-)
 from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
 
 
@@ -146,18 +138,20 @@ def account_state(
     """
     rules, on = as_policy(policy), as_day(as_of)
     rule, families = rules.dormancy_rule(rule), rules.families
-    calendar, accounts = Calendar((on,)), snapshot(as_lazy(holdings), on, "holdings")
+    calendar, accounts = Calendar((on,)), held.snapshot(as_lazy(holdings), on, "holdings")
     needed = ["customer_id", "product", "balance", "last_active_on"]
     require_columns(accounts, needed, "holdings")
-    require_past_activity(accounts, on, "holdings")
+    held.require_past_activity(accounts, on, "holdings")
     names = accounts.collect_schema().names()
-    table = with_balance(accounts)
-    table = table.with_columns(spared=flag(is_exempt(table, rule, families, calendar)))
+    table = held.with_balance(accounts)
+    table = table.with_columns(spared=flag(held.is_exempt(table, rule, families, calendar)))
     used = nw.lit(False)
     for name in ("last_active_on", "opened_on", "matures_on"):
         used = used | after(day(table, name), rule.cutoff(on)) if name in names else used
     exempt = nw.col("spared").max().over("customer_id") == 1
-    small = below_cap(nw.col(BALANCE), rule) & ~exempt
+    small = held.below_cap(nw.col(held.BALANCE), rule) & ~exempt
     state = frames.first_true([(used, "in_use"), (small, "suspended")], "idle")
-    result = table.with_columns(account_state=nw.when(is_looked_at(rule, families)).then(state))
+    result = table.with_columns(
+        account_state=nw.when(held.is_looked_at(rule, families)).then(state)
+    )
     return frames.same_kind(holdings, result.select(*names, "account_state"))

@@ -21,13 +21,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import (
-    Request,
-    missing_for,
-    require_amounts,
-    require_columns,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, measure, shown
 from stockcust_analysis.policy import as_policy
 
@@ -123,7 +117,7 @@ def concentration(
     """
     if without < 0:
         raise UsageError(f"without must be 0 or more customers; given {without}.")
-    request = Request.of(customers, by, base or _default_base(customers), None)
+    request = bases.Request.of(customers, by, base or _default_base(customers), None)
     steps, question = _steps_of(request, value, weight), _question(without)
     totals = concentration_totals(steps, by=request.by, questions={without: question})
     return shown(totals, Spec(f"{without}", question, request.base), request)
@@ -177,7 +171,7 @@ def lorenz_curve(
     >>> curve.iloc[[0, 50, 100]].values.tolist()
     [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
     """
-    request = Request.of(customers, by, base or _default_base(customers), None)
+    request = bases.Request.of(customers, by, base or _default_base(customers), None)
     points = lorenz_points(_steps_of(request, value, weight), by=request.by)
     return Result(points)
 
@@ -225,7 +219,7 @@ def whale_curve(
     >>> curve.iloc[[25, 50, 75, 100]].values.tolist()
     [[0.25, 0.75], [0.5, 1.25], [0.75, 1.25], [1.0, 1.0]]
     """
-    request = Request.of(customers, by, base, None)
+    request = bases.Request.of(customers, by, base, None)
     points = lorenz_points(_steps_of(request, value, signed=[value]), by=request.by)
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     lowest = points["value_share"].to_numpy().reshape(-1, 101)
@@ -234,7 +228,7 @@ def whale_curve(
 
 def _default_base(customers: Frame) -> str:
     """Return the page's base; everybody where bare amounts cannot tell who is in it."""
-    missing = missing_for(as_lazy(customers), "funded")
+    missing = bases.missing_for(as_lazy(customers), "funded")
     if not missing:
         return "funded"
     warnings.warn(
@@ -246,10 +240,10 @@ def _default_base(customers: Frame) -> str:
 
 
 def _steps_of(
-    request: Request, value: str, weight: str | None = None, signed: Sequence[str] = ()
+    request: bases.Request, value: str, weight: str | None = None, signed: Sequence[str] = ()
 ) -> Table:
     """Return the Lorenz steps of an analyst's customers."""
-    table = with_base(as_lazy(request.frame), request, [value], signed)
+    table = bases.with_base(as_lazy(request.frame), request, [value], signed)
     if weight is not None:
         table = _with_weights(table, weight, f"in_{request.base}")
     return lorenz_steps(table, value=f"{value}_cents", by=request.by, base=request.base)
@@ -257,8 +251,8 @@ def _steps_of(
 
 def _with_weights(table: Table, weight: str, inside: str) -> Table:
     """Return the customers with the column of the base multiplied by how many a row stands for."""
-    require_columns(table, [weight], "customers")
-    require_amounts(table, [weight], "customers")
+    bases.require_columns(table, [weight], "customers")
+    bases.require_amounts(table, [weight], "customers")
     number = nw.col(weight).cast(nw.Float64)
     broken = frames.count_rows(table, {"broken": number != number.floor()})["broken"]
     if broken:

@@ -28,14 +28,7 @@ from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, 
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import (
-    Request,
-    as_of_dates,
-    require_amounts,
-    require_columns,
-    require_comparable,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.holdings import (
     require_evidence,
     require_past_activity,
@@ -125,7 +118,7 @@ def dormancy_status(
     >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
     ['active', 'silent', 'dormant']
     """
-    require_comparable({"customers": customers, "holdings": holdings, "contacts": contacts})
+    bases.require_comparable({"customers": customers, "holdings": holdings, "contacts": contacts})
     table, rules = as_lazy(customers), as_policy(policy)
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)
@@ -195,7 +188,7 @@ def dormancy_rate(
     >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
     [0.5]
     """
-    table, request = as_lazy(customers), Request.of(customers, by, base, policy)
+    table, request = as_lazy(customers), bases.Request.of(customers, by, base, policy)
     rule = request.policy.dormancy_rule(rule)
     on = None if as_of is None else as_day(as_of)
     if holdings is not None or contacts is not None or not _has_status(table, on):
@@ -205,7 +198,7 @@ def dormancy_rate(
                 "date, to judge them, or take them from bank.customers(quarter)."
             )
         table = _with_status(table, rule, on, holdings, contacts, request.policy)
-    view = with_base(table, request, [rule.value])
+    view = bases.with_base(table, request, [rule.value])
     return answer(view, DORMANCY, request.under(dormancy=rule))
 
 
@@ -300,7 +293,7 @@ def _has_status(customers: Table, as_of: date | None) -> bool:
     names = {"status", JUDGED_BY} | ({"as_of"} if as_of else set())
     if not names <= {*customers.collect_schema().names()}:
         return False
-    return as_of is None or as_of_dates(customers.to_native()) in ([], [as_of])
+    return as_of is None or bases.as_of_dates(customers.to_native()) in ([], [as_of])
 
 
 def _with_status(
@@ -312,10 +305,10 @@ def _with_status(
     policy: Policy,
 ) -> Table:
     """Return checked customers with `status`, and `obliged` when holdings show it."""
-    require_columns(table, [rule.value], "customers")
+    bases.require_columns(table, [rule.value], "customers")
     require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
     require_past_activity(table, as_of)
-    require_amounts(table, [rule.value], "customers")
+    bases.require_amounts(table, [rule.value], "customers")
     table = with_evidence(table, rule, as_of, holdings, contacts, policy)
     amount, calendar = cents(rule.value), Calendar((as_of,))
     return table.with_columns(status=status_name(table, rule, calendar, amount=amount, prefix="_"))
@@ -417,10 +410,10 @@ def dormancy_flow(
     >>> flow[["reactivation_rate", "returned_aum"]].tolist()
     [0.5, 880.0]
     """
-    request = Request.of(closing, by, base, policy)
+    request = bases.Request.of(closing, by, base, policy)
     rule = request.policy.dormancy_rule(rule)
     for side, frame in zip(DATES, (opening, closing), strict=True):
-        require_columns(as_lazy(frame), ["customer_id", "status"], side)
+        bases.require_columns(as_lazy(frame), ["customer_id", "status"], side)
     request = request.under(dormancy=rule)
     pairs = pair_customers(opening, request, rule.value, dormancy_states(base))
     groups_at_closing = {name: nw.col(f"closing_{name}") for name in request.by}

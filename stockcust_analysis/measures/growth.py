@@ -18,13 +18,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import (
-    AVERAGE,
-    Request,
-    customers_of,
-    require_comparable,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, answer, measure, shown
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.measures.two_dates import averages, by_group, pair_customers, with_states
@@ -95,7 +89,7 @@ def growth_bridge(
     [['opening', 800.0], ['new', 1000.0], ['shrunk', -50.0], ['closed', -300.0],
      ['closing', 1450.0]]
     """
-    request = Request.of(closing, by, "all", policy)
+    request = bases.Request.of(closing, by, "all", policy)
     pairs = by_group(pair_customers(opening, request, value), request.by)
     components = with_components(with_states(pairs))
     return Result(bridge_rows(components, by=request.by))
@@ -199,11 +193,11 @@ def aum_change(
     >>> aum_change(before, after, base="all")["numerator"].tolist()
     [160.0, 110.0, 50.0]
     """
-    request, inside = Request.of(closing, by, base, policy), nw.col(f"in_{base}")
+    request, inside = bases.Request.of(closing, by, base, policy), nw.col(f"in_{base}")
     columns = {"customers": inside, "end_cents": inside * nw.col(f"{value}_cents")}
     totals = []
     for frame in (opening, closing):
-        table = with_base(as_lazy(frame), request, [value])
+        table = bases.with_base(as_lazy(frame), request, [value])
         rows = frames.collect_sums(table, request.by, columns).assign(**{_WHOLE: 0})
         totals.append(rows.set_index(request.by or [_WHOLE]))
     index = totals[1].index.union(totals[0].index)
@@ -336,9 +330,9 @@ def attrition_warning(opening: Frame, closing: Frame, *, policy: PolicyLike = No
     >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
-    require_comparable({"opening": opening, "closing": closing})
-    table = _customers_with_warning(opening, Request.of(closing, [], "all", policy))
-    previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
+    bases.require_comparable({"opening": opening, "closing": closing})
+    table = _customers_with_warning(opening, bases.Request.of(closing, [], "all", policy))
+    previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{bases.AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
     return frames.same_kind(closing, result.select(*names, "change", "median_change"))
@@ -396,28 +390,28 @@ def attrition_rate(
     >>> attrition_rate(before, after, policy=policy)["value"].tolist()
     [0.25, 0.5]
     """
-    request = Request.of(closing, by, base, policy)
+    request = bases.Request.of(closing, by, base, policy)
     table = _customers_with_warning(opening, request)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
     return answer(view, ATTRITION, request)
 
 
-def _customers_with_warning(opening: Frame, request: Request) -> Table:
+def _customers_with_warning(opening: Frame, request: bases.Request) -> Table:
     """Return the customers of the closing date with `attrition`."""
     policy = request.policy
-    before = customers_of(Request(opening, [], "all", policy), "opening", _AVERAGE)
-    now = customers_of(replace(request, by=[*request.by, "branch_id"]), "closing", _AVERAGE)
+    before = bases.customers_of(bases.Request(opening, [], "all", policy), "opening", _AVERAGE)
+    now = bases.customers_of(replace(request, by=[*request.by, "branch_id"]), "closing", _AVERAGE)
     table = with_opening_average(now, before)
     return with_attrition(table, policy.attrition, policy.tiers, peers="branch_id")
 
 
 def with_opening_average(closing: Table, opening: Table) -> Table:
     """Return closing customers with `opening_` and `closing_` averages in cents, as pairs have."""
-    earlier = opening.select("customer_id", nw.col(AVERAGE).alias(f"opening_{AVERAGE}"))
+    earlier = opening.select("customer_id", nw.col(bases.AVERAGE).alias(f"opening_{bases.AVERAGE}"))
     table = closing.join(earlier, on="customer_id", how="left")
     return table.with_columns(
-        nw.col(f"opening_{AVERAGE}").fill_null(0).cast(nw.Int64),
-        nw.col(AVERAGE).alias(f"closing_{AVERAGE}"),
+        nw.col(f"opening_{bases.AVERAGE}").fill_null(0).cast(nw.Int64),
+        nw.col(bases.AVERAGE).alias(f"closing_{bases.AVERAGE}"),
         closing_there=ONE,
         departed=ZERO,
     )

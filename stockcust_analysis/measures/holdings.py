@@ -21,13 +21,7 @@ from stockcust_analysis.core.frames import ZERO, Groups, Table, after, as_lazy, 
 from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import (
-    Request,
-    require_amounts,
-    require_columns,
-    require_joinable,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, ProductFamilies
 
@@ -56,7 +50,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
 
 def own_calendar(holdings: Table) -> Calendar:
     """Return the calendar of a snapshot's own as-of date; without one nothing is yet to mature."""
-    require_amounts(holdings, (), "holdings", one_day=True)  # or customers would count again
+    bases.require_amounts(holdings, (), "holdings", one_day=True)  # or customers would count again
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
     days = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"]
@@ -65,7 +59,7 @@ def own_calendar(holdings: Table) -> Calendar:
 
 def with_balance(holdings: Table) -> Table:
     """Return the accounts with their balance in cents, 0 where it is empty."""
-    require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
+    bases.require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
     return holdings.with_columns(frames.cents_or_zero("balance").alias(BALANCE))
 
 
@@ -101,7 +95,7 @@ def join_accounts(
     customer without accounts gets zeros; accounts of customers not in the table are left out.
     """
     amounts, days = amounts or {}, first_days or {}
-    require_joinable(customers, accounts)
+    bases.require_joinable(customers, accounts)
     held = accounts.select(*keys, **flags, **amounts, **days)
     held = held.group_by(*keys).agg(
         *(nw.col(name).any() for name in flags),
@@ -214,13 +208,13 @@ def unused_openings(
     >>> unused["value"].tolist()
     [0.5, 0.5]
     """
-    request, table = Request.of(customers, by, base, policy), as_lazy(customers)
+    request, table = bases.Request.of(customers, by, base, policy), as_lazy(customers)
     if missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
         raise UsageError(
             f"customers do not say what they opened ('{missing[0]}' missing). Take the customers "
             "of bank.customers(quarter)."
         )
-    return answer(with_base(table, request), UNUSED_OPENINGS, request)
+    return answer(bases.with_base(table, request), UNUSED_OPENINGS, request)
 
 
 def opening_amounts(
@@ -360,7 +354,7 @@ def was_contacted_lately(
     contacts: Table, rule: DormancyRule, outcomes: tuple[str, ...], calendar: Calendar
 ) -> nw.Expr:
     """Return whether a contact lies inside the rule's idle period and had one of the outcomes."""
-    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
+    bases.require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
     answered = nw.col("outcome").is_in(outcomes).fill_null(False)
     return answered & _is_lately(day(contacts, "contacted_on"), rule, calendar)
 
@@ -371,7 +365,7 @@ def require_evidence(
     """Raise unless the tables say all that the rule asks for."""
     scope = ["customer_type"] if rule.scope else []
     opening = ["relationship_since"] if "opening" in rule.clock else []
-    require_columns(customers, ["last_active_on", *scope, *opening], "customers")
+    bases.require_columns(customers, ["last_active_on", *scope, *opening], "customers")
     known = holdings or "exempt" in customers.collect_schema().names()
     if rule.exempt and not known:
         raise UsageError(

@@ -21,23 +21,9 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, day, flag, same_kind
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
-from stockcust_analysis.measures.holdings import (
-    account_evidence,
-    aum_amounts,
-    family_flags,
-    is_obligation,
-    join_accounts,
-    looked_at_cents,
-    opening_amounts,
-    require_evidence,
-    require_past_activity,
-    snapshot,
-    status_name,
-    was_contacted_lately,
-    with_balance,
-)
 from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
@@ -219,14 +205,15 @@ def population(
     """
     families, rule = policy.families, policy.dormancy
     table = in_scope(calendar.rows(customers), policy, calendar)
-    require_evidence(table, rule, holdings=True, contacts=contacts is not None)
-    accounts = with_balance(calendar.rows(holdings))
-    flags = family_flags(accounts, families, calendar)
-    flags |= account_evidence(accounts, rule, families, calendar)
-    flags["obliged"] = is_obligation(accounts, calendar)
-    amounts = aum_amounts(accounts, families) | opening_amounts(accounts, families, calendar)
-    amounts["looked_at_cents"] = looked_at_cents(rule, families)
-    table = join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
+    held.require_evidence(table, rule, holdings=True, contacts=contacts is not None)
+    accounts = held.with_balance(calendar.rows(holdings))
+    flags = held.family_flags(accounts, families, calendar)
+    flags |= held.account_evidence(accounts, rule, families, calendar)
+    flags["obliged"] = held.is_obligation(accounts, calendar)
+    amounts = held.aum_amounts(accounts, families)
+    amounts |= held.opening_amounts(accounts, families, calendar)
+    amounts["looked_at_cents"] = held.looked_at_cents(rule, families)
+    table = held.join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
     table = _in_cents(table)
     if contacts is not None and "contact" in rule.clock:
         table = _with_contacts(table, contacts, policy, calendar)
@@ -237,7 +224,7 @@ def population(
     amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
-        status=status_name(table, rule, calendar, amount=amount),
+        status=held.status_name(table, rule, calendar, amount=amount),
         **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
 
@@ -299,14 +286,14 @@ def customer_facts(
     """
     table, rules, on = as_lazy(customers), as_policy(policy), as_day(as_of)
     require_columns(table, _NEEDED, "customers")
-    present = in_scope(snapshot(table, on), rules, Calendar((on,)))
+    present = in_scope(held.snapshot(table, on), rules, Calendar((on,)))
     require_customers(present, on)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
-    require_past_activity(present, on)
+    held.require_past_activity(present, on)
     facts = population(
-        snapshot(table, on),
-        snapshot(as_lazy(holdings), on, "holdings"),
+        held.snapshot(table, on),
+        held.snapshot(as_lazy(holdings), on, "holdings"),
         policy=rules,
         calendar=Calendar((on,)),
         contacts=None if contacts is None else as_lazy(contacts),
@@ -380,5 +367,5 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     """Return the customers with `contacted_lately`: an answered contact in the idle period."""
     dated = calendar.on_every_day(contacts)
     outcomes = policy.coverage.effective_outcomes
-    answered = was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
-    return join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})
+    answered = held.was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
+    return held.join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})

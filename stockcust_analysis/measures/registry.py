@@ -30,15 +30,7 @@ from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
-from stockcust_analysis.measures.bases import (
-    Request,
-    as_of_dates,
-    example_of,
-    require_comparable,
-    require_one_rule,
-    rules_stated,
-    without_columns_of,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
 
@@ -166,7 +158,9 @@ def measure_rows(
     return rows if present.all() else rows[present].reset_index(drop=True)
 
 
-def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Result:
+def answer(
+    view: Table, question: Question, request: bases.Request, only: str | None = None
+) -> Result:
     """Return the measures of one question about an analyst's view.
 
     `only`: prefix of the names of the measures to return; all of them without it.
@@ -177,7 +171,7 @@ def answer(view: Table, question: Question, request: Request, only: str | None =
     return shown(totals, spec, request)
 
 
-def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Result:
+def shown(totals: pd.DataFrame, spec: Spec, request: bases.Request) -> Result:
     """Return collected sums as the measure frame an analyst sees.
 
     One row per group and measure, sorted by both; the members of a measure stand in a column that
@@ -225,7 +219,7 @@ def measure(
             over = stated.pop("over", None)
             policy = as_policy(stated.get("policy"))
             joined = {name: stated[name] for name in _JOINED if name in stated}
-            require_comparable(joined, one_day=over is None)
+            bases.require_comparable(joined, one_day=over is None)
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
             _require_other(by, OF_RESULT)
             left_out = _leave_out_other_rules(stated, policy, by)
@@ -260,14 +254,14 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     asked = policy.labels if stated.get("policy") is not None else {}
     asked["dormancy_rule"] = label_of(policy.dormancy_rule(rule))
     asked |= {"tier_rule": label_of(scheme)} if scheme else {}
-    made = {name: rules_stated(stated[name]) for name in _TABLES if name in stated}
-    require_one_rule(made)
+    made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
+    bases.require_one_rule(made)
     notes = dict[str, str]()
     for name, labels in made.items():
         others = {k: f"{v}, not {asked[k]}" for k, v in labels.items() if v != asked.get(k, v)}
-        stated[name] = without_columns_of(stated[name], others, kept)
+        stated[name] = bases.without_columns_of(stated[name], others, kept)
         notes |= others
-    said = "; ".join(f"'{example_of(key)}' is by {text}" for key, text in notes.items())
+    said = "; ".join(f"'{bases.example_of(key)}' is by {text}" for key, text in notes.items())
     advice = "Take the customers from bank.customers(…, policy=…)."
     return f" Left out as by another rule: {said}. {advice}" if said else ""
 
@@ -285,7 +279,7 @@ def _days_of(stated: Arguments) -> list[str]:
     if (given := stated.get("as_of")) is not None:
         return [as_day(given).isoformat()]
     tables = [stated[name] for name in reversed(_TABLES) if name in stated]
-    days = (as_of_dates(table) for table in tables if isinstance(table, pd.DataFrame))
+    days = (bases.as_of_dates(table) for table in tables if isinstance(table, pd.DataFrame))
     return [day.isoformat() for (day,) in takewhile(lambda dates: len(dates) == 1, days)]
 
 
@@ -385,7 +379,7 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     table, last = as_lazy(stated[names[0]]), stated.get("as_of")
     if "as_of" not in table.collect_schema().names():
         raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
-    days = [d for d in as_of_dates(stated[names[0]]) if last is None or d <= as_day(last)]
+    days = [d for d in bases.as_of_dates(stated[names[0]]) if last is None or d <= as_day(last)]
     parts = []
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])

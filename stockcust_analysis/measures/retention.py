@@ -19,18 +19,10 @@ from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows,
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import registry
 from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.holdings import warn_of_unknown_products
-from stockcust_analysis.measures.registry import (
-    UNKNOWN,
-    Arguments,
-    Measure,
-    Question,
-    answer,
-    by_cuts,
-    measure,
-    several_notes,
-)
+from stockcust_analysis.measures.registry import measure
 from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
@@ -52,13 +44,13 @@ def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
 
 
 _RETENTION = (
-    Measure("customer_retention", "retained"),
-    Measure("asset_retention", "kept_cents", "opening_cents"),
-    Measure("asset_retention_net", "closing_cents", "opening_cents"),
-    Measure("steep_fall_rate", "fell_steeply"),
-    Measure("steep_fall_outflow_share", "taken_cents", "opening_cents"),
+    registry.Measure("customer_retention", "retained"),
+    registry.Measure("asset_retention", "kept_cents", "opening_cents"),
+    registry.Measure("asset_retention_net", "closing_cents", "opening_cents"),
+    registry.Measure("steep_fall_rate", "fell_steeply"),
+    registry.Measure("steep_fall_outflow_share", "taken_cents", "opening_cents"),
 )
-RETENTION = Question(
+RETENTION = registry.Question(
     "retention",
     _retention_columns,
     lambda _: _RETENTION,
@@ -83,10 +75,10 @@ def _growth_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
 
 
 _GROWTH = (
-    Measure("same_customer_growth", "same_change_cents", "same_opening_cents"),
-    Measure("all_customer_growth", "all_change_cents", "all_opening_cents"),
+    registry.Measure("same_customer_growth", "same_change_cents", "same_opening_cents"),
+    registry.Measure("all_customer_growth", "all_change_cents", "all_opening_cents"),
 )
-SAME_CUSTOMER_GROWTH = Question("growth", _growth_columns, lambda _: _GROWTH)
+SAME_CUSTOMER_GROWTH = registry.Question("growth", _growth_columns, lambda _: _GROWTH)
 
 
 @measure("bars", "customer_retention")
@@ -264,7 +256,7 @@ def _retention(request: Request, closing: Frame, measures: str, value: str | Non
     pairs = pair_customers(request.frame, now, value, closing_labels=[])
     # Only customers of the opening date have a group of that date.
     view = by_group(pairs.filter(nw.col("opening_there") == 1), request.by)
-    return answer(view, RETENTION, request, only=measures)
+    return registry.answer(view, RETENTION, request, only=measures)
 
 
 @measure("bars", "same_customer_growth")
@@ -321,7 +313,7 @@ def same_customer_growth(
     """
     request = Request.of(opening, by, base, policy)
     pairs = pair_customers(opening, replace(request, frame=closing), value)
-    return answer(by_group(pairs, request.by), SAME_CUSTOMER_GROWTH, request)
+    return registry.answer(by_group(pairs, request.by), SAME_CUSTOMER_GROWTH, request)
 
 
 @measure("trend", "customer_retention", cuts=False)
@@ -386,19 +378,19 @@ def cohorts(
     require_columns(table, ["customer_id", "as_of"], "customers")
     table = _with_beginning(table, by, holdings, rules.families)
 
-    def retain(stated: Arguments) -> Result:
+    def retain(stated: registry.Arguments) -> Result:
         return _retain_cohorts(as_lazy(stated["customers"]), by, base, value, rules)
 
-    result = by_cuts(retain, {"customers": table.to_native(), "by": by}, [by], rules)
+    result = registry.by_cuts(retain, {"customers": table.to_native(), "by": by}, [by], rules)
     rows = result.rename(columns={by: "cohort"})
     rows = Result(rows.sort_values(["quarter", "cohort", "measure"], ignore_index=True))
-    rows.about = About(notes=several_notes([by]))
+    rows.about = About(notes=registry.several_notes([by]))
     return rows
 
 
 def _retain_cohorts(table: Table, by: str, base: str, value: str, rules: Policy) -> Result:
     """Return retention of customers by what they were at first, in the column `by`."""
-    cohort = nw.coalesce(nw.col(by).cast(nw.String), nw.lit(UNKNOWN))
+    cohort = nw.coalesce(nw.col(by).cast(nw.String), nw.lit(registry.UNKNOWN))
     table = table.with_columns(cohort=cohort, seen=day(table, "as_of"))
     first = table.filter(nw.col("seen") == nw.col("seen").min().over("customer_id"))
     # When first seen they were customers, each on a day of its own.
@@ -442,7 +434,7 @@ def _first_families(holdings: Table, families: ProductFamilies) -> Table:
     products = (nw.col("product").is_in(family.products) for family in families.families)
     ours = ((product.fill_null(False), rank) for rank, product in enumerate(products))
     named = ((nw.col("rank") == rank, name) for rank, name in enumerate(families.names))
-    rank, name = frames.first_true(ours, -1), frames.first_true(named, UNKNOWN)
+    rank, name = frames.first_true(ours, -1), frames.first_true(named, registry.UNKNOWN)
     accounts = holdings.select("customer_id", opened=day(holdings, "opened_on"), rank=rank)
     accounts = accounts.filter((nw.col("rank") >= 0) & ~nw.col("opened").is_null())
     earliest = accounts.group_by("customer_id").agg(nw.col("opened").min())

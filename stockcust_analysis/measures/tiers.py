@@ -20,15 +20,7 @@ from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, ce
 from stockcust_analysis.core.periods import Day, as_day, is_month_end
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.bases import (
-    AVERAGE,
-    PERIOD_END,
-    Request,
-    customers_of,
-    require_amounts,
-    require_columns,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
@@ -69,8 +61,8 @@ def assign_tiers(
     ['residual', 'potential', 'mid']
     """
     table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
-    require_columns(table, [scheme.value], "customers")
-    require_amounts(table, [scheme.value], "customers")
+    bases.require_columns(table, [scheme.value], "customers")
+    bases.require_amounts(table, [scheme.value], "customers")
     tier = tier_name(cents(scheme.value), scheme)
     table = table.drop(TIERED_BY, strict=False)
     return frames.same_kind(customers, table.with_columns(tier=tier))
@@ -127,10 +119,10 @@ def tier_counts(
     >>> dict(zip(counts["tier"], counts["value"].astype(int)))
     {'residual': 1, 'potential': 2, 'effective': 0, 'mid': 1, 'high': 0, 'private': 0}
     """
-    request = Request.of(customers, by, base, policy).under(tiers=scheme)
+    request = bases.Request.of(customers, by, base, policy).under(tiers=scheme)
     table, tiers = as_lazy(customers), request.policy.tiers
     stands = scheme is None and "tier" in table.collect_schema().names()
-    table = with_base(table, request, [tiers.value])
+    table = bases.with_base(table, request, [tiers.value])
     if not stands:
         table = table.with_columns(tier=tier_name(nw.col(f"{tiers.value}_cents"), tiers))
     return answer(table, TIERS, request)
@@ -186,8 +178,8 @@ def _volume_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     counts = nw.col(f"in_{base}")
     return {
         "customers": counts,
-        "end_cents": counts * nw.col(PERIOD_END),
-        "average_cents": counts * nw.col(AVERAGE),
+        "end_cents": counts * nw.col(bases.PERIOD_END),
+        "average_cents": counts * nw.col(bases.AVERAGE),
     }
 
 
@@ -296,7 +288,8 @@ def tiers_with_memory(
             f"but tier scheme '{scheme.name}' has {', '.join(scheme.names)}."
         )
     periods = [
-        customers_of(Request.of(dated[day], None, "all", None), str(day), value) for day in days
+        bases.customers_of(bases.Request.of(dated[day], None, "all", None), str(day), value)
+        for day in days
     ]
     table = _follow(periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart)
     states = table.filter(nw.col(f"here_{len(periods) - 1}") == 1).select(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import PACKAGE, build, duplicates, read_toml, refuse, require
@@ -208,40 +206,27 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class _ActionFile:
-    """The content of one file of actions, complete or not."""
-
-    actions: tuple[Action, ...] = ()
-    scripts: tuple[Wording, ...] = ()
-    warnings: tuple[Wording, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse anything that is stated twice."""
-        names = [action.name for action in self.actions]
-        names += [wording.name for wording in (*self.scripts, *self.warnings)]
-        twice = sorted(duplicates(names))
-        refuse("", {f"stated twice: {', '.join(twice)}": twice})
-
-
-Part = TypeVar("Part", bound=_ActionFile)
-
-
-@dataclass(frozen=True)
-class Actions(_ActionFile):
+class Actions:
     """All actions, with the scripts and warnings they point to.
 
     Actions are data (`policies/actions.toml`), drawn from what a bank does for each tier and group
     of customers. Every offer of deposits carries a compliance warning.
     """
 
+    actions: tuple[Action, ...] = ()
+    scripts: tuple[Wording, ...] = ()
+    warnings: tuple[Wording, ...] = ()
+
     def __post_init__(self) -> None:
-        """Refuse a list without a default, and a wording that is not there."""
-        super().__post_init__()
-        defaults = {action.list for action in self.actions if action.name == f"{action.list}//"}
+        """Refuse what is stated twice, a list without a default, and a wording that is missing."""
+        names = [action.name for action in self.actions]
+        names += [wording.name for wording in (*self.scripts, *self.warnings)]
+        twice, bare = sorted(duplicates(names)), [n for n in self.lists if f"{n}//" not in names]
         used = {name for action in self.actions for name in (action.script, action.warning)}
         unknown = sorted(used - {"", *self._wordings})
-        problems = {f"list '{name}' has no default": name not in defaults for name in self.lists}
-        problems |= dict.fromkeys((f"there is no wording '{name}'" for name in unknown), True)
+        problems = {f"stated twice: {', '.join(twice)}": bool(twice)}
+        problems |= {f"list '{name}' has no default": True for name in bare}
+        problems |= {f"there is no wording '{name}'": True for name in unknown}
         refuse("actions: ", problems)
 
     @property
@@ -293,52 +278,16 @@ class Actions(_ActionFile):
         return self._wordings[name]
 
 
-def load_actions(path: str | Path | None = None) -> Actions:
-    """Return the shipped actions, replaced by those of a bank's own file where it has any.
+@cache
+def load_actions() -> Actions:
+    """Return the shipped actions, read once per process.
 
-    Parameters
-    ----------
-    path : str or Path, optional
-        TOML file with `[[actions]]`, `[[scripts]]` and `[[warnings]]`. An action for the same
-        list, tier and group, or a wording of the same name, replaces the shipped one.
-
-    Returns
-    -------
-    Actions
-
-    Raises
-    ------
-    UsageError
-        No such file.
-    PolicyError
-        The file cannot be followed; every problem is listed.
-
-    Examples
-    --------
     >>> load_actions().action("hand_over").channel
     'phone'
     """
-    shipped = _shipped_actions()
-    if path is None:
-        return shipped
-    own = _read_actions(_ActionFile, Path(path))
-    merged: dict[str, Any] = {}
-    for part in fields(Actions):
-        entries = (*getattr(shipped, part.name), *getattr(own, part.name))
-        merged[part.name] = tuple({entry.name: entry for entry in entries}.values())
-    return Actions(**merged)
-
-
-@cache
-def _shipped_actions() -> Actions:
-    """Read the actions of the package, once per process."""
-    return _read_actions(Actions, PACKAGE / "policies" / "actions.toml")
-
-
-def _read_actions(cls: type[Part], file: Path | Traversable) -> Part:
-    """Read a file of actions, or raise one error that lists all problems."""
     problems: list[str] = []
-    return require(build(cls, read_toml(file), "", problems), file.name, problems)
+    file = PACKAGE / "policies" / "actions.toml"
+    return require(build(Actions, read_toml(file), "", problems), file.name, problems)
 
 
 def _below_one(rule: object, *names: str) -> dict[str, bool]:

@@ -201,23 +201,14 @@ class TypstPDFExporter(TypstExporter):
         return pdf, resources
 
 
-def export_pdf(
-    path: str | Path,
-    *,
-    language: str = "",
-    status: str = "",
-    signed: str = "",
-    brand: str = "",
-    substitutes: bool = False,
-) -> bytes:
+def export_pdf(path: str | Path, **options: Any) -> bytes:
     """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
 
-    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued",
-    `signed` who gave it, in words; `brand` a bank's look: its TOML file, or its own layout (.typ).
-    With `substitutes` a character that no font can draw is printed as 〓, without it is an error of
-    a report.
+    The options are the exporter's: `language` is by default the document's own; `status` is "",
+    "draft", "reviewed" or "issued", `signed` who gave it, in words; `brand` a bank's look: its TOML
+    file, or its own layout (.typ). With `substitutes` a character that no font can draw is printed
+    as 〓, without it is an error of a report.
     """
     exporter: Any = TypstPDFExporter
-    options = {"language": language, "status": status, "signed": signed, "brand": brand}
-    pdf, _ = exporter(**options, substitutes=substitutes).from_filename(str(path))
+    pdf, _ = exporter(**options).from_filename(str(path))
     return bytes(pdf)

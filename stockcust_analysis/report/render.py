@@ -126,14 +126,9 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         facts = _execute(job, executed)
     else:
         shutil.copyfile(notebook_path, executed)
-    pdf = export_pdf(
-        executed,
-        language=options.language,
-        status=options.status,
-        signed=signatures(job.people, options.language),
-        brand=options.brand,
-        substitutes=job.substitutes,
-    )
+    signed = signatures(job.people, options.language)
+    look = {"language": options.language, "brand": options.brand, "substitutes": job.substitutes}
+    pdf = export_pdf(executed, status=options.status, signed=signed, **look)
     if job.action == "run":
         files.write_bytes(notebook_path, executed.read_bytes())
     files.write_bytes(pdf_path, pdf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -150,35 +149,3 @@ def test_incomplete_actions_are_refused() -> None:
         Actions((made(), made()))
     with pytest.raises(PolicyError, match="stated twice: call"):
         Actions((made(),), (Wording("call", "", ""),), (Wording("call", "", ""),))
-
-
-def test_own_words_replace_the_shipped_ones(tmp_path: Path) -> None:
-    """A bank states only what it words differently; the rest is as shipped."""
-    path = tmp_path / "actions.toml"
-    path.write_text(
-        '[[actions]]\nlist = "dormant"\nzh = "另"\nen = "Other."\nchannel = "visit"\n'
-        'source = "us"\nscript = "ours"\n'
-        '[[scripts]]\nname = "ours"\nzh = "您好"\nen = "Good day"\n',
-        "utf-8",
-    )
-    actions = load_actions(path)
-    assert actions.action("dormant").zh == "另"
-    assert actions.wording("ours").en == "Good day"
-    assert len(actions.actions) == len(SHIPPED.actions)
-    assert actions.action("maturing") == SHIPPED.action("maturing")
-
-
-def test_mistakes_in_own_words_are_told_with_their_place(tmp_path: Path) -> None:
-    """An unknown key, a missing text and a channel that is none come in one error."""
-    path = tmp_path / "ours.toml"
-    path.write_text('[[actions]]\nlst = "dormant"\nchannel = "fone"\n', "utf-8")
-    with pytest.raises(PolicyError) as caught:
-        load_actions(path)
-    for line in (
-        "ours.toml cannot be followed",
-        "actions[1].lst: unknown key. Did you mean 'list'?",
-        "actions[1].zh: missing.",
-        "actions[1].channel: takes phone, message, wechat, visit, branch; found 'fone'. "
-        "Did you mean 'phone'?",
-    ):
-        assert line in str(caught.value)
