@@ -20,7 +20,7 @@ import duckdb
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import sql_reading, with_readings
+from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
@@ -380,18 +380,18 @@ class _DuckDBDelivery(Delivery):
         rows = self.engine.connection.execute(counts).fetchall()
         return bool(sum(count for (count,) in rows) > _LARGE)
 
-    def read(self, trimmed: Collection[str] = ()) -> Rows:
+    def read(self, trimmed: Collection[str] = (), *, numbered: bool = False) -> Rows:
         """Return the rows: values, and whether they are at fault or odd.
 
         Text, and what is small, is converted once and kept: every later look would do all of it
         again.
         """
         make = self.engine.connection.sql if self.is_columnar else self.engine.create
-        return as_lazy(make(self._select(trimmed)))
+        return as_lazy(make(self._select(trimmed, numbered=numbered)))
 
     def numbered(self, trimmed: Collection[str]) -> Rows:
         """Return the rows with their positions."""
-        return as_lazy(self.engine.connection.sql(self._select(trimmed, numbered=True)))
+        return self.read(trimmed, numbered=True)
 
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return the numbers of rows; with the names of their files if there are several."""
@@ -407,10 +407,14 @@ class _DuckDBDelivery(Delivery):
         """
         most = facts.rows * EQUAL_BY_CHANCE
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
-        rows = facts.keep(self.numbered(facts.trimmed)).to_native()
-        rows = rows.project(
-            f"{hash_of(column.name for column in self.columns)} AS row, "
-            f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+        numbered = self.engine.connection.sql(self._select(facts.trimmed, numbered=True))
+        rows = (
+            facts.keep(as_lazy(numbered))
+            .to_native()
+            .project(
+                f"{hash_of(column.name for column in self.columns)} AS row, "
+                f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+            )
         )
         for step, part in ((one_in, _PART), (1, 1)):
             some = rows.filter(f"row % {step} = 0") if step > 1 else rows
@@ -433,10 +437,11 @@ class _DuckDBDelivery(Delivery):
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
         """Return the SQL of all groups, one below the other."""
-        cells = [
-            self._cells(group, header, trimmed)
+        readings = [
+            self._readings(group, header, trimmed)
             for group, header in zip(self.groups, self.headers, strict=True)
         ]
+        cells = [with_readings(own) for own in readings]
         # A condition that one group lacks does not hold in its rows.
         conditions = {name for group in cells for name in group if "|" in name}
         lacking = {
@@ -444,7 +449,7 @@ class _DuckDBDelivery(Delivery):
         }
         conditions |= {f"{name}|{ABSENT}" for name in lacking}
         selects = []
-        for group, columns in zip(self.groups, cells, strict=True):
+        for group, own, columns in zip(self.groups, readings, cells, strict=True):
             absent = lacking - {*columns}
             columns |= {f"{name}|{ABSENT}": "true" for name in absent}
             columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
@@ -454,14 +459,14 @@ class _DuckDBDelivery(Delivery):
                 file = f"{files}[_file::BIGINT + 1]::BIGINT"
                 columns[POSITION] = f"{file} * {_ROWS_OF_A_FILE} + _row"
             values = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
-            selects.append(f"SELECT {values} FROM {source}")
+            selects.append(f"SELECT {values} FROM {with_steps(source, own.values())}")
         return " UNION ALL BY NAME ".join(selects)
 
-    def _cells(
+    def _readings(
         self, group: FileGroup, header: Dictionary[str, str], trimmed: Collection[str]
-    ) -> dict[str, str]:
-        """Return the SQL of a group's values and conditions, by name."""
-        readings = {
+    ) -> dict[str, Reading[str]]:
+        """Return how a group's columns are read, by name."""
+        return {
             name: sql_reading(
                 self.contract.column(name),
                 quoted(source),
@@ -472,4 +477,3 @@ class _DuckDBDelivery(Delivery):
             )
             for name, source in header.items()
         }
-        return with_readings(readings)

@@ -16,15 +16,8 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
-from stockcust_analysis.measures.holdings import (
-    family_flags,
-    is_obligation,
-    join_accounts,
-    own_calendar,
-    warn_of_unknown_products,
-    with_balance,
-)
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
@@ -326,13 +319,13 @@ def customers_or_households(request: Request, holdings: Frame | None, unit: str)
 
 def _with_families(customers: Table, holdings: Table, families: ProductFamilies) -> Table:
     """Return customers with what their accounts show of families, channels and obligations."""
-    calendar, accounts = own_calendar(holdings), with_balance(holdings)
-    warn_of_unknown_products(accounts, families)
-    flags = family_flags(accounts, families, calendar)
-    flags["obliged"] = is_obligation(accounts, calendar)
+    calendar, accounts = held.own_calendar(holdings), held.with_balance(holdings)
+    held.warn_of_unknown_products(accounts, families)
+    flags = held.family_flags(accounts, families, calendar)
+    flags["obliged"] = held.is_obligation(accounts, calendar)
     require_columns(customers, ["customer_id"], "customers")
     table = customers.drop(*flags, strict=False)
-    return join_accounts(table, accounts, keys=["customer_id"], flags=flags)
+    return held.join_accounts(table, accounts, keys=["customer_id"], flags=flags)
 
 
 def _require_families(customers: Table, families: ProductFamilies) -> None:
@@ -376,10 +369,10 @@ def _counts(
     base: str, *, exactly: Iterable[int] = (), at_least: Iterable[int] = ()
 ) -> dict[str, nw.Expr]:
     """Return what is summed: customers, families held, customers by number of families."""
-    counts, held = nw.col(f"in_{base}"), nw.col("families")
-    columns = {"customers": counts, "families_held": counts * held}
-    columns |= {f"exactly_{number}": counts * flag(held == number) for number in exactly}
-    return columns | {f"at_least_{number}": counts * flag(held >= number) for number in at_least}
+    counts, own = nw.col(f"in_{base}"), nw.col("families")
+    columns = {"customers": counts, "families_held": counts * own}
+    columns |= {f"exactly_{number}": counts * flag(own == number) for number in exactly}
+    return columns | {f"at_least_{number}": counts * flag(own >= number) for number in at_least}
 
 
 def _multi_product(at_least: int) -> Measure:

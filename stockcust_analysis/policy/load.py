@@ -21,15 +21,8 @@ from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
 from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
-from stockcust_analysis.policy.file import (
-    PACKAGE,
-    Table,
-    build,
-    read_toml,
-    require,
-    texts_at,
-    values_at,
-)
+from stockcust_analysis.policy import file as rule_file
+from stockcust_analysis.policy.file import Table, read_toml, texts_at
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import DisclosureRule
 
@@ -38,7 +31,7 @@ PolicyLike: TypeAlias = Policy | str | Path | None
 """A policy by its name, by path, or as it is; None is the shipped default."""
 Check: TypeAlias = Callable[[Table], Iterable[str]]
 
-_FOLDER = PACKAGE / "policies"
+_FOLDER = rule_file.PACKAGE / "policies"
 _NOT_INHERITED = {"name", "version", "base"}
 # Two ways to state one thing: stating one drops the other.
 _ALTERNATIVES = {"idle_months": "idle_days", "idle_days": "idle_months"}
@@ -136,9 +129,9 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
     table = {key: value for preset in presets for key, value in preset.items()}
     table = _merge_tables(table, _read_with_bases(file, problems), "", problems)
     table = _expand_presets(table, problems)
-    policy = build(Policy, table, "", problems)
+    policy = rule_file.build(Policy, table, "", problems)
     problems += [*_contradictions(table), *check(table)]
-    return require(policy, file.name, problems)
+    return rule_file.require(policy, file.name, problems)
 
 
 def _shipped_file(name: str) -> Traversable:
@@ -280,7 +273,7 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     for name in tiers:
         if name in _RESERVED:
             yield f"tiers.tiers[{name}]: the name is taken. Give the tier another one."
-    stated = any(True for _ in values_at(table, "disclosure.merged_tiers"))
+    stated = any(True for _ in rule_file.values_at(table, "disclosure.merged_tiers"))
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):

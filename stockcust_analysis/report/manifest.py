@@ -24,7 +24,7 @@ import os
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.policy_check import read_policy
-from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.worklists import Lists
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
@@ -58,6 +58,24 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class ReportRun:
+    """Where the output stands, how each page ended, and which no run has made yet.
+
+    `headquarters` says how each edition of headquarters' set ended; a shard makes none.
+    """
+
+    folder: Path
+    results: tuple[PageResult, ...]
+    missing: tuple[str, ...] = ()
+    headquarters: tuple[PageResult, ...] = ()
+
+    @property
+    def failed(self) -> tuple[PageResult, ...]:
+        """The pages that could not be made, headquarters' among them."""
+        return tuple(page for page in (*self.results, *self.headquarters) if page.failed)
+
+
+@dataclass(frozen=True)
 class EvaluationCache:
     """An evaluation in its folder, and the digest of each branch's slice of it.
 
@@ -69,44 +87,6 @@ class EvaluationCache:
     slices: Mapping[str, str]
     is_new: bool
     lists: Lists | None = None
-
-    @classmethod
-    def open_or_make(
-        cls,
-        bank: Bank,
-        options: ReportOptions,
-        *,
-        known: Path,
-        beside: Path,
-        progress: Callable[[int, int], None],
-    ) -> EvaluationCache:
-        """Return the evaluation in `known` if it is of these inputs, else a new one.
-
-        A new one is written to `beside`, which the caller promotes or removes. Only the circulated
-        edition needs the sizes of cells.
-        """
-        from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
-
-        made_from = _made_from(bank, options)
-        stamp = {} if options.force else read_json(known / STAMP)
-        if bank.inputs and stamp.get("made_from") == made_from:
-            evaluation = open_evaluation(known)
-            if evaluation.has_sizes or not options.circulated:
-                slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
-                return cls(known, evaluation, slices, is_new=False)
-        evaluation, lists = evaluate_with_lists(
-            bank,
-            quarter=options.quarter,
-            policy=options.policy,
-            first_quarter=options.first_quarter,
-            sizes=options.circulated,
-            progress=progress,
-        )
-        evaluation.save(beside)
-        evaluation = open_evaluation(beside)  # pages are made from what is written
-        slices = slice_digests(evaluation)
-        write_json(beside / STAMP, {"made_from": made_from, "slices": slices})
-        return cls(beside, evaluation, slices, is_new=True, lists=lists)
 
     def promote(self, folder: Path) -> EvaluationCache:
         """Let a new evaluation take the place of the one in a folder."""
@@ -152,7 +132,7 @@ def slice_digests(evaluation: Evaluation) -> dict[str, str]:
     return digests
 
 
-def _made_from(bank: Bank, options: ReportOptions) -> str:
+def made_from(bank: Bank, options: ReportOptions) -> str:
     """Return a digest of all that an evaluation depends on."""
     return plan.digest_of(
         {
@@ -220,30 +200,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_run(
-    folder: Path,
-    records: Mapping[str, PageRecord],
-    results: Sequence[PageResult],
-    headquarters: Sequence[PageResult] = (),
-    *,
-    seconds: float,
-    by: str = "",
+    run: ReportRun, records: Mapping[str, PageRecord], *, seconds: float, by: str = ""
 ) -> None:
     """Write the run's summary: who and when, what each page took, what failed, what was slow.
 
-    `headquarters` are its editions, which the summary counts as pages; `by` gives the status.
+    Headquarters' editions count as pages; `by` gives the status.
     """
     status = plan.least_status(records.values())
     branches: dict[str, Any] = {
         branch_id: {"seconds": record.seconds, "peak_megabytes": record.peak_megabytes}
         for branch_id, record in records.items()
     }
-    for page in results:
+    for page in run.results:
         if page.failed:
             branches[page.branch_id] = {"seconds": round(page.seconds, 2), "error": page.error}
-    pages = [*results, *headquarters]
+    pages = [*run.results, *run.headquarters]
     ends = Counter("failed" if page.failed else page.action for page in pages)
     write_json(
-        folder / RUN,
+        run.folder / RUN,
         {
             "finished": _now(),
             "user": user_name(),
@@ -251,7 +225,7 @@ def write_run(
             "cores": os.cpu_count(),
             "seconds": round(seconds, 1),
             "status": status,
-            "status_history": _status_history(folder / RUN, status, by or user_name()),
+            "status_history": _status_history(run.folder / RUN, status, by or user_name()),
             "summary": {end: ends[end] for end in ("run", "print", "keep", "failed")},
             "branches": branches,
             "headquarters": {
@@ -260,7 +234,7 @@ def write_run(
                     "action": page.action,
                     "error": page.error,
                 }
-                for page in headquarters
+                for page in run.headquarters
             },
             "slowest_cells": _slowest_cells(records.values()),
         },

@@ -23,9 +23,10 @@ from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core import files
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, StockcustError
+from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan, render
-from stockcust_analysis.report.manifest import EvaluationCache
+from stockcust_analysis.report.manifest import EvaluationCache, ReportRun
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
@@ -43,24 +44,6 @@ __all__ = [
 _NOT_DELIVERED: Final = {
     *(EVALUATION, plan.ISSUED, plan.RECEIPTS, "failed", manifest.MANIFEST, manifest.RUN)
 }
-
-
-@dataclass(frozen=True)
-class ReportRun:
-    """Where the output stands, how each page ended, and which no run has made yet.
-
-    `headquarters` says how each edition of headquarters' set ended; a shard makes none.
-    """
-
-    folder: Path
-    results: tuple[PageResult, ...]
-    missing: tuple[str, ...] = ()
-    headquarters: tuple[PageResult, ...] = ()
-
-    @property
-    def failed(self) -> tuple[PageResult, ...]:
-        """The pages that could not be made, headquarters' among them."""
-        return tuple(page for page in (*self.results, *self.headquarters) if page.failed)
 
 
 def make_reports(
@@ -189,18 +172,37 @@ class _Run:
     started: float
 
     def evaluate(self, beside: Path) -> EvaluationCache:
-        """Return the evaluation; a misspelt branch is an error before its minutes are spent."""
-        options, quarter = self.options, Quarter.parse(self.options.quarter)
-        if options.branches and quarter.end in self.bank.days("customers"):
+        """Return the evaluation in the folder if it is of these inputs, else a new one.
+
+        A new one is written to `beside`, which the caller promotes or removes. Only the circulated
+        edition needs the sizes of cells. A misspelt branch is an error before minutes are spent.
+        """
+        from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
+
+        bank, options, quarter = self.bank, self.options, Quarter.parse(self.options.quarter)
+        if options.branches and quarter.end in bank.days("customers"):
             policy = load_policy(options.policy)
-            plan.require_branches(options, reporting_branches(self.bank, policy, quarter))
-        return EvaluationCache.open_or_make(
-            self.bank,
-            options,
-            known=self.folder / EVALUATION,
-            beside=beside,
+            plan.require_branches(options, reporting_branches(bank, policy, quarter))
+        known, made_from = self.folder / EVALUATION, manifest.made_from(bank, options)
+        stamp = {} if options.force else plan.read_json(known / manifest.STAMP)
+        if bank.inputs and stamp.get("made_from") == made_from:
+            evaluation = open_evaluation(known)
+            if evaluation.has_sizes or not options.circulated:
+                slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
+                return EvaluationCache(known, evaluation, slices, is_new=False)
+        evaluation, lists = evaluate_with_lists(
+            bank,
+            quarter=options.quarter,
+            policy=options.policy,
+            first_quarter=options.first_quarter,
+            sizes=options.circulated,
             progress=partial(self.progress, "evaluation"),
         )
+        evaluation.save(beside)
+        evaluation = open_evaluation(beside)  # pages are made from what is written
+        slices = manifest.slice_digests(evaluation)
+        files.write_json(beside / manifest.STAMP, {"made_from": made_from, "slices": slices})
+        return EvaluationCache(beside, evaluation, slices, is_new=True, lists=lists)
 
     def prepare(self) -> tuple[EvaluationCache, list[PageJob]]:
         """Return the evaluation, in its place, and the jobs, once every check has passed."""
@@ -267,12 +269,11 @@ class _Run:
             records=records,
             outputs=outputs,
         )
-        seconds = time.perf_counter() - self.started
-        manifest.write_run(
-            self.folder, records, results, editions, seconds=seconds, by=self.options.by
-        )
         missing = tuple(job.branch_id for job in jobs if job.branch_id not in records)
-        return ReportRun(self.folder, results, missing, editions)
+        run = ReportRun(self.folder, results, missing, editions)
+        seconds = time.perf_counter() - self.started
+        manifest.write_run(run, records, seconds=seconds, by=self.options.by)
+        return run
 
     def _receive(self, stage: str, done: int, total: int, page: PageResult | None = None) -> None:
         """Show a step, and write to the log how the page or edition that it ended has ended."""

@@ -18,15 +18,11 @@ from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.report.workbook import PRINTED_ROWS, Column, Sheet, write_sheets
+from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
-from stockcust_analysis.show.headquarters_page import (
-    HeadquartersPage,
-    growth_steps,
-    peer_name,
-    type_name,
-)
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
@@ -172,12 +168,12 @@ class _Sheets:
         self._look_ups: dict[str, Callable[[Any], str]] = {
             "branch": lambda branch_id: str(page.names.get(branch_id, bank)),
             "region": lambda branch_id: str(facts["region"].get(branch_id, "")),
-            "type": lambda branch_id: type_name(page, facts["type"].get(branch_id, "")),
+            "type": lambda branch_id: hq.type_name(page, facts["type"].get(branch_id, "")),
             "measure": page.measure,
             "unit": self._unit,
             "member": lambda code: page.member_words.get(code, code),
             "tier": tiers.__getitem__,
-            "peers": lambda group: peer_name(page, group),
+            "peers": lambda group: hq.peer_name(page, group),
             "note": lambda note: tables.note_words(page, note),
         }
 
@@ -267,7 +263,7 @@ class _Sheets:
         components, sums = list(names("component")), ["new", "existing"]
         branches = table["branch_id"].drop_duplicates()
         gone = table.loc[table["withheld"], "branch_id"]
-        steps = growth_steps(page.evaluation.bridge).set_index("branch_id")
+        steps = hq.growth_steps(page.evaluation.bridge).set_index("branch_id")
         withheld = branches.isin(gone) & branches.isin(steps.index)
         totals = mark_withheld(steps.reindex(branches), withheld.to_numpy())
         rows = (

@@ -11,15 +11,8 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import table as bank_table
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
-from stockcust_analysis.show import blocks, findings, wording
-from stockcust_analysis.show.page_data import (
-    IDLE,
-    IDLE_PARTS,
-    BranchPage,
-    Page,
-    compared_quarters,
-    rows_of,
-)
+from stockcust_analysis.show import blocks, findings, page_data, wording
+from stockcust_analysis.show.page_data import BranchPage
 from stockcust_analysis.show.rule_words import RuleWords
 
 _MOST_FIGURES: Final = 6
@@ -29,7 +22,7 @@ KEY_MEASURES: Final = (
     (wording.AVERAGE, "funded"),
     ("customers", "funded"),
     ("customer_retention", "funded"),
-    (IDLE, "funded"),
+    (page_data.IDLE, "funded"),
     ("multi_product_share", "funded"),
     ("contact_coverage", "managed"),
     ("ten_largest_share", "funded"),
@@ -37,7 +30,7 @@ KEY_MEASURES: Final = (
 )
 _SHORT_NAMES: Final = {
     "customers": "funded_customers",
-    IDLE: IDLE,
+    page_data.IDLE: page_data.IDLE,
     "multi_product_share": "tile_multi_product_share",
 }
 
@@ -94,7 +87,7 @@ def run_facts(page: BranchPage) -> dict[str, str]:
 def set_aside_words(page: BranchPage) -> dict[str, str]:
     """Return what of the extracts is in no figure: column → rows and amount, in words."""
     table, words = page.evaluation.set_aside, {}
-    for row in rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
+    for row in page_data.rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
         own = page.own(table, column=row.column, table=row.table)
         rows = (
             page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
@@ -121,7 +114,7 @@ def page_marks(page: BranchPage) -> str:
     return page.text("list_separator").join(marks)
 
 
-def checks_passed(page: Page) -> dict[str, str]:
+def checks_passed(page: page_data.Page) -> dict[str, str]:
     """Return how the bank's tables agree with one another: check → difference, in words."""
     checks, words = page.evaluation.reconciliation[["check", "difference"]].to_numpy(), {}
     # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
@@ -143,14 +136,14 @@ def key_figures(page: BranchPage) -> blocks.KeyFigures:
 def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
     value = partial(page.value, measure, base=base)
-    printed_as = IDLE_PARTS[0] if measure == IDLE else measure
+    printed_as = page_data.IDLE_PARTS[0] if measure == page_data.IDLE else measure
     now, kind = value(), wording.measure_words(printed_as).kind
     if now is None:
         return None
     is_judged = kind != "share" or not page.is_small
     unit = page.unit([now]) if kind == "money" else None
     pairs = []
-    for name, quarter in compared_quarters(page.quarter).items() if is_judged else ():
+    for name, quarter in page_data.compared_quarters(page.quarter).items() if is_judged else ():
         if (before := value(quarter=quarter)) is not None:
             change = page.change(printed_as, now, before)
             pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
@@ -203,7 +196,7 @@ def chapter_heading(page: BranchPage, name: str) -> Heading:
 
 def score_words(page: BranchPage) -> str:
     """Return the score and its rank, to stand behind a heading; nothing without a score."""
-    score = next(rows_of(page.own(page.evaluation.scores)), None)
+    score = next(page_data.rows_of(page.own(page.evaluation.scores)), None)
     if score is None or pd.isna(score.points):
         return ""
     points = wording.format_points(score.points)

@@ -13,16 +13,12 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
+from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
-from stockcust_analysis.show.headquarters_page import (
-    HeadquartersPage,
-    base_of,
-    growth_steps,
-    peer_name,
-)
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import IDLE, beside, compared_quarters, rows_of
 from stockcust_analysis.show.rule_words import begin
 
@@ -92,7 +88,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
-        base, plan = base_of(measure), page.bank.targets.get(measure)
+        base, plan = hq.base_of(measure), page.bank.targets.get(measure)
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = partial(page.value, measure, base=base)
         parts = page.attainments.get(measure, {}).values()
@@ -200,8 +196,8 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
 
 def growth_table(page: HeadquartersPage) -> Table | None:
     """Return which branches the bank's growth came from, by contribution; None without a bridge."""
-    steps, before = growth_steps(page.evaluation.bridge), page.evaluation.previous_bridge
-    earlier = {} if before.empty else dict(growth_steps(before)[["branch_id", "change"]].values)
+    steps, before = hq.growth_steps(page.evaluation.bridge), page.evaluation.previous_bridge
+    earlier = {} if before.empty else dict(hq.growth_steps(before)[["branch_id", "change"]].values)
     opening, branches = float(steps["opening"].iloc[-1]), steps[:-1]
     known = branches[branches["change"].notna()]
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
@@ -348,7 +344,7 @@ def peers_table(page: HeadquartersPage) -> Table | None:
         ranked = group[group["rank_of"].notna()]
         median = wording.SUPPRESSED if ranked["withheld"].any() else ranked["points"].median()
         sizes = {"branches": len(group), "scored": len(ranked), "median_points": median}
-        rows.append({"peer_group": peer_name(page, str(name)), **sizes})
+        rows.append({"peer_group": hq.peer_name(page, str(name)), **sizes})
     return _table(page, "peers", rows, note=page.gap_note("withheld_note"))
 
 
@@ -390,7 +386,7 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
 
 def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     """Return a warning that names its indicators or peer group, and what is few, in words."""
-    names = [peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
+    names = [hq.peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
     if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
         detail = page.text(key).format(*re.findall(r"\d+", detail))
