@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import Peers, Values, branch_figures, peer_groups
 from stockcust_analysis.evaluation.results import Evaluation, new_branches
 from stockcust_analysis.measures.codebook import measure_definition
@@ -125,19 +124,14 @@ def level_targets(
 
     An increase is from the branch's figure at the end of last year, on the base of the indicator
     that has the plan, else of funded customers; a branch without a figure then starts from nothing.
-    Where the whole bank has no such figure it is unknown: then `start` is NaN. A level is from
-    zero. A plan whose `start` is NaN already stays so: nothing is held against it.
-    UsageError when increases are planned and that quarter is not delivered.
+    Where the whole bank has no such figure, or that quarter is not delivered, it is unknown: then
+    `start` is NaN. A level is from zero. A plan whose `start` is NaN already stays so: nothing is
+    held against it.
     """
     increases = targets["kind"].eq("increase").to_numpy(bool)
     start, year_start = np.zeros(len(targets)), str(quarter.year_start)
     if increases.any():
         then = measures[(measures["quarter"] == year_start) & (measures["member"] == "")]
-        if then.empty:
-            raise UsageError(
-                f"targets: {increases.sum()} plans are increases over the year's start, and "
-                f"{year_start} is not among the extracts. Deliver it, or plan levels."
-            )
         planned = [i for i in policy.scorecard.indicators if i.target == "plan"]
         bases = {i.measure_name: i.customer_base for i in planned}
         figures = then.set_index(["branch_id", "measure", "base"])["value"]
