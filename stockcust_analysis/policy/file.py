@@ -159,6 +159,6 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
             return float(value)  # type: ignore[arg-type]
         if kind is not float and type(value) is kind:
             return value
-        expected = f"type_{kind.__name__}"
+        expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
     problems.append(say("expected", path, say(expected), repr(value)))
     return None
