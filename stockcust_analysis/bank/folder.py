@@ -17,19 +17,13 @@ from pathlib import Path
 
 import duckdb
 
-from stockcust_analysis.bank import validation
+from stockcust_analysis.bank import duckdb_connection, validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
-from stockcust_analysis.bank.duckdb_connection import (
-    count_different,
-    hash_of,
-    limited_connection,
-    literal,
-    quoted,
-)
+from stockcust_analysis.bank.duckdb_connection import quoted
 from stockcust_analysis.bank.file_names import (
     ENDINGS,
     TEXT_ENDINGS,
@@ -244,7 +238,9 @@ def open_relations(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     folder = WorkingFolder()
-    engine = DuckDBEngine(limited_connection(memory_limit, folder.path), folder.path, folder.remove)
+    engine = DuckDBEngine(
+        duckdb_connection.limited_connection(memory_limit, folder.path), folder.path, folder.remove
+    )
     try:
         yield engine
     except BaseException:
@@ -257,7 +253,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
     if not path.is_file():
         raise UsageError(say("no_duckdb_file", path))
     try:
-        connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
+        connection.execute(f"ATTACH {duckdb_connection.literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
         connection.execute("SET search_path = 'memory.main,source.main'")
     except duckdb.Error:
@@ -409,7 +405,7 @@ class _DuckDBDelivery(Delivery):
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
         rows = facts.keep(self.numbered(facts.trimmed)).to_native()
         rows = rows.project(
-            f"{hash_of(column.name for column in self.columns)} AS row, "
+            f"{duckdb_connection.hash_of(column.name for column in self.columns)} AS row, "
             f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
         )
         for step, part in ((one_in, _PART), (1, 1)):
@@ -418,7 +414,7 @@ class _DuckDBDelivery(Delivery):
             if len(self._files) > 1:
                 counts = some.aggregate("file, row, count(*) AS n")
                 found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
-            different = found[0][-1] if found else count_different(some, "row")
+            different = found[0][-1] if found else duckdb_connection.count_different(some, "row")
             equal, spread = facts.rows - step * different, 5 * sqrt((step - 1) * facts.rows)
             alone = [index for index, same, *_ in found if same is None]
             if equal + spread <= most and (len(self._files) == 1 or len(alone) == len(self._files)):
