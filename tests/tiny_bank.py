@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -48,6 +49,23 @@ def write_tiny_bank(folder: Path, **tables: str | bytes) -> Path:
         raw = content.encode() if isinstance(content, str) else content
         (folder / f"{name}.csv").write_bytes(raw)
     return folder
+
+
+def together(
+    cases: Mapping[str, Iterable[str]], alone: Callable[[str], bool] = lambda case: False
+) -> list[list[str]]:
+    """Return cases, given with the files they are of, by banks in which no table is of two."""
+    banks: list[tuple[set[str], list[str]]] = []
+    for case, files in cases.items():
+        names = (re.search(r"[a-z][a-z_]+", name) for name in files)
+        tables = {name[0].strip("_").rstrip("s") for name in names if name}
+        free = (bank for bank in banks if tables and bank[0].isdisjoint(tables | {""}))
+        own, bank = (set[str](), list[str]()) if alone(case) else next(free, (set(), []))
+        if not bank:
+            banks.append((own, bank))
+        own |= tables | ({""} if alone(case) else set())
+        bank.append(case)
+    return [bank for _, bank in banks]
 
 
 def as_frames(folder: Path) -> dict[str, pl.DataFrame]:

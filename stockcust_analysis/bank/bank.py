@@ -134,13 +134,6 @@ class BankTables:
         return tuple(quarter for quarter in ends if quarter is not None)
 
     @property
-    def note_of_few(self) -> str:
-        """A line on the newest quarters with too few customers to look for what is implausible."""
-        few = ", ".join(map(str, self.too_few))
-        words = "units, lost branches and the like are not looked at"
-        return f"Fewer than 100 customers in {few}: {words}.\n" if few else ""
-
-    @property
     def set_aside(self) -> tuple[SetAside, ...]:
         """Rows in no figure: within the mapping's tolerance, or later than all quarters."""
         return tuple(entry for facts in self._facts.values() for entry in facts.set_aside)
@@ -169,8 +162,11 @@ class BankTables:
         span = f"{quarters[0]} to {quarters[-1]} ({len(quarters)})" if quarters else "none"
         last = quarters[-1] if quarters else "2026Q3"
         tables = ", ".join(f"{name} {self.rows(name):,}" for name in self.columns)
+        few = ", ".join(map(str, self.too_few))
+        words = "units, lost branches and the like are not looked at"
+        note = f"Fewer than 100 customers in {few}: {words}.\n" if few else ""
         return (
-            f"<Bank {self.name!r}, quarters {span}; rows: {tables}>\n{self.note_of_few}"
+            f"<Bank {self.name!r}, quarters {span}; rows: {tables}>\n{note}"
             f"Go on: bank.customers({last!r}), then measures such as sca.concentration(customers); "
             f"or sca.evaluate(bank, quarter={last!r})"
         )

@@ -9,11 +9,12 @@ types of their own, and a date written as text is not guessed at.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from numbers import Integral, Number
 from types import NoneType
 from typing import Any, Generic, TypeVar
@@ -23,7 +24,7 @@ from numpy import ndarray
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
-from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.core.frames import AnyFrame
 
@@ -70,12 +71,14 @@ class Reading(Generic[Expression]):
     """How a column's cells are read.
 
     `faults` maps what may be wrong with a cell that has no value to the condition that it is;
-    `odd` is the condition that text is not plain and wants a closer look.
+    `odd` is the condition that text is not plain and wants a closer look. `steps` are names of SQL
+    → what they stand for, each built on those before: see `with_steps`.
     """
 
     value: Expression
     faults: Mapping[str, Expression] = field(default_factory=dict)
     odd: Expression | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
@@ -86,6 +89,17 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
         if reading.odd is not None:
             columns[f"{name}|"] = reading.odd
     return columns
+
+
+def with_steps(source: str, readings: Iterable[Reading[str]]) -> str:
+    """Return the SQL of a source with the steps of readings, each computed once.
+
+    Written out where they are asked for they would fill a hundred thousand characters.
+    """
+    for level in zip_longest(*(reading.steps.items() for reading in readings)):
+        computed = ", ".join(f"{sql} AS {name}" for name, sql in filter(None, level))
+        source = f"(SELECT *, {computed} FROM {source})"
+    return source
 
 
 def unreadable(column: Column) -> str:
@@ -131,9 +145,11 @@ def sql_reading(
     if not trimmed:
         value = grammar.plain_value(column.kind, text, factor)
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
+    names = [quoted(f"{column.name}|{step}") for step in ("text", "given", "value", "fault")]
     text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
-    value, given, faults = grammar.value_and_faults(column.kind, text, factor)
-    return Reading(value, faults | _sql_unreadable(column, given, value, faults))
+    steps, known = grammar.whole_value(column.kind, names, factor, unreadable(column))
+    faults = {what: f"{names[-1]} = '{what}'" for what in known}
+    return Reading(names[2], faults, steps=dict(zip(names, [text, *steps], strict=True)))
 
 
 def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
@@ -198,7 +214,7 @@ def _sql_text(
 ) -> Reading[str]:
     codes = mapping.codes.get(column.name, {})
     marks = grammar.null_marks(column.kind, mapping.null, codes)
-    faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
+    faults, steps, text = {}, {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if source_type == "VARCHAR[]" and column.separated:
         text = f"array_to_string({cell}, ';')"
     elif source_type.startswith(_NOT_TEXT) or source_type.endswith("]"):
@@ -213,7 +229,8 @@ def _sql_text(
             text = f"nullif({text}, {literal(mark)})"
         marks = [mark for mark in marks if mark]
     if trimmed:
-        text = grammar.clean(text, marks)
+        steps = {quoted(f"{column.name}|text"): grammar.clean(text, marks)}
+        (text,) = steps
         if column.separated:
             faults |= {w: f"regexp_matches({text}, {literal(m)})" for w, m in _OF_LISTS.items()}
             text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
@@ -221,7 +238,7 @@ def _sql_text(
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
-        return Reading(value, faults)
+        return Reading(value, faults, steps=steps)
     if column.allowed:
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
@@ -251,7 +268,9 @@ def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Rea
     value = f"(CASE WHEN isfinite({double}){whole} THEN TRY_CAST({number} AS {wanted}) END)"
     if source_type in _INTEGERS:
         value = f"TRY_CAST({number} AS {wanted})"
-    return Reading(value, faults | _sql_unreadable(column, cell, value, faults))
+    known = "".join(f" AND NOT ({fault})" for fault in faults.values())
+    faults[unreadable(column)] = f"{cell} IS NOT NULL AND {value} IS NULL{known}"
+    return Reading(value, faults)
 
 
 def _sql_day(cell: str, *, trimmed: bool) -> Reading[str]:
@@ -262,14 +281,6 @@ def _sql_day(cell: str, *, trimmed: bool) -> Reading[str]:
     absent = ", ".join(f"DATE '{day}'" for day in (*grammar.SENTINELS, "infinity"))
     wrong = f"({outside} AND {cell} NOT IN ({absent}))"
     return Reading(f"(CASE WHEN NOT {outside} THEN {cell} END)", {grammar.OUT_OF_SPAN: wrong})
-
-
-def _sql_unreadable(
-    column: Column, given: str, value: str, faults: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the condition that a cell is there, has no value, and no other fault says why."""
-    known = "".join(f" AND NOT ({fault})" for fault in faults.values())
-    return {unreadable(column): f"{given} IS NOT NULL AND {value} IS NULL{known}"}
 
 
 def frame_reading(

@@ -17,13 +17,19 @@ from pathlib import Path
 
 import duckdb
 
-from stockcust_analysis.bank import duckdb_connection, validation
+from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import sql_reading, with_readings
+from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
-from stockcust_analysis.bank.duckdb_connection import quoted
+from stockcust_analysis.bank.duckdb_connection import (
+    count_different,
+    hash_of,
+    limited_connection,
+    literal,
+    quoted,
+)
 from stockcust_analysis.bank.file_names import (
     ENDINGS,
     TEXT_ENDINGS,
@@ -238,9 +244,7 @@ def open_relations(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     folder = WorkingFolder()
-    engine = DuckDBEngine(
-        duckdb_connection.limited_connection(memory_limit, folder.path), folder.path, folder.remove
-    )
+    engine = DuckDBEngine(limited_connection(memory_limit, folder.path), folder.path, folder.remove)
     try:
         yield engine
     except BaseException:
@@ -253,7 +257,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
     if not path.is_file():
         raise UsageError(say("no_duckdb_file", path))
     try:
-        connection.execute(f"ATTACH {duckdb_connection.literal(str(path))} AS source (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
         connection.execute("SET search_path = 'memory.main,source.main'")
     except duckdb.Error:
@@ -376,18 +380,18 @@ class _DuckDBDelivery(Delivery):
         rows = self.engine.connection.execute(counts).fetchall()
         return bool(sum(count for (count,) in rows) > _LARGE)
 
-    def read(self, trimmed: Collection[str] = ()) -> Rows:
+    def read(self, trimmed: Collection[str] = (), *, numbered: bool = False) -> Rows:
         """Return the rows: values, and whether they are at fault or odd.
 
         Text, and what is small, is converted once and kept: every later look would do all of it
         again.
         """
         make = self.engine.connection.sql if self.is_columnar else self.engine.create
-        return as_lazy(make(self._select(trimmed)))
+        return as_lazy(make(self._select(trimmed, numbered=numbered)))
 
     def numbered(self, trimmed: Collection[str]) -> Rows:
         """Return the rows with their positions."""
-        return as_lazy(self.engine.connection.sql(self._select(trimmed, numbered=True)))
+        return self.read(trimmed, numbered=True)
 
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return the numbers of rows; with the names of their files if there are several."""
@@ -403,10 +407,14 @@ class _DuckDBDelivery(Delivery):
         """
         most = facts.rows * EQUAL_BY_CHANCE
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
-        rows = facts.keep(self.numbered(facts.trimmed)).to_native()
-        rows = rows.project(
-            f"{duckdb_connection.hash_of(column.name for column in self.columns)} AS row, "
-            f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+        numbered = self.engine.connection.sql(self._select(facts.trimmed, numbered=True))
+        rows = (
+            facts.keep(as_lazy(numbered))
+            .to_native()
+            .project(
+                f"{hash_of(column.name for column in self.columns)} AS row, "
+                f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+            )
         )
         for step, part in ((one_in, _PART), (1, 1)):
             some = rows.filter(f"row % {step} = 0") if step > 1 else rows
@@ -414,7 +422,7 @@ class _DuckDBDelivery(Delivery):
             if len(self._files) > 1:
                 counts = some.aggregate("file, row, count(*) AS n")
                 found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
-            different = found[0][-1] if found else duckdb_connection.count_different(some, "row")
+            different = found[0][-1] if found else count_different(some, "row")
             equal, spread = facts.rows - step * different, 5 * sqrt((step - 1) * facts.rows)
             alone = [index for index, same, *_ in found if same is None]
             if equal + spread <= most and (len(self._files) == 1 or len(alone) == len(self._files)):
@@ -429,10 +437,11 @@ class _DuckDBDelivery(Delivery):
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
         """Return the SQL of all groups, one below the other."""
-        cells = [
-            self._cells(group, header, trimmed)
+        readings = [
+            self._readings(group, header, trimmed)
             for group, header in zip(self.groups, self.headers, strict=True)
         ]
+        cells = [with_readings(own) for own in readings]
         # A condition that one group lacks does not hold in its rows.
         conditions = {name for group in cells for name in group if "|" in name}
         lacking = {
@@ -440,7 +449,7 @@ class _DuckDBDelivery(Delivery):
         }
         conditions |= {f"{name}|{ABSENT}" for name in lacking}
         selects = []
-        for group, columns in zip(self.groups, cells, strict=True):
+        for group, own, columns in zip(self.groups, readings, cells, strict=True):
             absent = lacking - {*columns}
             columns |= {f"{name}|{ABSENT}": "true" for name in absent}
             columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
@@ -450,14 +459,14 @@ class _DuckDBDelivery(Delivery):
                 file = f"{files}[_file::BIGINT + 1]::BIGINT"
                 columns[POSITION] = f"{file} * {_ROWS_OF_A_FILE} + _row"
             values = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
-            selects.append(f"SELECT {values} FROM {source}")
+            selects.append(f"SELECT {values} FROM {with_steps(source, own.values())}")
         return " UNION ALL BY NAME ".join(selects)
 
-    def _cells(
+    def _readings(
         self, group: FileGroup, header: Dictionary[str, str], trimmed: Collection[str]
-    ) -> dict[str, str]:
-        """Return the SQL of a group's values and conditions, by name."""
-        readings = {
+    ) -> dict[str, Reading[str]]:
+        """Return how a group's columns are read, by name."""
+        return {
             name: sql_reading(
                 self.contract.column(name),
                 quoted(source),
@@ -468,4 +477,3 @@ class _DuckDBDelivery(Delivery):
             )
             for name, source in header.items()
         }
-        return with_readings(readings)

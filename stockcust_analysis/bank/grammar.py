@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal
@@ -136,33 +136,35 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
     return f"(CASE WHEN {_matches(cell, plain)} THEN {_cast(kind, cell, factor)} END)"
 
 
-def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict[str, str]]:
-    """Return the SQL that reads a clean text.
+def whole_value(
+    kind: Kind, names: Sequence[str], factor: int, otherwise: str
+) -> tuple[list[str], list[str]]:
+    """Return the SQL of the steps that read a clean text, and the names of what may be wrong.
 
-    With it the text that should have a value, and what may be wrong where it has none.
+    `names` are those of the clean text and of what each step gives: what of the text should have a
+    value, the value, and what is wrong where it has none. Each step builds on those before it.
     """
+    text, given, value, _ = names
+    patterns: Mapping[str, str] = {}
     if kind is Kind.FLAG:
-        return _flag(text), text, {}
-    if kind is Kind.QUARTER:
-        digits = f"translate({text}, '一二三四', '1234')"
+        steps = [text, _flag(given)]
+    elif kind is Kind.QUARTER:
+        digits = f"translate({given}, '一二三四', '1234')"
         form = r"^(\d{4})(?:[- ]?[Qq]|年第?)([1-4])(?:季度?)?$"
         quarter = f"regexp_replace({digits}, '{form}', '\\1Q\\2')"
-        return f"(CASE WHEN {_matches(quarter, QUARTER)} THEN {quarter} END)", text, {}
-    if kind is Kind.DATE:
-        value, given = _date(text)
-        patterns = _DATE_FAULTS
+        steps = [text, f"(CASE WHEN {_matches(quarter, QUARTER)} THEN {quarter} END)"]
+    elif kind is Kind.DATE:
+        steps, patterns = _date(text, given), _DATE_FAULTS
     else:
-        given = f"translate({text}, {literal(_DIGITS[0])}, {literal(_DIGITS[1])})"
-        given = f"regexp_replace({given}, '^(CNY|RMB|¥|￥) ?| ?元$', '', 'g')"
         form, patterns = _NUMBER
+        signs = f"translate({text}, {literal(_DIGITS[0])}, {literal(_DIGITS[1])})"
+        bare = f"regexp_replace({signs}, '^(CNY|RMB|¥|￥) ?| ?元$', '', 'g')"
         number = _cast(kind, f"replace({given}, ',', '')", factor)
-        value = f"(CASE WHEN {_matches(given, form)} THEN {number} END)"
-    missing = f"{given} IS NOT NULL AND {value} IS NULL"
-    faults: dict[str, str] = {}
-    for what, pattern in patterns.items():
-        others = "".join(f" AND NOT {_matches(given, patterns[other])}" for other in faults)
-        faults[what] = f"({missing} AND {_matches(given, pattern)}{others})"
-    return value, given, faults
+        steps = [bare, f"(CASE WHEN {_matches(given, form)} THEN {number} END)"]
+    cases = " ".join(f"WHEN {_matches(given, form)} THEN '{w}'" for w, form in patterns.items())
+    has_value = f"{given} IS NULL OR {value} IS NOT NULL"
+    wrong = f"(CASE WHEN {has_value} THEN NULL {cases} ELSE '{otherwise}' END)"
+    return [*steps, wrong], [*patterns, otherwise]
 
 
 def find_unit(text: str) -> str:
@@ -211,13 +213,13 @@ def _cast(kind: Kind, number: str, factor: int) -> str:
     return f"(CASE WHEN isfinite({double}) THEN {double} END)"
 
 
-def _date(text: str) -> tuple[str, str]:
-    """Return the SQL of a day, and of its text where it is no sentinel."""
+def _date(text: str, given: str) -> list[str]:
+    """Return the SQL of a day's text where it is no sentinel, and of the day it gives."""
     midnight = "(?:[ T]|-)0?0[:.]00(?:[:.]00(?:[.,]0+)?)?$"
     day = f"regexp_replace({text}, {literal(midnight)}, '')"
     digits = f"lower(regexp_replace({day}, '[-/.年月日]', '', 'g'))"
     absent = [*(day.replace("-", "") for day in SENTINELS), "00000000", "infinity"]
-    given = f"(CASE WHEN NOT {is_one_of(digits, absent)} THEN {day} END)"
+    told = f"(CASE WHEN NOT {is_one_of(digits, absent)} THEN {day} END)"
     forms = "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y年%m月%d日', '%Y%m%d']"
     parsed = f"TRY_CAST(try_strptime({given}, {forms}) AS DATE)"
-    return f"(CASE WHEN {_matches(given, _DAY.format(_YEAR))} THEN {parsed} END)", given
+    return [told, f"(CASE WHEN {_matches(given, _DAY.format(_YEAR))} THEN {parsed} END)"]

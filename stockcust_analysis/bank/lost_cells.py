@@ -43,9 +43,11 @@ def find_lost_cells(path: Path, sheets: Iterable[str]) -> dict[str, Lost]:
     with path.open("rb") as file:
         if file.read(8) == _COMPOUND_FILE:
             stream = _workbook_stream(path.read_bytes())
+            records = _records(stream, 0)
+            starts = (struct.unpack_from("<I", head)[0] for kind, head in records if kind == 0x0085)
             return {
                 name: dict(_lost_in_records(stream, start))
-                for name, start in zip(sheets, _sheet_offsets(stream), strict=False)
+                for name, start in zip(sheets, starts, strict=False)
             }
     with suppress(zipfile.BadZipFile, KeyError), zipfile.ZipFile(path) as archive:
         if "content.xml" in archive.namelist():
@@ -200,12 +202,6 @@ def _records(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:
         position += 4 + size
         if depth <= 0:
             return
-
-
-def _sheet_offsets(stream: bytes) -> list[int]:
-    """Return where each sheet of an .xls begins in its stream."""
-    sheets = (record for kind, record in _records(stream, 0) if kind == 0x0085)
-    return [struct.unpack_from("<I", record)[0] for record in sheets]
 
 
 def _lost_in_records(stream: bytes, start: int) -> Iterator[tuple[tuple[int, int], str]]:

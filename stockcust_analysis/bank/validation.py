@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import narwhals.stable.v2 as nw
 
@@ -245,11 +246,7 @@ class _TableCheck:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
         self.unread = {test.column.name for test, _ in failed if not test.has_value}
-        wrong = [entry for entry in failed if not entry[0].is_late]
-        first = self._first_rows([test for test, _ in wrong])
-        problems = [
-            self._cell_problem(*entry, rows) for entry, rows in zip(wrong, first, strict=True)
-        ]
+        problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
         problems += self._table_problems()
         lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
         self.unmatched = [r for r in lost if r.is_unmatched]
@@ -356,18 +353,12 @@ class _TableCheck:
         is_name = column.kind is Kind.TEXT and not column.separated
         return self.delivery.is_columnar and not is_name and column.name not in self.trimmed
 
-    def _first_rows(self, tests: Sequence[CellTest]) -> list[tuple[str, ...]]:
-        """Return the first rows in which each test fails, found in one pass over the table."""
-        numbered = self.delivery.numbered(self.trimmed) if tests else None
-        if numbered is None:
-            return [()] * len(tests)
-        where = nw.col(POSITION)
-        columns = {f"test {i}": nw.when(t.wrong).then(where) for i, t in enumerate(tests)}
-        smallest = ", ".join(f"min({quoted(name)}, {_SHOWN})" for name in columns)
-        (positions,) = numbered.select(**columns).to_native().aggregate(smallest).fetchall()
-        return [self.delivery.name_rows(some) for some in positions]
+    @cached_property
+    def _numbered(self) -> Rows | None:
+        """The rows with their positions, read once for all problems."""
+        return self.delivery.numbered(self.trimmed)
 
-    def _cell_problem(self, test: CellTest, count: int, first: tuple[str, ...]) -> Problem:
+    def _cell_problem(self, test: CellTest, count: int) -> Problem:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
         remedy, cell = test.remedy, test.column.name
         if test.codes:
@@ -382,7 +373,7 @@ class _TableCheck:
                 hints |= {did_you_mean(code, test.codes, *shown): None}
             for hint in [hint for hint in hints if hint][:_SHOWN]:
                 remedy += hint
-        return self.delivery.problem(cell, test.what, remedy, count, first)
+        return self._problem(cell, test.what, remedy, count, lambda rows: rows.filter(test.wrong))
 
     def judge_lost(self, reference: _Reference) -> list[Problem]:
         """Set aside rows that refer to something that is not there, or return their problem."""
@@ -469,8 +460,8 @@ class _TableCheck:
     ) -> Problem:
         """Return a problem with the first rows it shows in, where rows have numbers."""
         first: tuple[str, ...] = ()
-        if (numbered := self.delivery.numbered(self.trimmed)) is not None:
-            rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
+        if self._numbered is not None:
+            rows = collect_rows(select(self._numbered).select(POSITION).sort(POSITION).head(_SHOWN))
             first = self.delivery.name_rows(rows[POSITION])
         return self.delivery.problem(column, what, remedy, count, first)
 

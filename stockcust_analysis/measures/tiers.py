@@ -164,8 +164,8 @@ def tier_rank(amount: nw.Expr, scheme: TierScheme, *, times: nw.Expr = ONE) -> n
 
 def rank_of_tier(column: str, scheme: TierScheme) -> nw.Expr:
     """Return the rank of the tier whose name a column holds, 0 for the lowest."""
-    ranks = (rank * flag(nw.col(column) == name) for rank, name in enumerate(scheme.names))
-    return nw.sum_horizontal(*ranks)
+    higher = enumerate(scheme.names[1:], start=1)
+    return frames.first_true([(nw.col(column) == name, rank) for rank, name in higher], 0)
 
 
 def tier_at(rank: nw.Expr, scheme: TierScheme) -> nw.Expr:

@@ -227,7 +227,7 @@ class Segments(ClusterMixin, BaseEstimator):
         lines = [f"{row['name']}: {row['n']:,}" for row in self.profile_.to_dict("records")]
         if self.n_segments is None:
             k = len(self.centers_)
-            found = dict(self.stability_.loc[k]) if k > 1 else {}
+            found = {str(n): x for n, x in self.stability_.loc[k].items()} if k > 1 else {}
             key = "segments" if k > 1 else "one_segment"
             lines.insert(0, sentence(key, self.language, k=k, **found))
         return "\n".join(lines)

@@ -16,7 +16,7 @@ from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.policy.file import read_toml
 from tests.bank.east5_files import ACCOUNT, DAY, PERSON, write
 from tests.test_cli import run
-from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, together
 
 PACKAGE = Path("stockcust_analysis")
 ENGLISH = re.compile(r"(?:[A-Za-z]{2,}[,;:]? ){2,}[A-Za-z]{2,}")
@@ -278,17 +278,21 @@ FAULTS: Mapping[str, dict[str, str | bytes]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "faults", together(FAULTS, lambda fault: fault.startswith("a successor")), ids=", ".join
+)
 def test_no_fault_is_told_in_english(
-    fault: str, tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
+    faults: list[str], tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of a bank with one fault of each kind nothing but names is said in English."""
-    folder = tiny_bank(**FAULTS[fault])
+    folder = tiny_bank(**{t: text for fault in faults for t, text in FAULTS[fault].items()})
     mapping = '[tables.holdings.columns]\n"余额（万元）" = "balance"\n'
-    (folder / "mapping.toml").write_text(mapping if "unit" in fault else "", encoding="utf-8")
+    is_mapped = any("unit" in fault for fault in faults)
+    (folder / "mapping.toml").write_text(mapping if is_mapped else "", encoding="utf-8")
     assert run("check", folder) == 2
     told = capsys.readouterr()
     assert "问题：\n  1. " in told.err
+    assert len(re.findall(r"^  \d+\. ", told.err, re.M)) >= len(faults)
     assert not ENGLISH.search(told.err.replace(str(folder), ""))
 
 

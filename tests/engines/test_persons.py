@@ -277,7 +277,7 @@ ASSIGNMENT = ["customer_id", "valid_from", "manager_id", "valid_to"]
 
 
 def two_numbers(rows: list[list[Any]], **more: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return a bank of customers in the branches A and B: day, number, branch, AUM, person."""
+    """Return a bank of customers: day, number, branch, AUM, person."""
     names = ["as_of", "customer_id", "branch_id", "aum_period_end", "person_id"]
     customers = pd.DataFrame(rows, columns=names).astype({"as_of": "datetime64[us]"})
     held = customers["aum_period_end"]
@@ -289,33 +289,42 @@ def two_numbers(rows: list[list[Any]], **more: pd.DataFrame) -> dict[str, pd.Dat
     holdings = customers[["as_of", "customer_id"]].assign(
         account_id="a" + customers["customer_id"], product="demand_deposit", balance=held
     )
-    branches = pd.DataFrame({"branch_id": ["A", "B"], "name": ["A", "B"]})
+    places = sorted({*customers["branch_id"]} | {"A"})
+    branches = pd.DataFrame({"branch_id": places, "name": places})
     return {"branches": branches, "customers": customers, "holdings": holdings, **more}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(
-    ("first", "second", "manager"),
-    [
-        # What is in force is looked at first: neither an end ahead nor one behind decides.
-        ("m1 2026-01-01 2026-05-31", "m2 2026-01-01 2099-12-31", "m2"),
-        ("m1 2026-01-01 2026-12-31", "m2 2026-01-01 ", "m1"),
-        ("m1 2026-01-01 ", "m2 2026-01-01 2026-12-31", "m1"),
-        ("m1 2026-01-01 ", "m2 2026-02-01 ", "m2"),
-        ("m1 2026-01-01 ", "m2 2026-02-01 2026-03-31", "m1"),
-        # Nor does who does not manage: an assistant, or a manager who left in May.
-        ("helper 2026-01-01 ", "m2 2026-01-01 ", "m2"),
-        ("m1 2026-01-01 ", "helper 2026-02-01 ", "m1"),
-        ("gone 2026-01-01 ", "m2 2026-01-01 ", "m2"),
-        ("gone 2026-01-01 ", "helper 2026-01-01 ", None),
-    ],
-)
-def test_a_person_is_managed_by_whom_one_number_has(
-    engine: Any, first: str, second: str, manager: str | None, tmp_path: Path
-) -> None:
-    """Of 90,000 and 60,000 with a manager each, all 150,000 are with the one who counts."""
+# By person, and by the branch that is his alone: who manages his first number, and who his second,
+# each since and until when; and who manages the person.
+MANAGED = [
+    # What is in force is looked at first: neither an end ahead nor one behind decides.
+    ("m1 2026-01-01 2026-05-31", "m2 2026-01-01 2099-12-31", "m2"),
+    ("m1 2026-01-01 2026-12-31", "m2 2026-01-01 ", "m1"),
+    ("m1 2026-01-01 ", "m2 2026-01-01 2026-12-31", "m1"),
+    ("m1 2026-01-01 ", "m2 2026-02-01 ", "m2"),
+    ("m1 2026-01-01 ", "m2 2026-02-01 2026-03-31", "m1"),
+    # Nor does who does not manage: an assistant, or a manager who left in May.
+    ("helper 2026-01-01 ", "m2 2026-01-01 ", "m2"),
+    ("m1 2026-01-01 ", "helper 2026-02-01 ", "m1"),
+    ("gone 2026-01-01 ", "m2 2026-01-01 ", "m2"),
+    ("gone 2026-01-01 ", "helper 2026-01-01 ", None),
+]
+
+
+def managed_bank() -> dict[str, pd.DataFrame]:
+    """Return a bank in which each person has two numbers, with 90,000 and 60,000."""
+    places = [str(place) for place in range(len(MANAGED))]
+    people = [
+        [number + place, place, amount, f"P{place}"]
+        for place in places
+        for number, amount in (("1", 90_000.0), ("2", 60_000.0))
+    ]
     assigned = pd.DataFrame(
-        [[number, *text.split(" ")] for number, text in (("1", first), ("2", second))],
+        [
+            [number + place, *text.split(" ")]
+            for place, (*texts, _) in zip(places, MANAGED, strict=True)
+            for number, text in zip("12", texts, strict=True)
+        ],
         columns=["customer_id", "manager_id", "valid_from", "valid_to"],
     )[ASSIGNMENT].assign(reason=None, first_contact_on=None)
     ends = {"valid_from": "datetime64[us]", "valid_to": "datetime64[us]"}
@@ -338,45 +347,56 @@ def test_a_person_is_managed_by_whom_one_number_has(
             "outcome": "reached",
         }
     )
-    people = [["1", "A", 90_000.0, "P"], ["2", "A", 60_000.0, "P"], ["3", "A", 1_000.0, "Q"]]
-    tables = two_numbers(
-        [[NEWEST, *row] for row in people],
+    return two_numbers(
+        [[NEWEST, *row] for row in (*people, ["3", "A", 1_000.0, "Q"])],
         managers=managers, assignments=assigned, contacts=contacts,
     )  # fmt: skip
-    coverage = replace(POLICY.coverage, assistant_roles=("other",))
-    with open_bank(engine(tables, tmp_path)) as bank:
-        policy = replace(BY_PERSON, coverage=coverage)
-        customers = bank.customers(QUARTER, policy=policy)
-        measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
-    managed = customers[customers["managed"] == 1]
-    assert managed["manager_id"].tolist() == ([] if manager is None else [manager])
-    whole = measures[measures["branch_id"] == "@bank"].set_index("measure")["numerator"]
-    names = ["managed_customers", "managed_aum", "managed_share"]
-    assert whole[names].tolist() == ([0, 0, 0] if manager is None else [1, 150_000, 1])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("number", ["new", "moved"])
-def test_a_person_is_in_one_branch_in_all_quarters(
-    engine: Any, number: str, tmp_path: Path
-) -> None:
-    """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved."""
-    first, others = ["1", "A", 60_000.0, "P"], [["8", "B", 10.0, None], ["9", "A", 20.0, None]]
-    before = [["2", "A", 90_000.0, "P"]] if number == "moved" else []
-    june = [["2026-06-30", *row] for row in (first, *before, *others)]
-    now = [[NEWEST, *row] for row in (first, ["2", "B", 90_000.0, "P"], *others)]
+def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path) -> None:
+    """Of 90,000 and 60,000 with a manager each, all 150,000 are with the one who counts."""
+    coverage = replace(POLICY.coverage, assistant_roles=("other",))
+    with open_bank(engine(managed_bank(), tmp_path)) as bank:
+        policy = replace(BY_PERSON, coverage=coverage)
+        customers = bank.customers(QUARTER, policy=policy)
+        measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
+    managed = customers[customers["managed"] == 1].set_index("branch_id")["manager_id"]
+    counted = {str(place): manager for place, (*_, manager) in enumerate(MANAGED)}
+    assert dict(managed.sort_index()) == {p: name for p, name in counted.items() if name}
+    values = measures.set_index(["branch_id", "measure"])["numerator"]
+    names = ["managed_customers", "managed_aum", "managed_share"]
+    for place, manager in counted.items():
+        expected = [0, 0, 0] if manager is None else [1, 150_000, 1]
+        assert values[place][names].tolist() == expected, MANAGED[int(place)]
+    assert values["@bank"][names].tolist() == [8, 8 * 150_000, 8]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) -> None:
+    """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved.
+
+    Whether number 2 is new (A and B) or has moved (C and D).
+    """
+    june, now = list[list[Any]](), list[list[Any]]()
+    for a, b in ("AB", "CD"):
+        first = [f"1{b}", a, 60_000.0, f"P{b}"]
+        others = [[f"8{b}", b, 10.0, None], [f"9{b}", a, 20.0, None]]
+        before = [[f"2{b}", a, 90_000.0, f"P{b}"]] if b == "D" else []
+        june += [["2026-06-30", *row] for row in (first, *before, *others)]
+        now += [[NEWEST, *row] for row in (first, [f"2{b}", b, 90_000.0, f"P{b}"], *others)]
     with open_bank(engine(two_numbers(june + now), tmp_path)) as bank:
         evaluation = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON)
         people = bank.customers("2026Q2", policy=BY_PERSON, structure=QUARTER)
     assert people[["customer_id", "branch_id"]].values.tolist() == [
-        ["2", "B"], ["8", "B"], ["9", "A"],
+        ["2B", "B"], ["2D", "D"], ["8B", "B"], ["8D", "D"], ["9B", "A"], ["9D", "C"],
     ]  # fmt: skip
     bridge = evaluation.bridge
     assert bridge["structure"].unique().tolist() == ["today"]
     parts = bridge.set_index(["branch_id", "component"])["amount"]
-    opening = 150_010.0 if number == "moved" else 60_010.0
-    assert (parts["B", "opening"], parts["B", "closing"]) == (opening, 150_010.0)
-    assert (parts["A", "opening"], parts["A", "closing"]) == (20.0, 20.0)
+    for opening, a, b in ((60_010.0, *"AB"), (150_010.0, *"CD")):
+        assert (parts[b, "opening"], parts[b, "closing"]) == (opening, 150_010.0)
+        assert (parts[a, "opening"], parts[a, "closing"]) == (20.0, 20.0)
     assert not parts[parts.index.get_level_values(1).str.startswith("transferred")].any()
 
 

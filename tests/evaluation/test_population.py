@@ -272,8 +272,7 @@ def test_a_policy_of_ones_own(tiny_bank: TinyBank, tmp_path: Path) -> None:
 def test_evaluating_what_has_yet_to_be_opened(tiny_bank: TinyBank) -> None:
     """`evaluate` opens a folder itself; a quarter that ends no quarter is refused."""
     folder = tiny_bank()
-    with open_bank(folder) as bank:
-        expected = sca.evaluate(bank, quarter="2026Q3").measures
+    expected = sca.evaluate(as_frames(folder), quarter="2026Q3").measures
     pd.testing.assert_frame_equal(sca.evaluate(str(folder), quarter="2026Q3").measures, expected)
     with pytest.raises(UsageError, match="2026-08-31 is no quarter's last day"):
         sca.evaluate(folder, quarter="2026-08-31")

@@ -45,7 +45,7 @@ def facts_of(make: Make, policy: Policy = POLICY, served: bool = True, **tables:
              "assignments": assignments(), "managers": managers()} | tables  # fmt: skip
     made = {name: make(columns) for name, columns in given.items() if served or name in _BARE}
     customers, holdings = made.pop("customers"), made.pop("holdings")
-    facts = customer_facts(customers, holdings, policy=policy, as_of=AS_OF)
+    facts = computed(customer_facts(customers, holdings, policy=policy, as_of=AS_OF))
     return computed(worklist_facts(facts, holdings, policy=policy, as_of=AS_OF, **made))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.models.features import History
 from tests.engines.banks import in_polars
 
 FEW = 1_500
@@ -28,6 +29,12 @@ def tables_with(effects: Any, customers: int = 6000) -> dict[str, pd.DataFrame]:
 def bank_with(effects: Any, customers: int = 6000) -> Bank:
     """Return a small bank with `planted` effects or `none`."""
     return open_bank(in_polars(tables_with(effects, customers), Path()))
+
+
+@cache
+def history_with(effects: Any, customers: int = 6000) -> History:
+    """Return the bank's history, whose quarters are read once for all tests."""
+    return History(bank_with(effects, customers))
 
 
 def visited(effects: Any, customers: int = 6000) -> list[str]:

@@ -22,7 +22,7 @@ from stockcust_analysis.models.features import History, TableEncoder
 from stockcust_analysis.models.inputs import as_labels, event_place
 from stockcust_analysis.models.next_product import NextProduct
 from stockcust_analysis.models.segments import Segments
-from tests.models.banks import FEW, bank_with, tables_with
+from tests.models.banks import FEW, bank_with, history_with, tables_with
 
 DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
 
@@ -63,14 +63,14 @@ class TestLeakage:
         del tables["ledger"]
         with sca.open_bank(tables) as changed:
             after = History(changed).at("2026Q2").features
-        before = History(bank_with("planted", FEW)).at("2026Q2").features
+        before = history_with("planted", FEW).at("2026Q2").features
         pd.testing.assert_frame_equal(after, before)
 
     def test_age_and_gender_are_no_features_unless_asked_for(self) -> None:
         """Nothing about the person is a feature by default; asked for, it is."""
         personal = {"age_group", "gender", "groups", "birth_date"}
         bank = bank_with("planted", FEW)
-        assert not personal & set(History(bank).at("2026Q2").features)
+        assert not personal & set(history_with("planted", FEW).at("2026Q2").features)
         assert "gender" in History(bank, personal=["gender"]).at("2026Q2").features
         with pytest.raises(UsageError, match="fact about the person 'birthday'"):
             History(bank, personal=["birthday"])
@@ -144,7 +144,7 @@ class TestBank:
         with pytest.raises(UsageError, match="no rows as of 2026-12-31"):
             EarlyWarning().backtest(bank_with("planted", FEW), "2026Q3")
         with pytest.raises(UsageError, match="no two quarters in a row"):
-            EarlyWarning().learn(bank_with("planted", FEW), until="2025Q3")
+            EarlyWarning().learn(history_with("planted", FEW), until="2025Q3")
 
 
 class TestSize:
@@ -165,20 +165,20 @@ class TestSize:
     ) -> None:
         """With 600 rows at most two pairs of quarters give 300 each."""
         monkeypatch.setattr(features, "MOST_ROWS", 600)
-        history, model = History(bank_with("planted", FEW)), EarlyWarning()
+        history, model = history_with("planted", FEW), EarlyWarning()
         known = [str(quarter) for quarter in bank_with("planted", FEW).quarters]
         table, target = history.examples(model._label_events, until=known[2])
         assert len(table) == len(target) == 600
-        first = History(bank_with("planted", FEW)).at(known[0]).features
+        first = history.at(known[0]).features
         drawn = table[:300]
         pd.testing.assert_frame_equal(drawn, first.loc[drawn.index])
 
     def test_the_reason_is_the_column_whose_middle_value_lowers_the_risk_most(self) -> None:
         """Asked column by column of all rows, the model gives the same reasons."""
         model = EarlyWarning(model="logistic")
-        model.learn(bank_with("planted", FEW), until="2026Q2")
-        scored = model.score_customers(bank_with("planted", FEW), "2026Q3")
-        table = History(bank_with("planted", FEW)).at("2026Q3").features
+        history = history_with("planted", FEW)
+        scored = model.learn(history, until="2026Q2").score_customers(history, "2026Q3")
+        table = history.at("2026Q3").features
         codes = model.encoder_.transform(table.loc[scored["customer_id"]])
         risks = []
         for column, middle in enumerate(np.nanmedian(codes, axis=0)):

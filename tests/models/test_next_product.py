@@ -8,7 +8,7 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.next_product import NextProduct
-from tests.models.banks import FEW, bank_with
+from tests.models.banks import FEW, bank_with, history_with
 
 pytestmark = pytest.mark.filterwarnings("ignore:too few openings:UserWarning")
 
@@ -117,7 +117,8 @@ def test_those_never_to_be_contacted_are_not_ranked() -> None:
 def test_offers_come_with_the_customers_branch() -> None:
     """As the customers of the quarter have it, so that a branch sees its own."""
     bank = bank_with("planted", FEW)
-    offers = NextProduct().learn(bank, until="2026Q3").rank_customers(bank, "2026Q3", top=1)
+    model = NextProduct().learn(history_with("planted", FEW), until="2026Q3")
+    offers = model.rank_customers(bank, "2026Q3", top=1)
     assert list(offers) == ["customer_id", "branch_id", "rank", "family", "probability"]
     branches = bank.customers("2026Q3").set_index("customer_id")["branch_id"]
     assert offers["branch_id"].tolist() == branches[offers["customer_id"]].tolist()

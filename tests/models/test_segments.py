@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.segments import Segments
-from tests.models.banks import FEW, bank_with
+from tests.models.banks import FEW, history_with
 
 
 def three_groups(seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:  # type: ignore[type-arg]
@@ -46,8 +46,9 @@ def test_one_cloud_is_one_segment() -> None:
 
 def test_segments_keep_number_and_name_from_quarter_to_quarter() -> None:
     """Most customers stay in the segment of the same number, whatever order it was made in."""
-    before = Segments(n_segments=4).learn(bank_with("planted", FEW), "2026Q2")
-    now = Segments(n_segments=4, random_state=9).learn(bank_with("planted", FEW), "2026Q3")
+    history = history_with("planted", FEW)
+    before = Segments(n_segments=4).learn(history, "2026Q2")
+    now = Segments(n_segments=4, random_state=9).learn(history, "2026Q3")
     now.match(before)
     assert sorted(now.profile_["number"]) == [0, 1, 2, 3]
     assert set(now.profile_["name"]) == set(before.profile_["name"])

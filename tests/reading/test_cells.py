@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.conversion import sql_reading, with_steps
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.words import advise
 
@@ -186,7 +186,8 @@ def readings(where: tuple[str, str], cells: Sequence[str], mapping: TableMapping
     )
     columns = [plain.value, plain.odd or "false", whole.value, *whole.faults.values()]
     marks = ", ".join(["(?::VARCHAR)"] * len(cells))
-    sql = f"SELECT {', '.join(columns)} FROM (VALUES {marks}) AS cells(cell)"
+    cells_given = f"(SELECT * FROM (VALUES {marks}) AS cells(cell))"
+    sql = f"SELECT {', '.join(columns)} FROM {with_steps(cells_given, [whole])}"
     return [
         Reading(
             value,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stockcust_analysis.policy.file import read_toml
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _MONTHS, _DAYS = 3, 366
+_read_once = cache(read_toml)
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
 
 _SOLE_TRADERS = "CREATE VIEW sole_traders AS SELECT * FROM DGKHXXB WHERE contains(KHLX, '个体')"
@@ -285,7 +287,7 @@ def make_tables(
 
     `options` is the mapping's `[layout]`. With problems no table is made.
     """
-    layout = read_toml(Path(__file__).with_suffix(".toml"))
+    layout = _read_once(Path(__file__).with_suffix(".toml"))
     orders = options.get("orders", {})
     for code, order in orders.items():
         if code not in layout["tables"]:
