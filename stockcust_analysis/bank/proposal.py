@@ -15,10 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
-from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS
+from stockcust_analysis.bank.file_names import (
+    COMPANIONS,
+    DAY_IN_NAME,
+    SYNONYMS,
+    assign_files,
+    day_in_name,
+)
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize, words_of
@@ -83,7 +88,7 @@ class _Match:
     @property
     def lacking(self) -> list[Column]:
         """Required columns that no header and no file name gives."""
-        known = {*self.sure, "as_of" if file_names.day_in_name(self.sample.path.name) else ""}
+        known = {*self.sure, "as_of" if day_in_name(self.sample.path.name) else ""}
         return [c for c in self.table.columns if c.required and c.name not in known]
 
     @property
@@ -126,7 +131,7 @@ def propose_mapping(folder: Path) -> str:
             others += [f"# {_quote(pattern)}: {remark}"] if remark else []
         for name, matches in tables.items():
             proposed.setdefault(name, []).append((pattern, paths, matches))
-    plain = file_names.assign_files(folder, Mapping())[0]
+    plain = assign_files(folder, Mapping())[0]
     lines = [_HEAD.format(rows=ROWS)]
     for table in (table for table in TABLES if table.name in proposed):
         groups = sorted(proposed[table.name], key=lambda group: -group[2][0].points)
@@ -163,7 +168,7 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
         shown = path.relative_to(folder)
         is_hidden = any(part.startswith((".", "_", "~$")) for part in shown.parts)
         if path.is_file() and not is_hidden and not path.name.lower().endswith(COMPANIONS):
-            name = re.sub(r"\d{5,}", "*", file_names.DAY_IN_NAME.sub("*", path.name))
+            name = re.sub(r"\d{5,}", "*", DAY_IN_NAME.sub("*", path.name))
             groups.setdefault((shown.parent / name).as_posix(), []).append(path)
     return groups
 

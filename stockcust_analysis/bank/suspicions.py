@@ -17,7 +17,14 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import part_suspicions as parts_of
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.part_suspicions import LEAST_IN_BRANCH, count_groups, is_another_unit
+from stockcust_analysis.bank.part_suspicions import (
+    LEAST_IN_BRANCH,
+    LEAST_KEPT,
+    LEAST_PART,
+    MOST_FAR,
+    count_groups,
+    is_another_unit,
+)
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
 from stockcust_analysis.bank.words import Words, counted, figure, listed, named, say
 from stockcust_analysis.core.calendar import Calendar
@@ -119,7 +126,7 @@ def _same_amounts(before: Totals, now: Totals) -> list[str]:
 
 def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A product is gone, and another of like size has come."""
-    least = max(LEAST_ROWS, parts_of.LEAST_PART * before.figures["holdings.rows"])
+    least = max(LEAST_ROWS, LEAST_PART * before.figures["holdings.rows"])
     gone, come = ({*a} - {*b} for a, b in permutations((before.holdings, now.holdings)))
     for old, new in product(sorted(gone), sorted(come)):
         was, rows = before.holdings[old]["rows"], now.holdings[new]["rows"]
@@ -131,7 +138,7 @@ def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Much of a table is not there any more."""
     for name in ("customers", "holdings"):
         rows, was = (totals.figures[f"{name}.rows"] for totals in (now, before))
-        if rows < parts_of.LEAST_KEPT * was:
+        if rows < LEAST_KEPT * was:
             yield say("rows_gone", named(name), rows, now.quarter, was, before.quarter)
 
 
@@ -222,7 +229,7 @@ def _misfits(
     }
     usual = median(parts.values()) if parts else 1.0
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
-    old = [branch for branch, part in same.items() if part < parts_of.LEAST_KEPT]
+    old = [branch for branch, part in same.items() if part < LEAST_KEPT]
     if old and median(same.values()) >= 1 - STEADY:
         unlike = count_groups(old, parts)
         yield "part_of_aum", say("not_as_held", aum, quarter, unlike)
@@ -243,13 +250,13 @@ def _misfits(
     swapped = [
         name
         for name in AUM
-        if counts.get(name, 0) >= few and counts[f"{name}|end"] < parts_of.LEAST_PART * counts[name]
+        if counts.get(name, 0) >= few and counts[f"{name}|end"] < LEAST_PART * counts[name]
     ]
     for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
         facts = named("customers", name), counts[name], counts[f"{name}|end"]
         yield "part_of_aum", say("aum_swapped", quarter, *facts)
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
-    if not is_another_unit(usual) and far >= max(few, parts_of.MOST_FAR * both):
+    if not is_another_unit(usual) and far >= max(few, MOST_FAR * both):
         yield "shuffled", say("amounts_not_held", aum, quarter, far, both)
 
 

@@ -17,8 +17,17 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.words import Words, advise
-from stockcust_analysis.core import frames
-from stockcust_analysis.core.frames import as_lazy, cents_or_zero, collect_rows, flag
+from stockcust_analysis.core.frames import (
+    ONE,
+    Table,
+    after,
+    as_lazy,
+    cents_or_zero,
+    collect_rows,
+    day,
+    flag,
+    sums,
+)
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.policy import load_policy
@@ -110,9 +119,9 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
         if name not in bank.columns or not quarters:
             continue
         rows = _at_ends(bank, name, quarters)
-        sizes = {"rows": frames.ONE, **_sizes_of(name, bank.columns[name], rows)}
+        sizes = {"rows": ONE, **_sizes_of(name, bank.columns[name], rows)}
         at = [column for column in _BOOKED_AT.get(name, ()) if column in bank.columns[name]]
-        groups = collect_rows(frames.sums(rows, ["as_of", by, *at], sizes))
+        groups = collect_rows(sums(rows, ["as_of", by, *at], sizes))
         for moment, key, *numbers in zip(*groups.values(), strict=True):
             place, as_of = numbers.pop(0) if at else None, as_day(moment)
             cells = dict(zip(sizes, [int(number or 0) for number in numbers], strict=True))
@@ -150,16 +159,16 @@ def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
 
 
 def repeated_day(
-    name: str, columns: Collection[str], rows: frames.Table, days: Collection[date]
+    name: str, columns: Collection[str], rows: Table, days: Collection[date]
 ) -> tuple[Words, Words] | None:
     """Say that the newest day of a table adds up to the one before, group by group, if so."""
     ends, by = sorted(days)[-2:], GROUPS.get(name, "-")
     kinds = {column.name: column.kind for column in table(name).columns}
-    sizes = {"n": frames.ONE, **{c: cents_or_zero(c) for c in columns if kinds[c] is Kind.MONEY}}
+    sizes = {"n": ONE, **{c: cents_or_zero(c) for c in columns if kinds[c] is Kind.MONEY}}
     if len(ends) < 2 or not {"as_of", by} <= {*columns} or len(sizes) < 2:
         return None
-    late = rows.filter(frames.after(nw.col("as_of"), ends[0] - timedelta(days=1)))
-    groups = [*zip(*collect_rows(frames.sums(late, ["as_of", by], sizes)).values(), strict=True)]
+    late = rows.filter(after(nw.col("as_of"), ends[0] - timedelta(days=1)))
+    groups = [*zip(*collect_rows(sums(late, ["as_of", by], sizes)).values(), strict=True)]
     first, last = ([group[1:] for group in groups if as_day(group[0]) == end] for end in ends)
     is_same = sum(n for _, n, *_ in first) >= LEAST_ROWS and sorted(first) == sorted(last)
     group = Words(by, table(name).column(by).zh)
@@ -183,7 +192,7 @@ def held_by_branch(
             for rows in (customers, holdings)
         )
     ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
-    held = frames.sums(ours, ["as_of", "customer_id"], {"held": cents_or_zero("balance")})
+    held = sums(ours, ["as_of", "customer_id"], {"held": cents_or_zero("balance")})
     aum = [name for name in AUM if name in bank.columns["customers"]]
     found: dict[Quarter, dict[str, dict[str, int]]] = {quarter: {} for quarter in quarters}
     if not aum:
@@ -192,21 +201,21 @@ def held_by_branch(
     pairs = customers.select("as_of", "customer_id", "branch_id", **amounts)
     pairs = pairs.join(held, on=["as_of", "customer_id"])
     end, total = nw.col(aum[0]), nw.col("held")
-    sizes = {"rows": frames.ONE, "aum": end, "held": total}
+    sizes = {"rows": ONE, "aum": end, "held": total}
     sizes |= {"same": flag(end == total), "far": are_far(end, total)}
     for name in aum[1:] if aum[0] == AUM[0] else []:
         differs = nw.col(name) != end
         sizes[name] = flag(differs & (nw.col(name) == total))
         sizes[f"{name}|end"] = flag(differs & (end == total))
     ending = {quarter.end: quarter for quarter in quarters}
-    rows = collect_rows(frames.sums(pairs, ["as_of", "branch_id"], sizes))
+    rows = collect_rows(sums(pairs, ["as_of", "branch_id"], sizes))
     for moment, branch, *numbers in zip(*rows.values(), strict=True):
         group = dict(zip(sizes, map(int, numbers), strict=True))
         found[ending[as_day(moment)]][branch] = group
     return aum[0], found
 
 
-def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> frames.Table:
+def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> Table:
     """Return a table's rows of the last days of some quarters."""
     rows, ends = as_lazy(bank.table(name)), [quarter.end for quarter in quarters]
     if bank.days(name) <= {*ends}:
@@ -222,7 +231,7 @@ def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
     return flag(is_far & (one > 0) & (other > 0))
 
 
-def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[str, nw.Expr]:
+def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.Expr]:
     """Return what is summed of a table's rows beside their number."""
     kinds = {column.name: column.kind for column in table(name).columns if column.name in columns}
     sizes: dict[str, nw.Expr] = {}
@@ -260,6 +269,6 @@ def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[s
         if {first, last} <= {*kinds}:
             sizes[f"{first}|{last}"] = flag(nw.col(first) > nw.col(last))
     if {"closed_on", "aum_period_end"} <= {*kinds}:
-        is_closed = frames.day(rows, "closed_on") <= frames.day(rows, "as_of")
+        is_closed = day(rows, "closed_on") <= day(rows, "as_of")
         sizes["closed_on|with AUM"] = flag(is_closed & (nw.col("aum_period_end") > 0))
     return sizes
