@@ -50,11 +50,11 @@ _MEASURES = (
 
 def _columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: customers with a status and their cents, in all and per status."""
-    amount = nw.col(f"{policy.dormancy.value}_cents")
-    judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
+    amount, inside = nw.col(f"{policy.dormancy.value}_cents"), nw.col(f"in_{base}")
+    judged = inside * flag(~nw.col("status").is_null())
     columns = {"customers": judged, "total_cents": judged * amount}
     for status in STATUSES:
-        among = judged * flag(nw.col("status") == status)
+        among = inside * flag(nw.col("status") == status)
         columns |= {status: among, f"{status}_cents": among * amount}
     return columns
 
