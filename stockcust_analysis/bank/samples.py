@@ -13,18 +13,11 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
-from stockcust_analysis.bank.grammar import (
-    FALSE_WORDS,
-    NULL_MARKS,
-    REMARK_LABELS,
-    TOTAL_WORDS,
-    TOTALS,
-    TRUE_WORDS,
-)
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
 
@@ -118,7 +111,7 @@ class Sample:
     def values(self, index: int) -> Values:
         """Return what a column holds."""
         cells = (row[index].strip()[:_LONGEST] for row in self.rows if index < len(row))
-        texts = [text for text in cells if text and text not in NULL_MARKS]
+        texts = [text for text in cells if text and text not in grammar.NULL_MARKS]
         distinct = Counter(texts)
         if not texts:
             return Values("empty in these rows", {*Kind}, distinct)
@@ -127,7 +120,7 @@ class Sample:
             for shape, (pattern, kinds) in _SHAPES.items()
             if 20 * sum(bool(re.fullmatch(pattern, text)) for text in texts) >= 19 * len(texts)
         )
-        if {text.lower() for text in distinct} <= {*TRUE_WORDS, *FALSE_WORDS}:
+        if {text.lower() for text in distinct} <= {*grammar.TRUE_WORDS, *grammar.FALSE_WORDS}:
             kinds = {*kinds, Kind.FLAG}
         if len(distinct) <= _MOST_CODES and len(texts) >= 5 * len(distinct):
             shape = f"{shape}, {len(distinct)} different"
@@ -257,13 +250,13 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
 def _footer(row: Sequence[str], width: int) -> Footer | None:
     """Return what a line of sums or a remark begins with, without values; None for other rows."""
     (column, first), *others = ((i, cell.strip()) for i, cell in enumerate(row) if cell.strip())
-    labelled = re.match(f"({REMARK_LABELS}) *[:：]", first)
+    labelled = re.match(f"({grammar.REMARK_LABELS}) *[:：]", first)
     is_alone = width > 3 and not others
-    if not (labelled or is_alone or re.fullmatch(TOTALS, first.lower())):
+    if not (labelled or is_alone or re.fullmatch(grammar.TOTALS, first.lower())):
         return None
-    if re.fullmatch(TOTAL_WORDS, first.lower()):
+    if re.fullmatch(grammar.TOTAL_WORDS, first.lower()):
         return Footer(column, first, is_whole=True)
-    label = re.match(REMARK_LABELS, first)
+    label = re.match(grammar.REMARK_LABELS, first)
     return Footer(column, label[0] if label else "", is_whole=False)
 
 
