@@ -28,11 +28,11 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
-from stockcust_analysis.bank.words import advise, say
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
+from stockcust_analysis.words import advise, say
 
 MAPPING_NAME = "mapping.toml"
 _MOST_HELD = 5_000_000
@@ -268,7 +268,7 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
             "database, a DuckDB connection, a Spark session, or frames by table name."
         )
     if find_spec("pyarrow") is None:
-        raise UsageError('Spark needs pyarrow: pip install "stockcust_analysis[spark]"')
+        raise UsageError(say("spark_needs"))
     frames = {
         contract.name: _spark_table(session, tables.get(contract.name, contract.name))
         for contract in TABLES

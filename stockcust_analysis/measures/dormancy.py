@@ -34,6 +34,7 @@ from stockcust_analysis.measures.holdings import require_evidence
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 JUDGED_BY = "dormancy_rule"
 """The column that names the rule by which customers have their `status`."""
@@ -189,10 +190,7 @@ def dormancy_rate(
     on = None if as_of is None else as_day(as_of)
     if holdings is not None or contacts is not None or not _has_status(table, on):
         if on is None:
-            raise UsageError(
-                f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
-                "date, to judge them, or take them from bank.customers(quarter)."
-            )
+            raise UsageError(say("status_unknown", rule.name))
         table = _with_status(table, rule, on, holdings, contacts, request.policy)
     view = bases.with_base(table, request, [rule.value])
     return answer(view, DORMANCY, request.under(dormancy=rule))

@@ -81,11 +81,11 @@ def test_nobody_issues_what_nobody_prepared(
 ) -> None:
     """Where nobody is named nobody issues, and an issued page keeps its issuer."""
     assert sign(bank, tmp_path, "issued", "王五") == 2
-    assert "no preparer is recorded for 1 of these 1 pages" in capsys.readouterr().err
+    assert "这1份报告中有1份没有当前版本的编制人记录" in capsys.readouterr().err
     assert not list((tmp_path / "2026Q3").glob("branches/*"))
     before = (issued / "manifest.json").read_bytes()
     assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
-    assert "1 pages in" in capsys.readouterr().err
+    assert "”中有1份报告已签发，" in capsys.readouterr().err
     assert (issued / "manifest.json").read_bytes() == before
 
 

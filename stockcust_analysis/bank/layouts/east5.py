@@ -18,10 +18,10 @@ import duckdb
 from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts import east5_checks
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
-from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
+from stockcust_analysis.words import say
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _MONTHS, _DAYS = 3, 366
@@ -291,7 +291,7 @@ def make_tables(
     orders = options.get("orders", {})
     for code, order in orders.items():
         if code not in layout["tables"]:
-            raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
+            raise UsageError.unknown("order", code, layout["tables"])
         if twice := sorted({name for name in order if order.count(name) > 1}):
             raise UsageError(say("order_states_twice", code, twice))
     files = LayoutFiles(connection, copies, layout, orders)
