@@ -322,7 +322,9 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     bought = nw.col("purchases" if "purchases" in columns else "sales")
     known = flag((bought > 0) | is_true(customers, "profile_complete"))
     owner = nw.col("manager_id").fill_null("")
-    table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
+    table = customers.with_columns(_owner=owner, _known=known, _bought=bought)
+    # The widest groups first: where Spark has brought them together, their parts are, too.
+    table = table.with_columns(_size=nw.col("in_managed").sum().over("_owner", PERIOD))
 
     def rank(name: str, *, descending: bool) -> nw.Expr:
         peers = ("_owner", PERIOD, "in_managed", "_known")
@@ -333,7 +335,6 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     table = table.with_columns(
         _score=rank("aum_average_quarter_cents", descending=True)
         + rank("_bought", descending=True),
-        _size=nw.col("_one").sum().over("_owner", PERIOD, "in_managed"),
         managers=flag(first) * nw.col("in_managed"),
     )
     table = table.with_columns(_rank=rank("_score", descending=False))
