@@ -112,7 +112,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         ),
         (
             ("evaluate", "data/sample", "--quarter", "2030Q1"),
-            "stockcust: 没有季度“2030Q1”。是否应为“2026Q1”？"
+            "stockcust: 没有季度“2030Q1”（unknown quarter）。是否应为“2026Q1”？"
             "可用的有：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。\n",
         ),
         (
@@ -122,8 +122,8 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         ),
         (
             ("policy", "show", "rural_comercial_bank"),
-            "stockcust: 没有政策“rural_comercial_bank”。是否应为“rural_commercial_bank”？"
-            "可用的有：joint_stock_bank、rural_commercial_bank。\n",
+            "stockcust: 没有政策“rural_comercial_bank”（unknown policy）。"
+            "是否应为“rural_commercial_bank”？可用的有：joint_stock_bank、rural_commercial_bank。\n",
         ),
         (
             ("policy", "show", "own.toml"),
@@ -131,7 +131,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         ),
         (
             ("worklists", "data/sample", "--as-of", "2026-01-15"),
-            "stockcust: 没有统计时点“2026-01-15”。",
+            "stockcust: 没有统计时点“2026-01-15”（unknown as-of date）。",
         ),
         (
             ("evaluate", "data/sample", "--quarter", "2026Q3", "--memory-limit", "much"),
@@ -279,7 +279,8 @@ def test_an_unknown_branch_is_told_before_the_evaluation(
     asked = ("report", tiny_bank(), "--quarter", "2026Q3", "--branch", "0O1", *more)
     assert run(*asked, "--out", tmp_path / "out") == 2
     assert capsys.readouterr().err == (
-        "stockcust: 没有2026Q3的网点“0O1”（unknown branch in 2026Q3）。是否应为“001”？可用的有：001、002。\n"
+        "stockcust: 没有2026Q3的网点“0O1”（unknown branch in 2026Q3）。"
+        "是否应为“001”？可用的有：001、002。\n"
     )
     assert run(*asked, "--out", tmp_path / "out", "--language", "en") == 2
     assert "unknown branch in 2026Q3 '0O1'. Did you mean '001'" in capsys.readouterr().err
@@ -300,8 +301,9 @@ def test_a_branch_by_its_name_is_told_its_number(
     out = tmp_path / "out"
     bank = tiny_bank(branches=BRANCHES)
     assert run(name, bank, *rest, "--branch", "柳树支行", "--out", out) == 2
-    said = "的网点“柳树支行”。是否应为“002”？可用的有：001、002。\n"
-    assert capsys.readouterr().err == f"stockcust: 没有{rest[-1]}{said}"
+    said = capsys.readouterr().err
+    assert said.startswith(f"stockcust: 没有{rest[-1]}的网点“柳树支行”（unknown branch ")
+    assert said.endswith("）。是否应为“002”？可用的有：001、002。\n")
 
 
 @pytest.mark.parametrize(

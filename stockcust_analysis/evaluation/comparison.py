@@ -256,10 +256,15 @@ def _spread(
 def _proportion_limits(
     value: Values, n: Values, centre: float, width: Values
 ) -> tuple[list[Values], Values]:
-    """Return mid-P limits and z, their distance from the centre widened alike."""
+    """Return mid-P limits and z, their distance from the centre scaled alike.
+
+    A limit of 0 or 1 stays: chance alone goes that far, and no value lies beyond.
+    """
     centre = min(max(centre, 0.0), 1.0)
     limits = [limit for level in LEVELS for limit in mid_p_limits(n, centre, level)]
-    limits = [np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits]
+    scaled = (np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits)
+    inside = ((limit > 0) & (limit < 1) for limit in limits)
+    limits = [np.where(*each) for each in zip(inside, scaled, limits, strict=True)]
     inside = np.clip(centre + _divide(value - centre, width), 0, 1)
     return limits, mid_p_z(inside * n, n, centre)
 

@@ -455,16 +455,24 @@ def _mask_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
-    """Return the comparison without withheld figures, and the limits and ranks of their measure."""
+    """Return the comparison without withheld figures, and the limits and ranks of their measure.
+
+    Of winsorised measures it is the figure alone: less what is compared, or what limits or ranks
+    say of that, it is what the branch's largest customers have above the cap.
+    """
     if table.empty:
         return table.assign(withheld=False)
-    plain = table.assign(member="")
+    plain, by = table.assign(member=""), [table["measure"], table["base"]]
     gone, before_gone = (_is_withheld(plain, measures, q) for q in (quarter, quarter.previous))
-    some_gone = gone.groupby([table["measure"], table["base"]]).transform("any")
+    unlike = ~np.isclose(table["compared"], table["value"], rtol=1e-12, atol=0)
+    capped = pd.Series(unlike, index=table.index).groupby(by).transform("any")
+    some_gone = capped | gone.groupby(by).transform("any")
     masked = table.assign(withheld=gone, verdict=table["verdict"].mask(some_gone, ""))
     # Of a proportion it is the denominator, which is printed with the value.
     unnumbered = table["kind"].ne("proportion") & _is_withheld(plain, measures, quarter, "n")
     masked["n"] = masked["n"].mask(unnumbered)
-    for columns, rows in ((_OWN, gone), (_MOVEMENT, gone | before_gone), (_AMONG_ALL, some_gone)):
+    moved_gone = gone | before_gone | capped
+    for columns, rows in ((_OWN, gone), (_MOVEMENT, moved_gone), (_AMONG_ALL, some_gone)):
         masked.loc[rows, columns] = np.nan
+    masked["compared"] = masked["compared"].mask(capped)
     return masked

@@ -244,6 +244,7 @@ class _Sheets:
         """Return each branch among its peers, in every measure that is compared."""
         page, table = self._page, self._evaluation.comparison
         gone = table.groupby(["measure", "base"])["withheld"].transform("any").astype(bool)
+        gone |= table["compared"].isna()
         unranked, ranks = table["rank_low"].isna() & ~gone, ["rank_low", "rank_high"]
         table = mark_withheld(table, gone)
         table[ranks] = table[ranks].mask(unranked, MISSING)

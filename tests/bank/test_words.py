@@ -39,14 +39,17 @@ def pairs(name: str) -> list[tuple[str, str]]:
 
 
 def test_both_languages_say_the_same_facts() -> None:
-    """Each name has as many words in Chinese as in English, and they show the same facts alike."""
+    """Each name has as many words in Chinese as in English, and they show the same facts alike.
+
+    But for what is not known: in Chinese the English words stand behind, for scripts.
+    """
     assert {tuple(entry) for entry in templates().values()} == {("en", "zh")}
     unlike = [
         name
         for name in templates()
         if any(blanks(english) != blanks(chinese) for english, chinese in pairs(name))
     ]
-    assert unlike == []
+    assert unlike == ["unknown_name"]
 
 
 def test_no_name_is_in_two_files() -> None:

@@ -48,6 +48,21 @@ def one_apart() -> pd.DataFrame:
     )
 
 
+def test_a_limit_that_chance_reaches_is_no_border() -> None:
+    """0.98⁷⁶ / 2 is 0.11: of 76 customers all may stay by chance, and 76 of 76 is within."""
+    n = np.full(30, 1000)
+    n[0] = 76
+    counts = np.round(0.98 * n).astype(int)
+    counts[0] = 76
+    measures = pd.concat([counted(counts, n), counted(counts, n, quarter=BEFORE)])
+    names = named(sorted(set(measures["branch_id"])))
+    rules = comparing("dormancy_rate")
+    first = comparison(measures, names, cells=NO_CELLS, policy=rules, quarter=NOW).iloc[0]
+    assert (first["value"], first["verdict"]) == (1, "within")
+    assert (first["upper_95"], first["upper_998"]) == (1, 1)
+    assert 0.9 < first["lower_95"] < 0.98
+
+
 def test_one_that_differs_is_told_apart(one_apart: pd.DataFrame) -> None:
     """The one at 20 % is far above, everybody else within; low is good: it ranks last for sure."""
     last = one_apart.iloc[-1]

@@ -97,6 +97,24 @@ def test_limits_and_places_are_the_evaluations_own_or_not_there(review: Review) 
     pd.testing.assert_frame_equal(told[~rows], truth[~rows], check_dtype=False)
 
 
+def test_what_is_winsorised_is_not_compared_in_public() -> None:
+    """(value − compared) × customers would be what the largest have above the cap."""
+    truth = small_evaluation()
+    winsorised = truth.comparison["measure"].eq(MEASURE) & truth.comparison["branch_id"].eq("B002")
+    table = truth.comparison.assign(movement=0.01, movement_standard_error=0.01)
+    table["compared"] = table["compared"].mask(winsorised, table["compared"] * 0.9)
+    told = mask_scores(replace(truth, comparison=table)).comparison
+    rows = told["measure"] == MEASURE
+    following = ["compared", "centre", "lower_95", "upper_998", "z", "rank", "shrunk_value"]
+    following += ["movement", "movement_standard_error"]
+    assert told.loc[rows, following].isna().all(axis=None)
+    assert set(told.loc[rows, "verdict"]) == {""}
+    assert told.loc[rows, "value"].notna().all()
+    pd.testing.assert_frame_equal(
+        told[~rows].drop(columns="withheld"), table[~rows], check_dtype=False
+    )
+
+
 @pytest.mark.parametrize(("kind", "shown"), [("mean", False), ("proportion", True)])
 def test_a_withheld_number_of_customers_stands_in_no_comparison(kind: str, shown: bool) -> None:
     """Beside a printed mean it is withheld; of a proportion the printed denominator stands."""
