@@ -35,6 +35,13 @@ _DEPOSITS = {"demand_deposit", "time_deposit"}
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 # Measures by the number of families that a customer holds.
 _BY_NUMBER = ("product", "multi_product")
+# What pages print of the rules of service.
+_SERVICE: Final = {
+    "coverage": "manage_from vip_from contact_months effective_outcomes first_call_days "
+    "reclaim_months set_aside_after purchase_months classes",
+    "attrition": "lowest_average margin",
+    "worklists": "maturing_months upgrade_from near_border silent_from next_product_below",
+}
 # Work lists that cannot be made without borders of AUM, averages of the quarter before on the same
 # definition, products beside deposits, and days on which deposits mature.
 _LISTS: Final = {
@@ -241,6 +248,7 @@ def policy_facts(
         "aum_products": list(policy.families.aum_products),
         "tier_value": policy.tiers.value,
         "dormancy": json.loads(json.dumps(asdict(policy.dormancy))),  # as it is read back
+        "service": service_facts(policy),
         "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
         "families_missing": _words_of(families),
@@ -249,6 +257,20 @@ def policy_facts(
         **({"moves": True} if "customer_moves" in bank.columns else {}),
         **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
     }
+
+
+def service_facts(policy: Policy) -> dict[str, Any]:
+    """Return what a page prints of the rules of service, warning and work lists, as read back.
+
+    >>> service_facts(load_policy())["contact_months"]
+    3
+    """
+    facts = {
+        name: getattr(getattr(policy, rule), name)
+        for rule, names in _SERVICE.items()
+        for name in names.split()
+    }
+    return dict(json.loads(json.dumps(facts, default=asdict)))
 
 
 def unit_facts(
