@@ -14,8 +14,9 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import LEAST_ROWS, ORDERED, Totals, are_far
 from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.bank.words import NOTHING, Words, counted, figure, named, say
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
-from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM, restate_branches
 from stockcust_analysis.policy import load_policy
 
@@ -365,6 +366,17 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
             if str(now.quarter) not in quarters:
                 yield say("plans_of_other_quarters", quarters, now.quarter)
+            yield from _find_unknown_starts(bank, now.quarter)
+
+
+def _find_unknown_starts(bank: Bank, quarter: Quarter) -> Iterator[Words]:
+    """Plans are increases over a year's start that is not delivered."""
+    if "kind" not in bank.columns["targets"] or quarter.year_start in bank.quarters:
+        return
+    planned = (nw.col("kind") == "increase") & (nw.col("quarter") == str(quarter))
+    count = frames.count_rows(as_lazy(bank.table("targets")), {"increases": planned})["increases"]
+    if count:
+        yield say("no_year_start", counted("plan", count), quarter, quarter.year_start)
 
 
 def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:

@@ -47,12 +47,12 @@ _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_9", "opened_6", "unused_")
 # What is looked at of managed customers alone, beside classes and contacts.
 _AVERAGES = ("aum_average_quarter_cents", "aum_average_month_cents")
-_SERVED_BY = (_AVERAGES[1], "profile_complete", "exclusion", "do_not_contact", "purchases")
+_SERVED_BY = (_AVERAGES[1], "profile_complete", "exclusion", "do_not_contact")
 _MANAGED = (*KEYS, "branch_id", "tier", "tenure", "role", "in_managed", "contactable")
 _SERVICE = (*_MANAGED, _AVERAGES[0], *_SERVED_BY, *service.SERVICE_FLAGS)
 # What decides a customer's class.
 _ASSIGNED = (*KEYS, "branch_id", "manager_id", "in_managed", "managed_from")
-_INTENT = ("purchases", "last_contact_on", "sales", "profile_complete", _AVERAGES[0])
+_INTENT = ("last_contact_on", "sales", "profile_complete", _AVERAGES[0])
 _CLASSED_BY = (*_ASSIGNED, *_INTENT)
 
 

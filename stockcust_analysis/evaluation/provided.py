@@ -78,6 +78,14 @@ def families_missing(
     }
 
 
+def uncounted_families(
+    policy: Policy, missing: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return those missing whose products are counted: a channel is no product."""
+    counted = {*policy.families.names}
+    return {quarter: [n for n in names if n in counted] for quarter, names in missing.items()}
+
+
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
@@ -92,14 +100,20 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     return table[~dropped].reset_index(drop=True)
 
 
+def unlike_families(missing: Mapping[str, Sequence[str]], quarter: Quarter) -> dict[str, Any]:
+    """Return what a page prints of quarters whose numbers of families are not comparable."""
+    own = {*missing[str(quarter)]}
+    unlike = [when for when, names in missing.items() if {*names} != own]
+    return {"families_unlike": unlike} if unlike else {}
+
+
 def comparable_numbers(
-    measures: pd.DataFrame, missing: Mapping[str, Sequence[str]], quarter: str
+    measures: pd.DataFrame, missing: Mapping[str, Sequence[str]], quarter: Quarter
 ) -> pd.DataFrame:
     """Return measures with numbers of families only of quarters of which the same are known."""
-    gone = {when: {*names} for when, names in missing.items()}
-    unlike = measures["quarter"].isin([when for when in gone if gone[when] != gone[quarter]])
+    unlike = unlike_families(missing, quarter).get("families_unlike", [])
     by_number = measures["measure"].str.startswith(_BY_NUMBER)
-    return measures[~(unlike & by_number)].reset_index(drop=True)
+    return measures[~(measures["quarter"].isin(unlike) & by_number)].reset_index(drop=True)
 
 
 def unlike_quarters(approximations: Mapping[str, Sequence[str]], quarter: Quarter) -> list[str]:

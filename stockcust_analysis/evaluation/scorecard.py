@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import Peers, Values, branch_figures, peer_groups
 from stockcust_analysis.evaluation.results import Evaluation, new_branches
 from stockcust_analysis.measures.codebook import measure_definition
@@ -125,24 +124,23 @@ def level_targets(
 
     An increase is from the branch's figure at the end of last year, on the base of the indicator
     that has the plan, else of funded customers; a branch without a figure then starts from nothing.
-    A level is from zero. A plan whose `start` is NaN already stays so: nothing is held against it.
-    UsageError when increases are planned and that quarter is not delivered.
+    Where the whole bank has no such figure, or that quarter is not delivered, it is unknown: then
+    `start` is NaN. A level is from zero. A plan whose `start` is NaN already stays so: nothing is
+    held against it.
     """
     increases = targets["kind"].eq("increase").to_numpy(bool)
     start, year_start = np.zeros(len(targets)), str(quarter.year_start)
     if increases.any():
         then = measures[(measures["quarter"] == year_start) & (measures["member"] == "")]
-        if then.empty:
-            raise UsageError(
-                f"targets: {increases.sum()} plans are increases over the year's start, and "
-                f"{year_start} is not among the extracts. Deliver it, or plan levels."
-            )
         planned = [i for i in policy.scorecard.indicators if i.target == "plan"]
         bases = {i.measure_name: i.customer_base for i in planned}
         figures = then.set_index(["branch_id", "measure", "base"])["value"]
         keys = zip(targets["branch_id"], targets["measure"], strict=True)
-        found = [figures.get((b, name, bases.get(name, "funded")), 0.0) for b, name in keys]
-        start = np.where(increases, np.nan_to_num(np.array(found, float)), 0.0)
+        known = {*zip(then["measure"], then["base"], strict=True)}
+        based = [(branch, name, bases.get(name, "funded")) for branch, name in keys]
+        found = np.nan_to_num([float(figures.get(key, 0.0)) for key in based])
+        found[[key[1:] not in known for key in based]] = np.nan
+        start = np.where(increases, found, 0.0)
     start = start + targets.get("start", 0.0)
     level = targets["target"].astype(float) + np.where(increases, start, 0.0)
     return targets.assign(target=level, start=start)
@@ -159,8 +157,9 @@ def _with_targets(
     plan, start = np.full_like(before, np.nan), np.zeros_like(before)
     if not targets.empty:
         plans = targets.assign(start=targets.get("start", 0.0)).set_index(["measure", "branch_id"])
-        plans = plans.reindex(pd.MultiIndex.from_frame(table[["measure", "branch_id"]]))
-        plan[:], start[:] = plans["target"], np.where(source == "plan", plans["start"], 0.0)
+        keys = pd.MultiIndex.from_frame(table[["measure", "branch_id"]])
+        planned, plans = (source == "plan") & keys.isin(plans.index), plans.reindex(keys)
+        plan[:], start[:] = plans["target"], np.where(planned, plans["start"], 0.0)
     fixed = table["fixed"].to_numpy(float)
     known = {"fixed": fixed, "previous_quarter": before, "plan": plan}
     target = np.select([source == name for name in known], list(known.values()), np.nan)
@@ -186,9 +185,9 @@ def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Peers) -> pd.Data
     reasons = {
         "no_value": table["value"].isna(),
         "no_peers": by_peers & table["attainment"].isna(),
+        "not_comparable": table["start"].isna(),
         "no_target": ~by_peers & table["target"].isna(),
         "target_not_above_zero": table["target"] <= 0,
-        "not_comparable": table["start"].isna(),
         "limited": below & (table["method"] == "deduction"),
         "below_floor": below,
         "capped": table["lost_to_cap"] != 0,

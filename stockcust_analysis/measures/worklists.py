@@ -18,7 +18,7 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Table, as_lazy, cents_of, day, flag
-from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
+from stockcust_analysis.core.periods import Day, add_months, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
 from stockcust_analysis.measures.growth import with_attrition, with_opening_average
@@ -90,9 +90,8 @@ def worklist_facts(
     -------
     table
         Of the kind given; lazy stays lazy. Added: `maturing_cents` and `maturing_on` (balances in
-        AUM that mature in the period and do not roll over, and the first day of it), `purchases`
-        (products opened in the purchase period, demand deposits apart), `contactable`, and the
-        columns of `customer_service` and of `attrition_warning`.
+        AUM that mature in the period and do not roll over, and the first day of it),
+        `contactable`, and the columns of `customer_service` and of `attrition_warning`.
 
     Raises
     ------
@@ -101,7 +100,7 @@ def worklist_facts(
     """
     rules, on = as_policy(policy), as_day(as_of)
     accounts = snapshot(as_lazy(holdings), on, "holdings")
-    table = _with_accounts(as_lazy(facts), accounts, rules, on)
+    table = _with_maturities(as_lazy(facts), accounts, rules, on)
     if opening is not None:
         table = with_opening_average(table, as_lazy(opening))
         table = with_attrition(table, rules.attrition, rules.tiers, peers="branch_id")
@@ -238,29 +237,22 @@ def through(as_of: date, months: int) -> date:
     return max(add_months(as_of, months), add_months(as_of + one_day, months) - one_day)
 
 
-def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
-    """Return the facts with what matures soon, and is then free, and what was purchased lately."""
-    present = holdings.collect_schema().names()
-    matures, opened = (
-        day(holdings, name) if name in present else nw.lit(None, dtype=nw.Datetime("us"))
-        for name in ("matures_on", "opened_on")
-    )
-    in_aum = nw.col("product").is_in(policy.families.aum_products)
+def _with_maturities(facts: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
+    """Return the facts with what matures soon, and is then free."""
+    matures: nw.Expr = nw.lit(None, dtype=nw.Datetime("us"))
+    if "matures_on" in holdings.collect_schema().names():
+        matures = day(holdings, "matures_on")
     until = through(as_of, policy.worklists.maturing_months)
     soon = frames.after(matures, as_of) & ~frames.after(matures, until)
     free = soon & ~frames.is_true(holdings, "rolls_over")
+    in_aum = nw.col("product").is_in(policy.families.aum_products)
     due = in_aum & free & (frames.cents_or_zero("balance") > 0)
-    bought = in_aum & (nw.col("product") != "demand_deposit")
-    lately = frames.after(opened, cutoff(as_of, policy.coverage.purchase_months))
     return join_accounts(
         facts,
         holdings,
         keys=["customer_id"],
         flags={},
-        amounts={
-            "maturing_cents": flag(due) * frames.cents_or_zero("balance"),
-            "purchases": flag(bought & lately),
-        },
+        amounts={"maturing_cents": flag(due) * frames.cents_or_zero("balance")},
         first_days={"maturing_on": nw.when(due).then(matures)},
     )
 

@@ -49,17 +49,20 @@ _FROM_NEW: Final = ("new", "returned")
 _MOVED: Final = ("transferred_in", "transferred_out")
 
 
-def noise_of_share(share: float, customers: float | None) -> float:
-    """Return by how much a share may differ without meaning anything.
+def noise_of_shares(one: float, other: float, customers: float | None) -> float:
+    """Return by how much two shares may differ without meaning anything: as the less certain may.
 
-    `customers` is their number for a share of customers, None for a share of money.
+    `customers` is their number for shares of customers, None for shares of money. A share of 0 or
+    1 has no standard error of its own: the other one's stands for both.
 
-    >>> noise_of_share(0.5, 100), noise_of_share(0.5, 1_000_000)
+    >>> noise_of_shares(0.5, 0.5, 100), noise_of_shares(0.5, 0.5, 1_000_000)
     (0.1, 0.01)
+    >>> round(noise_of_shares(0, 1 / 32, 32), 3)
+    0.062
     """
     if not customers:
         return _POINTS
-    error = math.sqrt(max(share * (1 - share), 0) / customers)
+    error = math.sqrt(max(*(share * (1 - share) for share in (one, other)), 0) / customers)
     return max(_POINTS, _STANDARD_ERRORS * error)
 
 
@@ -184,14 +187,14 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
-        gap = difference / noise_of_share(bank.value, customers)
+        gap = difference / noise_of_shares(cell.value, bank.value, customers)
         distance = wording.format_difference(difference, "share", page.language)
         side = _name_side(difference / _POINTS, "above", "level", "below")
         words = _words(page, side, bank=wording.format_share(bank.value), gap=distance)
         clauses.append(_hedge(page, words, difference, gap))
         by_chance |= _is_by_chance(difference, gap)
     for movement in _movements(page, story.measure, member)[:1]:
-        trend = movement.change / noise_of_share(movement.before.value, customers)
+        trend = movement.change / noise_of_shares(cell.value, movement.before.value, customers)
         if abs(movement.change) >= _POINTS:
             words = _movement_words(page, story.measure, movement, story.beside_bank)
             clauses.append(_hedge(page, words, movement.change, trend))
@@ -244,9 +247,11 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=page.text(cell.base, "base"), value=amount)]
     clauses += [_movement_words(page, wording.AVERAGE, movement, True) for movement in movements]
+    missed = ""
     if (attained := page.attained(wording.AVERAGE, cell.value)) is not None:
         due = page.targets[wording.AVERAGE].due
-        key = "attainment" if due == 1 else "attainment_phased"
+        phased = "" if due == 1 else "_phased"
+        key, missed = f"attainment{phased}", f"short_of_plan{phased}" if attained < due else ""
         blanks = {
             "value": page.format_attained(attained),
             "due": wording.format_share(due, decimals=0),
@@ -265,6 +270,8 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         changes = _movements(page, "customers")[:1]
         counted += [_movement_words(page, "customers", movement, True) for movement in changes]
     lead = _write_lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
+    if missed:  # comes before what is neither good nor bad
+        lead = _words(page, missed, lead=lead)
     weight = max(_weigh(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
     return Finding(_join(page, clauses, counted, lead=lead, section="customers"), weight)
 

@@ -246,8 +246,13 @@ class Lab:
 
     def _member(self, name: str) -> str:
         """Return what an entry is called: a tier, family, status, component or feature."""
-        if name == self.policy.dormancy.name:
+        own = self.policy.dormancy.name
+        if name == own:
             return self._word("own_rule").format(name)
+        if name.startswith(f"{own}-"):  # as `without_exemptions` calls it
+            words = wording.section_words("product", self.language) | {"all": self._word("any")}
+            product = name.removeprefix(f"{own}-")
+            return self._word("without").format(words.get(product, product))
         members, language = self.policy.members, self.language
         policy = [wording.policy_words(members, cut, language) for cut in ("tier", "family")]
         sections = (wording.section_words(n, language) for n in ("status", "base", "component"))

@@ -50,6 +50,8 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         "amounts": pd.DataFrame(_amounts(bank), columns=["column", *percentiles]),
         "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
     }
+    for name in ("gaps", "amounts", "codes") if language == "zh" else ():
+        frames[name]["column"] = [_chinese(path) for path in frames[name]["column"]]
     words = wording.section_words("profile", language)
     units = {"quarters": wording.unit_note(_unit(totals, language), language)}
     return [
@@ -82,6 +84,13 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> list[st
     if few := too_few(totals):
         said.append(say("too_few", few, LEAST_ROWS))
     return [words.text(language) for words in said]
+
+
+def _chinese(path: str) -> str:
+    """Return the Chinese name of a table, or of one of its columns."""
+    name, _, column = path.partition(".")
+    known = contract_of(name)
+    return f"{known.zh}·{known.column(column).zh}" if column else known.zh
 
 
 def _unit(totals: list[Totals], language: Language) -> Any:

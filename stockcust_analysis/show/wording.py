@@ -203,6 +203,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     keys += ["averages_unlike"] if policy_facts.get("unlike") else []
     sentences = [words[key] for key in keys if key in words]
     blanks = dict(policy_facts.get("approximations", {}))
+    blanks["families_unlike"] = policy_facts.get("families_unlike", [])
     for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
         blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
     join = text("enumeration", language, within="page").join

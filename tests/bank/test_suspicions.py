@@ -372,6 +372,12 @@ def plans_of_last_year(tables: Tables) -> None:
     tables["targets"] = targets[targets["quarter"] == "2026Q3"].assign(quarter="2025Q3")
 
 
+def plans_over_no_year_start(tables: Tables) -> None:
+    """Plans of branches are increases, and the year before was not unloaded."""
+    rows = tables["targets"]["quarter"] == "2026Q3"
+    tables["targets"] = tables["targets"][rows].assign(kind="increase")
+
+
 def plans_in_ten_thousands(tables: Tables) -> None:
     """Plans of AUM in 万元, beside amounts in CNY."""
     rows = tables["targets"]["measure"] == "aum_average_quarter"
@@ -753,6 +759,10 @@ CASES: dict[Change, tuple[str, str]] = {
         "nothing_of_quarter",
         r"^contacts end on 2026-0\d-\d\d, before 2026Q3 began: ",
     ),
+    plans_over_no_year_start: (
+        "nothing_of_quarter",
+        r"^\d+ plans of 2026Q3: increases over 2025Q4, of which there are no extracts",
+    ),
     plans_of_last_year: ("nothing_of_quarter", "^targets are of 2025Q3, none of 2026Q3"),
     merged_next_year: (
         "branch_vanished",
@@ -816,7 +826,7 @@ BANKS: list[list[Change]] = [
     [contacts_of_last_quarter, table_in_ten_thousands, column_in_ten_thousands,
      all_in_ten_thousands, delivered_again, a_branch_vanishes],
     [quarter_in_hundredths, all_in_hundredths, renumbered, half_gone, a_circle, two_managers],
-    [split_without_moves],
+    [split_without_moves, plans_over_no_year_start],
     [moves_not_followed],
 ]  # fmt: skip
 

@@ -14,6 +14,8 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import ComparisonRule
 from stockcust_analysis.show.branch_page import average_is_balance
 from stockcust_analysis.show.wording import assumptions
+from tests.tiny_bank import HOLDINGS as TINY_HOLDINGS
+from tests.tiny_bank import as_frames, write_tiny_bank
 
 BRANCHES = "branch_id,name\n001,城关支行\n002,柳树支行\n"
 CUSTOMERS = """\
@@ -71,6 +73,26 @@ def test_families_nobody_delivered_have_no_share(least: Evaluation) -> None:
     (told,) = (text for text in assumptions(least.policy_facts, "zh") if "未提供产品数据" in text)
     assert "理财、保险" in told
     assert "存款" not in told
+
+
+# Beside deposits C3 has a loan then, and C1 something new now.
+BEGINNING = f"{TINY_HOLDINGS}2026-06-30,L1,C3,loan,100.00\n2026-09-30,N1,C1,{{}},0.01\n"
+
+
+@pytest.mark.parametrize(("product", "then"), [("etc", [4 / 3]), ("fund", [])])
+def test_only_a_family_that_begins_changes_what_can_be_counted(
+    tmp_path: Path, product: str, then: list[float]
+) -> None:
+    """Three customers held 4 families; a channel is none; of funds it is unknown who held them."""
+    with open_bank(
+        as_frames(write_tiny_bank(tmp_path, holdings=BEGINNING.format(product)))
+    ) as bank:
+        found = evaluate(bank, quarter="2026Q3")
+    rows = found.measures.query("measure == 'products_per_customer' and base == 'funded'")
+    values = rows[rows["branch_id"] == WHOLE_BANK].set_index("quarter")["value"]
+    assert values.drop("2026Q3").tolist() == pytest.approx(then)
+    told = [text for text in assumptions(found.policy_facts, "zh") if "不列示其户均" in text]
+    assert [text[:6] for text in told] == ["2026Q2"] * (not then)
 
 
 def test_a_bank_that_delivers_averages_assumes_nothing_of_them(tmp_path: Path) -> None:

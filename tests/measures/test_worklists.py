@@ -301,13 +301,15 @@ def test_near_several_borders_the_next_one_counts() -> None:
     assert reason.endswith("near Mid from CNY 50,000")
 
 
-def test_openings_are_purchases(make: Make) -> None:
-    """Inside the purchase period, in AUM, no demand deposit, no loan; 31 March is outside."""
-    holdings = accounts()
-    assert set(values_of(facts_as_made(make), "customer_id", value="purchases").values()) == {0}
-    holdings["opened_on"] = [date(2026, 4, 1)] * len(holdings["opened_on"])
-    found = values_of(facts_of(make, holdings=holdings), "customer_id", value="purchases")
-    assert found == dict.fromkeys(found, 0) | {"1": 1, "2": 1, "4": 1, "5": 3, "6": 1, "7": 1}
+def test_a_class_on_a_list_is_that_of_the_report() -> None:
+    """By sales in contacts, as the codebook says: an account opened lately changes no class."""
+    opened = accounts() | {"opened_on": [date(2026, 9, 1)] * len(accounts()["product"])}
+    classes = [
+        values_of(facts_of(as_pandas, holdings=holdings), "customer_id", value="customer_class")
+        for holdings in (accounts(), opened)
+    ]
+    assert classes[0] == classes[1]
+    assert {"A", "D"} <= {*classes[0].values()}
 
 
 def test_accounts_without_dates_mature_and_open_never(make: Make) -> None:
@@ -315,7 +317,6 @@ def test_accounts_without_dates_mature_and_open_never(make: Make) -> None:
     holdings = {name: accounts()[name] for name in ("as_of", "customer_id", "product", "balance")}
     facts = facts_of(make, holdings=holdings)
     assert ids(lists_of(facts), "maturing") == []
-    assert set(values_of(facts, "customer_id", value="purchases").values()) == {0}
     holdings = {k: v for k, v in accounts().items() if k != "rolls_over"}
     assert line(lists_of(facts_of(make, holdings=holdings)), "maturing", "5")["due_date"] == date(
         2026, 10, 15

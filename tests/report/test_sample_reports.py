@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 TELLS = {
-    "B002": ("最大十户占比偏高", "十户"),
+    "B002": ("最大十户占比达半数以上", "十户"),
     "B003": ("沉默客户的AUM占比高于全行", "sleeping money"),
     "B004": ("多产品客户占比低于全行", "weak in cross-sell"),
     "B005": ("增长来自新客户，原有客户在减少", "grows by new customers alone"),

@@ -92,6 +92,16 @@ class TestGrowth:
         assert "计划完成率80.0%" in found[0].text
         assert "计划完成率" not in told(story())[0].text
 
+    @pytest.mark.parametrize(
+        ("due", "lead"), [(1.0, "未达计划：AUM"), (0.85, "落后序时进度：AUM"), (0.8, "AUM")]
+    )
+    def test_a_missed_plan_comes_first(self, due: float, lead: str) -> None:
+        """1.2 of 1.5 billion is 80 %: behind 100 % and 85 %, and all that is due of 80 %."""
+        names = ["branch_id", "quarter", "measure", "target", "phased_share"]
+        plan = ("B01", "2026Q3", "aum_average_quarter", 1.5e9, due)
+        found = conclusions(page_of(story(), targets=pd.DataFrame([plan], columns=names)))
+        assert found[0].lead.startswith(lead)
+
 
 STORIES: list[tuple[str, Mapping[Key, float], str, str]] = [
     (
@@ -223,6 +233,18 @@ class TestNoise:
         assert re.search(r"环比-11\.0个百分点.*（户数少，未超出偶然）", found.text)
         assert "平稳" not in found.lead + found.text
         assert "相当" not in found.text
+
+    @pytest.mark.parametrize("before", [0.0, 1.0])
+    def test_one_customer_makes_no_rise_from_nothing(self, before: float) -> None:
+        """One of 40 is 2.5 points, two standard errors of it 4.9; nobody before had no error."""
+        now = abs(before - 1 / 40)
+        table = story(
+            {"customers": 40, "multi_product_share": now},
+            before={"customers": 40, "multi_product_share": before},
+            bank_now={"multi_product_share": now},
+        )
+        (found,) = [each for each in told(table) if "多产品" in each.lead]
+        assert found.lead == "多产品客户占比差异未超出偶然"
 
     def test_a_calm_quarter_says_what_held(self) -> None:
         """Three sentences, none of which claims a difference or a change."""
@@ -384,17 +406,17 @@ class TestTenLargest:
     def test_a_high_share_is_told_without_a_change(self) -> None:
         """70 % in the hands of ten of 5,000 customers, this quarter and the one before."""
         table = story({"ten_largest_share": 0.7}, before={"ten_largest_share": 0.7})
-        assert "最大十户占比偏高" in leads(table)
+        assert "最大十户占比达半数以上" in leads(table)
 
     def test_below_the_alarm_a_steady_share_is_no_news(self) -> None:
         """49 % is below the alarm of 50 %."""
         table = story({"ten_largest_share": 0.49}, before={"ten_largest_share": 0.49})
-        assert "最大十户占比偏高" not in leads(table)
+        assert "最大十户占比达半数以上" not in leads(table)
 
     def test_in_a_small_branch_ten_customers_hold_much_by_nature(self) -> None:
         """Ten of 150 customers with 70 % raise no alarm."""
         few: Mapping[Key, float] = {"customers": 150, "ten_largest_share": 0.7}
-        assert "最大十户占比偏高" not in leads(story(few, before=few))
+        assert "最大十户占比达半数以上" not in leads(story(few, before=few))
 
 
 class TestBases:

@@ -72,6 +72,23 @@ def lab(folder: Path, opened: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return replace(opened)
 
 
+def test_a_rule_without_an_exemption_is_named_by_it(opened: Lab) -> None:
+    """Not by the code that tells the rules apart; a product without words keeps its code."""
+    names = [f"rural_6m_500{end}" for end in ("", "-loan", "-own_thing", "-all")]
+    frame = pd.DataFrame({"rule": names, "n": 1})
+    for language, words in {
+        "zh": ("本行办法（rural_6m_500）", "不豁免贷款", "不豁免own_thing", "不豁免任何产品"),
+        "en": (
+            "The policy's (rural_6m_500)",
+            "Without exempting loans",
+            "Without exempting own_thing",
+            "Without exempting anything",
+        ),
+    }.items():
+        shown = replace(opened, topic="dormancy", language=language).table(frame, "rules")
+        assert tuple(row[0] for row in shown.rows) == words
+
+
 def test_a_notebook_opens_the_newest_quarter_of_the_folder_above(lab: Lab) -> None:
     """The whole bank at first, then one branch: names and dates stand in the title."""
     assert (lab.title().branch, str(lab.title().as_of)) == ("Whole bank", "2026-09-30")

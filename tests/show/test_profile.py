@@ -42,6 +42,14 @@ def test_a_tiny_bank_is_counted_by_hand(tiny_bank: TinyBank) -> None:
     assert "Percentiles" not in found
 
 
+def test_columns_have_chinese_names_on_a_chinese_profile(tiny_bank: TinyBank) -> None:
+    """As the data dictionary calls them; codes stay those that a mapping must give."""
+    with open_bank(tiny_bank()) as bank:
+        _, gaps, codes = profile(bank, totals_of(bank, bank.quarters), "zh")
+    assert [row[0] for row in gaps.rows] == ["机构", "客户", "客户·最近主动交易日", "持有"]
+    assert ("客户·客户类型", "personal", "<5", "—") in codes.rows
+
+
 def test_sums_are_of_five_customers_and_more(tiny_bank: TinyBank) -> None:
     """What three own may be what one of them owns; of five it is told, and how it has changed."""
     more = "".join(
