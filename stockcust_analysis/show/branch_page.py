@@ -31,7 +31,7 @@ KEY_MEASURES: Final = (
 # Rules that are told only beside figures of theirs: one of these measures or lists.
 _TOLD_WITH: Final[dict[str, tuple[str, ...]]] = {
     "coverage": ("contact_coverage",),
-    "managing": ("managed_share",),
+    "managing": ("managed_share", "reclaim_due_share"),
     "classes": ("class_customers",),
     "attrition": ("attrition_warning_rate",),
     "worklists": wording.names("list_rule"),
@@ -248,8 +248,8 @@ def definitions_table(page: BranchPage) -> blocks.Table:
     blanks |= rules.definitions() | service
     is_whole = page.evaluation.quarter.is_whole
     variants = {"aum": page.deposits, "as_of": not is_whole}
-    variants |= {"retention": page.deposits == UNKNOWN, "dormancy": "clock" not in blanks}
-    variants["coverage"] = not service
+    variants |= dict.fromkeys(("retention", "managing"), page.deposits == UNKNOWN)
+    variants |= {"dormancy": "clock" not in blanks, "coverage": not service}
     # Where nothing is known of the rules of service, one of them says so.
     told = {key for key in _TOLD_WITH if not figures.isdisjoint(_TOLD_WITH[key])}
     told = told if service else told & {"coverage"}
