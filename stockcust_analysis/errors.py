@@ -24,14 +24,15 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from stockcust_analysis.words import did_you_mean, either, say, templates
+
 _REMEDIES: Final = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room"),
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "ask for the right to write there"),
-    errno.ENOTDIR: "name a folder, not a file",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make_room"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "ask_to_write"),
+    errno.ENOTDIR: "name_a_folder",
 }
 UNWRITABLE: Final = frozenset(_REMEDIES)
 """What is wrong with the place that is written to, as the operating system numbers it."""
@@ -45,17 +46,21 @@ class UsageError(StockcustError):
     """An argument or option cannot be used as given."""
 
     @classmethod
-    def unknown(cls, what: str, name: object, available: Iterable[object]) -> UsageError:
+    def unknown(
+        cls, what: str, name: object, available: Iterable[object], *facts: object
+    ) -> UsageError:
         """Build the error for a name that is not among those available, with close matches.
 
-        A mapping says what else those available are called, as branches by their names.
+        A mapping says what else those available are called, as branches by their names. What the
+        name is of is said by its word in words.toml, with its facts, where there is one.
         """
         titles = available.items() if isinstance(available, Mapping) else ()
-        meant = [f"'{key}'" for key, title in titles if isinstance(title, str) and title == name]
+        meant = [key for key, title in titles if isinstance(title, str) and title == name]
         names = sorted(map(str, available))
-        shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
-        close = f" Did you mean {' or '.join(meant)}?" if meant else did_you_mean(str(name), names)
-        return cls(f"unknown {what} '{name}'.{close} Available: {shown}.")
+        shown = say("some_of", names[:12], len(names)) if len(names) > 12 else names
+        close = say("did_you_mean", either(meant)) if meant else did_you_mean(str(name), names)
+        thing = say(f"{what}_word", *facts) if f"{what}_word" in templates() else what
+        return cls(say("unknown_name", thing, name, close, shown or say("none")))
 
 
 class PolicyError(StockcustError):
@@ -90,26 +95,20 @@ class OutputError(ReportError):
         """Build the error from the operating system's."""
         path = Path(str(error.filename or folder))
         path = path.parent if path.name.startswith(".") else path  # a file that is half written
-        remedy = _REMEDIES.get(error.errno or 0, "look what holds it")
-        return cls(
-            f"cannot write to '{path}': {error.strerror}. What was finished is kept: {remedy}, or "
-            "choose another folder (--out, --html), and run the same command again."
-        )
+        remedy = say(_REMEDIES.get(error.errno or 0, "look_what_holds"))
+        return cls(say("cannot_write", path, error, remedy))
 
 
 class FileInUseError(ReportError):
     """`files` cannot be replaced, as when another program has them open; others can."""
 
-    def __init__(self, files: Iterable[object], reason: str) -> None:
+    def __init__(self, files: Iterable[object], reason: object) -> None:
         self.files, self.reason = tuple(files), reason
-        shown = ", ".join(f"'{file}'" for file in self.files[:3])
-        more = f", … ({len(self.files)} files)" if len(self.files) > 3 else ""
-        super().__init__(
-            f"cannot replace {shown}{more}: {reason}. Close what is open elsewhere, or make it "
-            "writable, and run the same command again."
-        )
+        shown = [either([file]) for file in self.files[:3]]
+        more = say("some_files", shown, len(self.files)) if len(self.files) > 3 else shown
+        super().__init__(say("files_in_use", more, reason))
 
-    def __reduce__(self) -> tuple[type[FileInUseError], tuple[tuple[object, ...], str]]:
+    def __reduce__(self) -> tuple[type[FileInUseError], tuple[tuple[object, ...], object]]:
         """Survive pickling, so that a worker process can hand the error to its parent."""
         return (type(self), (self.files, self.reason))
 
@@ -137,20 +136,3 @@ def is_quotable(text: str) -> bool:
     (True, False)
     """
     return not re.search(r"\d{4}", text)
-
-
-def did_you_mean(name: str, available: Iterable[str]) -> str:
-    """Return ' Did you mean "x" or "y"?', or an empty text when nothing is close.
-
-    >>> did_you_mean("balanse", ["balance", "product"])
-    " Did you mean 'balance'?"
-    >>> did_you_mean("zzz", ["balance", "product"])
-    ''
-    """
-    close = close_matches(name, available)
-    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-
-
-def close_matches(name: str, available: Iterable[str]) -> list[str]:
-    """Return the names that are most like one, two at most."""
-    return get_close_matches(name, list(available), n=2, cutoff=0.6)

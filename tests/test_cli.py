@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from stockcust_analysis import cli
@@ -71,11 +72,75 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
             ("report", "nowhere", "--quarter", "2026Q3", "--language", "en"),
             "'nowhere' is not a folder",
         ),
-        (("report", "nowhere"), "Missing option '--quarter'"),
+        (("report", "nowhere"), "stockcust: 缺少季度：请写--quarter（或--as-of）。\n"),
+        (("report", "nowhere", "--language", "en"), "a quarter is needed: give --quarter"),
         (("reprot", "nowhere"), "No such command 'reprot'"),
         (("report", "x", "--quarter", "2026Q3", "--language", "fr"), "'fr' is not one of"),
         (("check", "x", "--html", "."), "File '.' is a directory"),
-        (("lab", "nowhere"), "Directory 'nowhere' does not exist"),
+        (("lab", "nowhere"), "stockcust: 无法读取文件夹“nowhere”：不存在。\n"),
+        (("lab", "nowhere", "--language", "en"), "as a folder: No such file or directory."),
+        (("verify", "setup.cfg", "--language", "en"), "as a folder: No such file or directory."),
+        (("verify", "README.md"), "stockcust: 无法读取文件夹“README.md”：不是文件夹。\n"),
+        (("verify", "docs"), "stockcust: “docs”中没有manifest.json：没有一次运行在此完成。\n"),
+        (
+            ("report", "x", "--quarter", "latest", "--shard", "2-5"),
+            "stockcust: “2-5”不是分片。五份中的第二份请写2/5。\n",
+        ),
+        (
+            ("report", "x", "--file-mode", "9", "--quarter", "2026Q3"),
+            "stockcust: “9”不是文件权限。请写600，要让用户组读取则写640。\n",
+        ),
+        (
+            ("report", "x", "--quarter", "2026Q3", "--as-of", "2026-08-31"),
+            "stockcust: --quarter与--as-of只能写其一。\n",
+        ),
+        (
+            ("evaluate", "x", "--as-of", "2026-08-30"),
+            "stockcust: 2026-08-30不是月末日，--as-of须为月末日。\n",
+        ),
+        (
+            ("report", "x", "--quarter", "2026Q3", "--shard", "3/2"),
+            "stockcust: 没有第3/2份：请写1/2至2/2。\n",
+        ),
+        (
+            ("report", "x", "--quarter", "2026Q3", "--shard", "2/2", "--collect"),
+            "stockcust: --shard与--collect不能同时使用：各份都完成后再--collect。\n",
+        ),
+        (
+            ("evaluate", "data/sample", "--quarter", "2026Q5"),
+            "stockcust: “2026Q5”不是季度。请写成2026Q3。\n",
+        ),
+        (
+            ("evaluate", "data/sample", "--quarter", "2030Q1"),
+            "stockcust: 没有季度“2030Q1”。是否应为“2026Q1”？"
+            "可用的有：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。\n",
+        ),
+        (
+            ("evaluate", "data/sample", "--quarter", "2025Q3"),
+            "stockcust: 2025Q3没有上一季度：2025Q2不在数据之中（2025Q3、2025Q4、2026Q1、2026Q2、"
+            "2026Q3）。请补报；如确无上季，请加--first-quarter（Python中为first_quarter=True）。\n",
+        ),
+        (
+            ("policy", "show", "rural_comercial_bank"),
+            "stockcust: 没有政策“rural_comercial_bank”。是否应为“rural_commercial_bank”？"
+            "可用的有：joint_stock_bank、rural_commercial_bank。\n",
+        ),
+        (
+            ("policy", "show", "own.toml"),
+            "stockcust: 所给路径没有文件own.toml。\n",
+        ),
+        (
+            ("worklists", "data/sample", "--as-of", "2026-01-15"),
+            "stockcust: 没有统计时点“2026-01-15”。",
+        ),
+        (
+            ("evaluate", "data/sample", "--quarter", "2026Q3", "--memory-limit", "much"),
+            "stockcust: 内存上限“much”无法识别。请写成4GB或60%。\n",
+        ),
+        (
+            ("sample", "--branches", "10", "--customers", "300000"),
+            "stockcust: 300000户超出可在内存中生成的上限（200,000户）。请在源代码目录中分批生成：",
+        ),
     ],
 )
 def test_wrong_usage_is_exit_code_2(
@@ -108,8 +173,10 @@ def test_a_folder_that_may_not_be_written_to_is_one_error(
     places = {"data": tiny_bank(), "closed": closed}
     assert run(*(argument.format_map(places) for argument in arguments)) == 2
     told = capsys.readouterr().err
-    assert f"stockcust: cannot write to '{closed}" in told
-    assert "choose another folder (--out, --html)" in told
+    assert f"stockcust: 无法写入“{closed}" in told
+    assert (
+        "”：没有权限。已完成的保留：请申请写入权限，或换一个文件夹（--out、--html），再运行同一命令。\n"
+    ) in told
     assert [*closed.iterdir()] == []
 
 
@@ -121,6 +188,9 @@ def test_a_file_in_place_of_the_output_folder(
     file = tmp_path / "reports"
     file.write_text("mine", encoding="utf-8")
     assert run(command, tiny_bank(), "--quarter", "2026Q3", "--out", file) == 2
+    told = capsys.readouterr().err
+    assert "：不是文件夹。已完成的保留：请指定文件夹而不是文件，" in told
+    assert run(command, tiny_bank(), "--quarter", "2026Q3", "--out", file, "--language", "en") == 2
     assert "Not a directory. What was finished is kept: name a folder" in capsys.readouterr().err
     assert file.read_text(encoding="utf-8") == "mine"
 
@@ -140,7 +210,32 @@ def test_a_file_that_may_not_be_read_is_one_error(
         "os.access", lambda at, mode: granted(at, mode) and not (mode and str(at) == str(path))
     )
     assert run("map", path.parent) == 2
-    assert f"stockcust: cannot read '{path}': Permission denied." in capsys.readouterr().err
+    assert capsys.readouterr().err == (f"stockcust: 无法读取“{path}”：没有权限。请申请读取权限。\n")
+
+
+def test_a_folder_that_may_not_be_read_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`verify` says that the folder, or its manifest, may not be read, not that it is not there."""
+
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.scandir", refuse)
+        assert run("verify", tmp_path) == 2
+    assert capsys.readouterr().err == f"stockcust: 无法读取文件夹“{tmp_path}”：没有权限。\n"
+    manifest = tmp_path / "manifest.json"
+    granted = os.access
+    monkeypatch.setattr(
+        "os.access", lambda at, mode: granted(at, mode) and not (mode and Path(at) == manifest)
+    )
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    assert run("verify", tmp_path, "--language", "en") == 2
+    assert capsys.readouterr().err == (
+        f"stockcust: cannot read '{manifest}': Permission denied. Ask for the right to read it.\n"
+    )
 
 
 def test_warnings_are_lines_without_source(tiny_bank: TinyBank) -> None:
@@ -164,7 +259,7 @@ def test_an_interrupt_is_exit_code_130(
 
     monkeypatch.setattr("stockcust_analysis.report.quarter.make_reports", interrupted)
     assert run("report", tiny_bank(), "--quarter", "2026Q3") == 130
-    assert "Run the same command again" in capsys.readouterr().err
+    assert capsys.readouterr().err.strip() == "已中断。重新运行同一命令即可接着做。"
 
 
 @pytest.mark.parametrize("more", [(), ("--shard", "1/2"), ("--collect",), ("--plan",)], ids=str)
@@ -183,6 +278,10 @@ def test_an_unknown_branch_is_told_before_the_evaluation(
     monkeypatch.setattr("stockcust_analysis.evaluation.evaluate.evaluate_with_lists", evaluated)
     asked = ("report", tiny_bank(), "--quarter", "2026Q3", "--branch", "0O1", *more)
     assert run(*asked, "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err == (
+        "stockcust: 没有2026Q3的网点“0O1”。是否应为“001”？可用的有：001、002。\n"
+    )
+    assert run(*asked, "--out", tmp_path / "out", "--language", "en") == 2
     assert "unknown branch in 2026Q3 '0O1'. Did you mean '001'" in capsys.readouterr().err
     assert not [*tmp_path.glob("out/*/evaluation")]
 
@@ -201,7 +300,8 @@ def test_a_branch_by_its_name_is_told_its_number(
     out = tmp_path / "out"
     bank = tiny_bank(branches=BRANCHES)
     assert run(name, bank, *rest, "--branch", "柳树支行", "--out", out) == 2
-    assert "'柳树支行'. Did you mean '002'? Available: 001, 002." in capsys.readouterr().err
+    said = "的网点“柳树支行”。是否应为“002”？可用的有：001、002。\n"
+    assert capsys.readouterr().err == f"stockcust: 没有{rest[-1]}{said}"
 
 
 @pytest.mark.parametrize(
@@ -250,15 +350,28 @@ def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[s
     from stockcust_analysis.cli.run import TerminalProgress
     from stockcust_analysis.report.render import PageResult
 
-    show = TerminalProgress()
-    show("evaluation", 3, 4)
-    show("branches", 0, 2)
-    show("branches", 1, 2, PageResult("001", 1.5))
-    show("branches", 2, 2, PageResult("002", 2.5, error="no"))
-    show("headquarters", 5, 10)
-    show("headquarters", 5, 10, PageResult("@internal", 3.0, action="print"))
-    show("headquarters", 10, 10, PageResult("@circulated", 4.0, error="exposed"))
-    assert capsys.readouterr().err.splitlines() == [
+    def shown() -> list[str]:
+        show = TerminalProgress()
+        show("evaluation", 3, 4)
+        show("branches", 0, 2)
+        show("branches", 1, 2, PageResult("001", 1.5))
+        show("branches", 2, 2, PageResult("002", 2.5, error="no"))
+        show("headquarters", 5, 10)
+        show("headquarters", 5, 10, PageResult("@internal", 3.0, action="print"))
+        show("headquarters", 10, 10, PageResult("@circulated", 4.0, error="exposed"))
+        return capsys.readouterr().err.splitlines()
+
+    assert shown() == [
+        "[3/4] 评价步骤",
+        "[1/2] 网点001已出，1.5秒",
+        "[2/2] 网点002失败，2.5秒",
+        "[5/10] 总行材料步骤",
+        "总行材料重新排印，3.0秒",
+        "对外版失败，4.0秒",
+    ]
+    with click.Context(cli.cli, obj={"language": "en"}):
+        english = shown()
+    assert english == [
         "[3/4] steps of the evaluation done",
         "[1/2] branch 001 made in 1.5 s",
         "[2/2] branch 002 failed in 2.5 s",
@@ -277,15 +390,15 @@ def test_lab_copies_the_notebooks_beside_the_data(
     names = {path.name for path in notebooks.iterdir()}
     assert {"start_here.ipynb", "pareto.ipynb", "next_product.ipynb"} <= names
     assert not names & {"branch_report.ipynb", "headquarters_review.ipynb"}
-    assert f"{len(names)} notebooks copied to {notebooks}" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{len(names)}个notebook已复制到{notebooks}。\n"
     changed = notebooks / "pareto.ipynb"
     text = changed.read_text(encoding="utf-8")
     assert r"folder: str = \"..\"" in text
     changed.write_text(text.replace("latest", "2026Q2"), encoding="utf-8")
     (notebooks / "growth.ipynb").unlink()
-    assert run("lab", notebooks.parent, "--copy-only") == 0
+    assert run("lab", notebooks.parent, "--copy-only", "--language", "en") == 0
     told = capsys.readouterr().out
-    assert "1 notebooks copied" in told
+    assert "1 notebook copied" in told
     assert "pareto.ipynb: differs from the shipped one and is kept" in told
     assert "2026Q2" in changed.read_text(encoding="utf-8")
 
@@ -308,7 +421,7 @@ def test_lab_opens_jupyterlab_on_the_first_notebook(
     assert started.count(f"--ServerApp.root_dir={folder}") == 2
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
     assert run("lab", folder) == 2
-    assert "JupyterLab is not installed. Run: pip install" in capsys.readouterr().err
+    assert "没有安装JupyterLab。请运行：pip install jupyterlab" in capsys.readouterr().err
 
 
 def test_lab_leaves_the_notebooks_of_a_checkout_alone(

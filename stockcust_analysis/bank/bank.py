@@ -12,15 +12,16 @@ from typing import ClassVar, Self, TypeAlias
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.contract import called, named
 from stockcust_analysis.bank.problems import TableFacts
 from stockcust_analysis.bank.tolerance import SetAside
-from stockcust_analysis.bank.words import Words
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
+from stockcust_analysis.words import Words, say
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,17 @@ class BankTables:
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
         if self._is_closed:
-            raise UsageError(
-                f"{self.name} is closed. Open it again, or ask inside its `with` block."
-            )
+            raise UsageError(say("closed", self.name))
         if name not in self._tables:
             raise UsageError.unknown("table", name, self._tables)
         return self._tables[name]
+
+    def named(self, name: str, column: str = "") -> Words:
+        """Return a table, or one of its columns under the bank's own header, as warnings do."""
+        known = self._facts[name].headers if name in self._facts else {}
+        header = known.get(column, "")
+        words = named(name, column, header)
+        return Words(f"{name}.{called(name, column, header)}", words.zh) if column else words
 
     def with_tables(self, tables: Mapping[str, Frame]) -> Self:
         """Return the same bank, on the same engine, with these tables instead."""
@@ -103,7 +109,7 @@ class BankTables:
         The day is a date, "2026-09-30", or "2026Q3" for the quarter's last day.
         """
         as_of = as_day(as_of)
-        require_day(as_of, self.days(name), name)
+        require_day(as_of, self.days(name), self.named(name))
         return nw.from_native(self.table(name)).filter(on_day(nw.col("as_of"), as_of)).to_native()
 
     def restate_branches(self, customers: Frame, *, as_of: Day) -> Frame:

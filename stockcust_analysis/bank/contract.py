@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stockcust_analysis.policy.file import read_toml
+from stockcust_analysis.words import Words
 
 
 class Kind(Enum):
@@ -112,3 +113,30 @@ def table(name: str) -> Table:
 
 
 PRODUCTS = table("holdings").column("product").allowed
+
+
+def named(table_name: str, column: str = "", header: str = "", source: str = "") -> Words:
+    """Return a table of the contract, or one of its columns, with its Chinese name.
+
+    Of a table it is said what its file, or its table in a database, is called otherwise.
+    """
+    if not column:
+        names = [table_name, *([source] if source.split(".")[0] not in ("", table_name) else [])]
+        return Words(table_name, f"{table(table_name).zh}表（{'，'.join(names)}）")
+    name = f"{table_name}.{column}"
+    return Words(name, f"“{_title(table_name, column, header)}”（{name}）")
+
+
+def called(table_name: str, column: str, header: str = "") -> Words:
+    """Return a column of a table under the bank's header, where that is not its name."""
+    if isinstance(column, Words):
+        return column
+    title = _title(table_name, column, header)
+    own = f" ('{title}')" if title == header else ""
+    return Words(column + own, f"“{title}”列（{column}）")
+
+
+def _title(table_name: str, column: str, header: str) -> str:
+    """Return the header of a column, or its Chinese name where that is the contract's."""
+    titles = {"rows": "行数", **{entry.name: entry.zh for entry in table(table_name).columns}}
+    return titles[column] if header.casefold() in ("", column) else header

@@ -31,6 +31,7 @@ from stockcust_analysis.measures.population import (
 )
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
@@ -57,10 +58,7 @@ def by_unit(
     if policy.unit == "customer":
         return bank
     if "person_id" not in bank.columns["customers"]:
-        raise UsageError(
-            f"{policy.name} counts by person, but customers have no column 'person_id'. "
-            'Deliver it, or state unit = "customer".'
-        )
+        raise UsageError(say("no_person_id", policy.name))
     days = Calendar(tuple(d for d in sorted(bank.days("customers")) if d <= (until or structure)))
     read = {name: as_lazy(bank.table(name)) for name in bank.columns}
     numbers, holdings = _restated(bank, read["customers"], structure), read["holdings"]
@@ -115,7 +113,7 @@ def population_of(
 def customers_on(bank: BankTables, policy: Policy, as_of: date, *, structure: date) -> Table:
     """Return the customers in scope on one day, with the tiers that the quarters before give."""
     for name in ("customers", "holdings"):
-        require_day(as_of, bank.days(name), name)
+        require_day(as_of, bank.days(name), bank.named(name))
     calendar = Calendar((*quarters_remembered(bank, policy, as_of, structure), as_of))
     table = population_of(bank, policy, calendar, structure=structure)
     latest = table.filter(nw.col(PERIOD) == calendar.period_of(as_of))
@@ -381,8 +379,7 @@ class Bank(BankTables):
             days = [quarter.end for quarter in self.quarters if quarter.end <= days[0]][-quarters:]
             if not 1 <= quarters == len(days):
                 raise UsageError(
-                    f"quarters={quarters}: up to {as_of} the bank has {len(days)} quarters "
-                    f"({', '.join(map(str, self.quarters))} in all)."
+                    say("too_many_quarters", quarters, as_of, len(days), [*self.quarters])
                 )
         parts = []
         for day in days:

@@ -15,9 +15,9 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.cell_tests import ROUNDED
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.words import Words, named, say
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, count_rows, flag, height
 from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.words import Words, say
 
 _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
@@ -41,13 +41,13 @@ def warn_of_doubts(bank: Bank) -> None:
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
         found = _of_numbers(as_lazy(bank.table(table)), name)
-        doubts += [say("of_place", named(table, name), doubt) for doubt in found]
+        doubts += [say("of_place", bank.named(table, name), doubt) for doubt in found]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
         twice = bank.equal_rows.get(name)
         if twice is None:  # no engine of files has counted them
             twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
         if twice > bank.rows(name) * EQUAL_BY_CHANCE:
-            doubts.append(say("rows_alike", named(name), twice))
+            doubts.append(say("rows_alike", bank.named(name), twice))
     for doubt in doubts:
         warnings.warn(say("sentence", doubt), stacklevel=3)
 
@@ -57,7 +57,7 @@ def _of_days(bank: Bank) -> list[Words]:
     days, doubts = sorted(bank.days("customers")), list[Words]()
 
     def doubt(name: str, key: str, *facts: object, column: str = "as_of") -> None:
-        doubts.append(say("of_place", named(name, column), say(key, *facts)))
+        doubts.append(say("of_place", bank.named(name, column), say(key, *facts)))
 
     for before, after in pairwise(days):
         if (after - before).days > _LONGEST_GAP:

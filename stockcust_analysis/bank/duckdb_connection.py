@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 DEFAULT_MEMORY_LIMIT = "60%"
 _MOST_RUNS = 1000
@@ -24,7 +25,7 @@ def limited_connection(memory_limit: str, folder: Path) -> duckdb.DuckDBPyConnec
     else UsageError. DuckDB gets nine tenths of it.
     """
     if not _SIZE.fullmatch(memory_limit):
-        raise UsageError(f"memory limit '{memory_limit}' is not a size. Write 4GB, or 60%.")
+        raise UsageError(say("memory_limit", memory_limit))
     # Python, its libraries and what DuckDB takes beyond its limit need 0.3 GB.
     limit = re.sub(r"[\d.]+", lambda number: f"{0.9 * float(number[0]):.2f}", memory_limit)
     return quiet_connection(memory_limit=limit, temp_directory=str(folder / "spill"))

@@ -17,19 +17,13 @@ from typing import Any
 
 import python_calamine as calamine
 
-from stockcust_analysis.bank import grammar
+from stockcust_analysis.bank import grammar, lost_cells
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.headers import distinct_headers, normalize
-from stockcust_analysis.bank.lost_cells import (
-    MERGED,
-    FarCellError,
-    Lost,
-    find_lost_cells,
-    unit_shown,
-)
+from stockcust_analysis.bank.lost_cells import Lost
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
-from stockcust_analysis.bank.words import Words, advise, either, say
+from stockcust_analysis.words import Words, advise, either, say
 
 _LOOKED_AT = 30
 _SHOWN = 3
@@ -72,7 +66,7 @@ def read_workbook(path: Path) -> list[Sheet]:
     try:
         # From an open file calamine goes by the content, whatever the name's ending.
         with path.open("rb") as file, calamine.load_workbook(file) as book:
-            lost = find_lost_cells(path, book.sheet_names)
+            lost = lost_cells.find_lost_cells(path, book.sheet_names)
             sheets = [
                 _sheet(book.get_sheet_by_name(entry.name), entry.visible, lost.get(entry.name, {}))
                 for entry in book.sheets_metadata
@@ -80,7 +74,7 @@ def read_workbook(path: Path) -> list[Sheet]:
             ]
     except calamine.PasswordError:
         raise UnusableFileError(*advise("password", path.name)) from None
-    except FarCellError as error:
+    except lost_cells.FarCellError as error:
         raise UnusableFileError(*advise("far_cell", path.name, error)) from None
     except BaseException as error:
         # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
@@ -96,7 +90,7 @@ def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lo
         for row in cells.to_python(skip_empty_area=False)
     ]
     covered = {
-        (row, column): MERGED
+        (row, column): lost_cells.MERGED
         for (top, left), (bottom, right) in cells.merged_cell_ranges or []
         for row in range(top, bottom + 1)
         for column in range(left, right + 1)
@@ -152,7 +146,7 @@ def read_tables(
             name = "sheet" if table.sheet.is_visible else "sheet_hidden"
             left_out.append(say(name, table.sheet.name))
     units = {
-        "unit_of_format": unit_shown(path),
+        "unit_of_format": lost_cells.unit_shown(path),
         "unit_of_sheet": grammar.find_unit(" ".join(t.sheet.name for t in taken)),
     }
     for name, unit in units.items() if mapping.unit == "元" else ():

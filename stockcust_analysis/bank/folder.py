@@ -19,7 +19,7 @@ import duckdb
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
-from stockcust_analysis.bank.contract import TABLES, Column
+from stockcust_analysis.bank.contract import TABLES, Column, called, named
 from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
@@ -51,11 +51,11 @@ from stockcust_analysis.bank.problems import (
     raise_if_any,
 )
 from stockcust_analysis.bank.tolerance import Tolerance
-from stockcust_analysis.bank.words import Words, advise, named, say
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import Words, advise, say
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz")
@@ -337,11 +337,13 @@ def _warn_of_lacking_columns(
     table_name: str,
     delivered: Iterable[Column],
     files: Sequence[FileGroup],
-    headers: Sequence[Collection[str]],
+    headers: Sequence[Dictionary[str, str]],
 ) -> None:
     """Warn of files without columns that other files of their table have."""
     for group, header in zip(files, headers, strict=True):
-        lacking = [Words(c.name, c.zh) for c in delivered if c.name not in header]
+        there = {name: title for others in headers for name, title in others.items()}
+        absent = (c.name for c in delivered if c.name not in header)
+        lacking = [called(table_name, name, there[name].strip()) for name in absent]
         if lacking:
             facts = _shown(group.names), lacking, named(table_name)
             warnings.warn(say("columns_lacking", *facts), stacklevel=2)

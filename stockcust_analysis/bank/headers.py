@@ -10,21 +10,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 
-from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.bank.contract import TABLES, Kind, Table, named
 from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.bank.grammar import INVISIBLE, find_unit, unit_remedy
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.words import (
-    NOTHING,
-    Words,
-    advise,
-    did_you_mean,
-    either,
-    named,
-    say,
-)
 from stockcust_analysis.errors import is_quotable
+from stockcust_analysis.words import NOTHING, Words, advise, did_you_mean, either, say
 
 NAMELESS = "without a header"
 _CURRENCY = re.compile(

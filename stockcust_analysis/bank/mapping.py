@@ -45,9 +45,9 @@ from zoneinfo import ZoneInfo
 from stockcust_analysis.bank import tolerance
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
-from stockcust_analysis.bank.words import Words, did_you_mean, listed, say
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.words import Words, did_you_mean, listed, say
 
 SUSPICIONS = (
     *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
@@ -120,7 +120,7 @@ def read_mapping(path: Path) -> Mapping:
     except FileNotFoundError:
         raise UsageError(say("no_mapping", path)) from None
     except OSError as error:
-        raise UsageError(say("mapping_unread", path, error.strerror)) from None
+        raise UsageError(say("mapping_unread", path, error)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         why = say("save_as_utf8") if isinstance(error, UnicodeDecodeError) else error
         raise BankDataError(say("mapping_no_toml", path, why)) from None

@@ -13,12 +13,12 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import LEAST_ROWS, ORDERED, Totals, are_far
 from stockcust_analysis.bank.validation import EVENTS
-from stockcust_analysis.bank.words import NOTHING, Words, counted, figure, named, say
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM, restate_branches
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.words import NOTHING, Words, counted, say
 
 WRONG_UNIT = 30
 """分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
@@ -56,7 +56,26 @@ def is_another_unit(ratio: float) -> bool:
     return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
 
 
-def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[Words]:
+def times(ratio: float) -> Words:
+    """Return a ratio with two digits, of small ones their inverse.
+
+    >>> times(9_960), times(0.0001)
+    ('10,000 times', '1/10,000 of')
+    """
+    name, size = ("times", ratio) if ratio >= 1 else ("part", 1 / ratio)
+    return say(name, rounded(size))
+
+
+def rounded(size: float) -> str:
+    """Return a number with two digits, and without exponent.
+
+    >>> rounded(318_000_000), rounded(0.0051)
+    ('320,000,000', '0.0051')
+    """
+    return f"{float(f'{size:.2g}'):,.15g}"
+
+
+def find_wrong_branches(bank: Bank, column: str, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of some branches alone are of another order than the others', or than before.
 
     A few large customers do not change the geometric mean of those who have AUM. A private bank's
@@ -82,10 +101,10 @@ def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[Wo
             wrong.setdefault(str(before.quarter), []).append(branch)
     for other, branches in wrong.items():
         groups = count_groups(branches, sizes)
-        yield say("wrong_branches", named("customers", column), now.quarter, groups, other)
+        yield say("wrong_branches", bank.named("customers", column), now.quarter, groups, other)
 
 
-def find_unlike_averages(now: Totals) -> Iterator[Words]:
+def find_unlike_averages(bank: Bank, now: Totals) -> Iterator[Words]:
     """Averages of some branches alone are of another order than their AUM at the period's end."""
     end, *averages = AUM
     enough = {b: g for b, g in now.customers.items() if g["rows"] >= LEAST_IN_BRANCH}
@@ -97,7 +116,7 @@ def find_unlike_averages(now: Totals) -> Iterator[Words]:
             if is_another_unit(group[column] / group[end])
         ]
         if 0 < len(wrong) < len(enough):
-            name, of_end = named("customers", column), Words(end, named("customers", end).zh)
+            name, of_end = (bank.named("customers", name) for name in (column, end))
             groups = count_groups(wrong, enough)
             yield say("unlike_averages", name, now.quarter, of_end, groups)
 
@@ -140,6 +159,7 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     gone = in_being - {*now.customers} - {*_successors(now, end)}
     if not gone:
         return
+    closed_on = bank.named("branches", "closed_on")
     moved: dict[str, int] = {}
     if "customer_moves" in bank.columns:
         moves = as_lazy(bank.table("customer_moves"))
@@ -150,20 +170,20 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     for branch in sorted(gone & {*before.customers}):
         rows = before.customers[branch]["rows"]
         if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
-            yield say("branch_gone", branch, rows, before.quarter, now.quarter, end)
+            yield say("branch_gone", branch, rows, before.quarter, now.quarter, closed_on, end)
     never = gone - {*before.customers}
     if never and now.quarter == bank.quarters[-1]:
-        yield say(
-            "branches_never_there", count_groups(never, in_being), before.quarter, now.quarter, end
-        )
+        facts = count_groups(never, in_being), before.quarter, now.quarter, closed_on, end
+        yield say("branches_never_there", *facts)
 
 
-def find_closed(_: Bank, now: Totals) -> Iterator[Words]:
+def find_closed(bank: Bank, now: Totals) -> Iterator[Words]:
     """Branches have closed, nobody took over, and they still have customers."""
     end = now.quarter.end
     closed = {branch for branch, (_, on) in now.structure.branches.items() if on <= end}
     if wrong := (closed - {*_successors(now, end)}) & {*now.customers}:
-        yield say("branches_closed", count_groups(wrong, now.customers), end)
+        groups, closed_on = count_groups(wrong, now.customers), bank.named("branches", "closed_on")
+        yield say("branches_closed", groups, end, closed_on)
 
 
 def _successors(now: Totals, until: date = date.max) -> dict[str, list[str]]:
@@ -226,14 +246,16 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[Words]:
         led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
         counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
         if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
-            yield say("moves_not_followed", counts["rows"][0], quarter, count)
+            ends = [bank.named("customer_moves", f"{end}_branch_id") for end in ("from", "to")]
+            yield say("moves_not_followed", counts["rows"][0], quarter, count, *ends)
     if merged:
         moved = opening.filter(nw.col("was").is_in(merged))
         pairs = _pairs(bank, moved, closing, quarter.end)
         counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
         for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
             if count > LEAST_FOUND_AGAIN * rows:
-                yield say("not_with_successor", rows, branch, quarter, count)
+                new_id = bank.named("branch_successors", "new_branch_id")
+                yield say("not_with_successor", rows, branch, quarter, count, new_id)
 
 
 def _pairs(bank: Bank, opening: Table, closing: Table, end: date) -> Table:
@@ -289,7 +311,7 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
     for name, found_in, what in (("delivered_again", stale, ""), ("shuffled", far, "|far")):
         for column in found_in:
             sizes = counts[column + what], counts[f"{column}|filled"]
-            facts = named("customers", column), now.quarter, before.quarter, *sizes
+            facts = bank.named("customers", column), now.quarter, before.quarter, *sizes
             yield name, say(f"column_{name}", *facts)
     if found < LEAST_FOUND_AGAIN * total:
         yield "renumbered", say("customers_renumbered", total, before.quarter, found, now.quarter)
@@ -310,7 +332,7 @@ def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
     return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
 
 
-def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
     ours, theirs = now.figures, before.figures
     for name, size in ours.items():
@@ -326,10 +348,10 @@ def find_empty_columns(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
             where = count_groups(empty, now.customers) if empty else NOTHING
         if where:
             nothing = say("no_value" if what else "only_zeros")
-            yield say("column_empty", figure(column), nothing, where, now.quarter)
+            yield say("column_empty", bank.named(*column.split(".")), nothing, where, now.quarter)
 
 
-def find_reversed_days(now: Totals) -> Iterator[Words]:
+def find_reversed_days(bank: Bank, now: Totals) -> Iterator[Words]:
     """Days of a row are in the wrong order."""
     for name, count in now.figures.items():
         column, _, later = name.partition("|")
@@ -337,18 +359,18 @@ def find_reversed_days(now: Totals) -> Iterator[Words]:
         # Every system has a few wrong days of birth.
         least = LEAST_PART * now.figures[f"{tables}.rows"] if first == "birth_date" else 0
         if (first, later) in ORDERED and count > least:
-            other = Words(later, table(tables).column(later).zh)
-            yield say("reversed_days", figure(column), other, counted("row", count), now.quarter)
+            days = [bank.named(tables, day) for day in (first, later)]
+            yield say("reversed_days", *days, counted("row", count), now.quarter)
 
 
-def find_negative_balances(now: Totals) -> Iterator[Words]:
+def find_negative_balances(bank: Bank, now: Totals) -> Iterator[Words]:
     """What customers own is less than nothing."""
     owned = load_policy().families.aum_products
     for table_name, groups in (("holdings", now.holdings), ("ledger", now.ledger)):
         for name, sizes in sorted(groups.items()):
             rows, count = sizes["rows"], sizes["balance|negative"]
             if count > (LEAST_PART if name in owned else MOST_FAR) * rows:
-                facts = count, rows, named(table_name), name, now.quarter
+                facts = bank.named(table_name, "balance"), count, rows, name, now.quarter
                 yield say("negative_balances", *facts)
 
 
@@ -357,7 +379,7 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
-            yield say("empty_table", named(name), now.quarter.end)
+            yield say("empty_table", bank.named(name), now.quarter.end)
         elif name in EVENTS and now.figures.get("customers.rows", 0) >= LEAST_ROWS:
             yield from _find_gaps(bank, name, now)
         elif name == "ledger" and not now.ledger:
@@ -365,7 +387,8 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
         elif name == "targets":
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
             if str(now.quarter) not in quarters:
-                yield say("plans_of_other_quarters", quarters, now.quarter)
+                facts = quarters, now.quarter, bank.named(name, "quarter")
+                yield say("plans_of_other_quarters", *facts)
             yield from _find_unknown_starts(bank, now.quarter)
 
 
@@ -386,13 +409,14 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
     sizes = {as_day(day): int(n) for day, n in zip(*counts.values(), strict=True)}
     days, rows = sorted(sizes), sum(sizes.values())
     if LEAST_ROWS <= STALE * rows <= max(sizes.values()):
-        yield say("one_value", named(name, column), max(sizes.values()), rows)
+        yield say("one_value", bank.named(name, column), max(sizes.values()), rows)
     if days[-1] <= begun:
-        yield say("ended_before", named(name), days[-1], now.quarter)
+        yield say("ended_before", bank.named(name), days[-1], now.quarter)
         return
     made = now.figures.get("customers.active_transactions", 0) if name == "transactions" else 0
     if (there := sum(n for day, n in sizes.items() if begun < day <= end)) < LEAST_KEPT * made:
-        yield say("fewer_transactions", named(name), now.quarter, there, made)
+        counted_there = bank.named("customers", "active_transactions")
+        yield say("fewer_transactions", bank.named(name), now.quarter, there, counted_there, made)
     days = [begun] * (days[0] > begun) + days + [end + timedelta(days=1)] * (days[-1] < end)
     for first, last in pairwise(days):
         if (gap := (last - first).days - 1) < _LONGEST_GAP:
@@ -401,7 +425,7 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
         after = sum(n for day, n in sizes.items() if 0 <= (day - last).days < gap)
         beside = [n for day, n in ((first, before), (last, after)) if day in sizes]
         if min(beside) >= LEAST_IN_BRANCH:
-            yield say("days_without_rows", named(name), gap, first, sum(beside))
+            yield say("days_without_rows", bank.named(name), gap, first, sum(beside))
 
 
 def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
@@ -415,10 +439,10 @@ def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
         rows = rows.filter(~nw.col(of).is_null())
         most = max(collect_rows(sums(rows, [of], {"n": ONE}))["n"])
         if most >= STALE * filled:
-            yield say("one_value", say("value_of", figure(column), now.quarter), most, filled)
+            yield say("one_value", say("value_of", bank.named(name, of), now.quarter), most, filled)
 
 
-def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def find_alike_averages(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Two columns of AUM are one, or the averages of month and quarter stand for one another.
 
     The month lies nearer its end than the quarter does, for most of those where the two differ.
@@ -433,8 +457,9 @@ def find_alike_averages(_: Bank, before: Totals, now: Totals) -> Iterator[Words]
     )
     alike = [(pair, count) for pair, count in same.items() if has_moved and count > STALE * filled]
     for (one, other), count in alike:
-        facts = named("customers", other), now.quarter, Words(one, named("customers", one).zh)
-        yield say("averages_alike", *facts, count)
+        named = [bank.named("customers", name) for name in (other, one)]
+        yield say("averages_alike", named[0], now.quarter, named[1], count)
     nearer, farther = (ours.get(f"customers.aum|{what}", 0) for what in ("nearer", "farther"))
     if not alike and farther > max(LEAST_ROWS, 2 * nearer):
-        yield say("averages_swapped", now.quarter, farther, nearer)
+        end, month, quarter = (bank.named("customers", name) for name in AUM)
+        yield say("averages_swapped", month, now.quarter, end, quarter, farther, nearer)

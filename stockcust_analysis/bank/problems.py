@@ -12,11 +12,11 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.contract import Column, Table
+from stockcust_analysis.bank.contract import Column, Table, called, named
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.tolerance import SetAside
-from stockcust_analysis.bank.words import Words, called, counted, listed, named, say
 from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.words import Words, counted, listed, say
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -134,6 +134,7 @@ class TableFacts:
 
     `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
     trimming, that of others does not. The rows `set_aside` are not counted, and not `kept`.
+    `headers` say what the bank calls its columns.
     """
 
     rows: int
@@ -142,6 +143,7 @@ class TableFacts:
     set_aside: Sequence[SetAside]
     filters: Sequence[Callable[[Rows], Rows]]
     kept: Rows
+    headers: Mapping[str, str]
 
     def keep(self, rows: Rows) -> Rows:
         """Return rows of the table without those that are set aside."""

@@ -39,6 +39,7 @@ from stockcust_analysis.bank.samples import (
     read_fields,
 )
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import NOTHING, Words, joined, say
 
 _KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
 _MOST_CODES = 24
@@ -51,15 +52,6 @@ _FILE_WORDS = [
     for word in (table.name, table.zh, *SYNONYMS["files"].get(table.name, ()))
 ]
 _BRANCH = ("branches", "branch_id")
-_WHAT_HELPS = (
-    "# No names of columns are there. Lay its CREATE TABLE (.sql, .ddl, with comments) beside it,"
-    " and run `stockcust map` again, or write them into header = [...]."
-)
-_HEAD = """\
-# Proposed by `stockcust map` from the first {rows:,} rows of each kind of file. Correct it, then
-# run `stockcust check`. Lines that begin with # are in doubt: complete them, or leave them out.
-# name = "本行名称"  # the bank's name on every page; without it the folder's
-"""
 
 
 class _Entry(NamedTuple):
@@ -68,7 +60,7 @@ class _Entry(NamedTuple):
     header: str
     column: str
     is_sure: bool
-    reason: str
+    reason: Words
     values: Values
 
 
@@ -106,14 +98,14 @@ class _Match:
         return bool(self.sure) and 2 * len(self.lacking) <= len(self.table.required_names)
 
 
-def propose_mapping(folder: Path) -> str:
+def propose_mapping(folder: Path) -> Words:
     """Return the text of a mapping for the files of a folder; UsageError where there are none."""
     files = _groups(folder)
     if not files:
-        raise UsageError(f"'{folder}' holds no files of tables. Put the bank's extracts there.")
+        raise UsageError(say("no_files_of_tables", folder))
     definitions, names = read_fields(folder), {name for t in TABLES for name in _names(t)}
     proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
-    others, keys = list[str](), dict[tuple[str, str], set[str]]()
+    others, keys = list[Words](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
         tables: dict[str, list[_Match]] = {}
         for path in dict.fromkeys((paths[0], paths[-1])):
@@ -128,37 +120,37 @@ def propose_mapping(folder: Path) -> str:
                         values.update(entry.values.distinct)
                 else:
                     others += _describe_other(match, pattern)
-            others += [f"# {_quote(pattern)}: {remark}"] if remark else []
+            others += [say("map_remark", _quote(pattern), remark)] if remark else []
         for name, matches in tables.items():
             proposed.setdefault(name, []).append((pattern, paths, matches))
     plain = assign_files(folder, Mapping())[0]
-    lines = [_HEAD.format(rows=ROWS)]
+    lines: list[str] = [say("map_head", ROWS)]
     for table in (table for table in TABLES if table.name in proposed):
         groups = sorted(proposed[table.name], key=lambda group: -group[2][0].points)
         pattern, paths, matches = groups[0]
-        count = "1 file" if len(paths) == 1 else f"{len(paths)} files, first and last looked at"
-        lines += [f"# {table.name} ({table.zh}): {count}; {matches[0].sample.form}"]
+        count = say("one_file" if len(paths) == 1 else "many_files", len(paths))
+        lines += [say("map_table", table.name, table.zh, count, matches[0].sample.form)]
         lines += [f"[tables.{table.name}]"]
         lines += [] if plain[table.name] == paths else [f"file = {_quote(pattern)}"]
         lines += [*_reading_lines(matches), *_column_lines(matches, keys), *_code_lines(matches)]
-        lines += [f"# perhaps of this table, too: {_quote(more)}" for more, _, _ in groups[1:]]
+        lines += [say("perhaps_too", _quote(more)) for more, _, _ in groups[1:]]
         lines.append("")
-    absent = ", ".join(table.name for table in TABLES if table.name not in proposed)
-    lines += [f"# No file was taken for: {absent}."] if absent else []
-    return "\n".join([*lines, *others]) + "\n"
+    absent = [table.name for table in TABLES if table.name not in proposed]
+    lines += [say("taken_for_none", absent)] if absent else []
+    return joined([*lines, *others, ""])
 
 
 def _look_at(
     path: Path, names: Collection[str], fields: Sequence[Field]
-) -> tuple[list[Sample], str]:
+) -> tuple[list[Sample], Words]:
     """Return the samples of a file that hold rows, and why there are none."""
     try:
         samples = [sample for sample in look_at(path, names, fields) if sample.rows]
     except UnusableFileError as error:
-        return [], str(error.args[0])
+        return [], error.args[0]
     except UNREADABLE:
         return [], unreadable(path)[0]
-    return samples, "" if samples else "holds no rows"
+    return samples, NOTHING if samples else say("no_rows_there")
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
@@ -196,13 +188,13 @@ def _entries(sample: Sample, table: Table, columns: Sequence[Values]) -> Iterato
     comments = [entry.comment for entry in sample.fields] or sample.headers
     for header, comment, values in zip(sample.headers, comments, columns, strict=True):
         name, is_sure = names.get(bare(header), names.get(bare(comment), ("", False)))
-        reason = f"{'by' if is_sure else 'perhaps, by'} its name; {values.shape}"
+        reason = say("by_name" if is_sure else "perhaps_by_name", values.shape)
         if name == "last_active_on" and not re.search("主动|act", header, re.IGNORECASE):
-            reason += "; does it leave out interest, fees and the bank's other entries"
+            reason += say("with_interest")
         if name and table.column(name).kind not in values.kinds:
-            is_sure, reason = False, f"its name says so, but it holds {values.shape}"
+            is_sure, reason = False, say("belied", values.shape)
         elif name in sure:
-            is_sure, reason = False, "another header means this column, too"
+            is_sure, reason = False, say("second_header")
         sure |= {name} if is_sure else set()
         yield _Entry(header, name, is_sure, reason, values)
 
@@ -238,36 +230,37 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         if sample.skip_rows:
             yield f"skip_rows = {sample.skip_rows}"
         if not sample.fields:
-            yield _WHAT_HELPS
+            yield say("what_helps")
         doubt = "" if sample.fields or not sample.widths else "# "
-        source = "by the definition in SQL beside it" if sample.fields else "no header is there"
-        yield f"{doubt}header = {_list(sample.headers)}  # {source}"
+        source = say("by_definition" if sample.fields else "no_header_there")
+        yield say("commented", f"{doubt}header = {_list(sample.headers)}", source)
         if sample.widths:
-            yield f"{doubt}widths = {[*sample.widths]}  # by {'blanks' if doubt else 'CHAR(n)'}"
+            source = say("by_blanks" if doubt else "by_char")
+            yield say("commented", f"{doubt}widths = {[*sample.widths]}", source)
     columns = {column.name for column in matches[0].lacking} | {*matches[0].sure}
     if "as_of" in table.column_names and "as_of" not in columns:
         doubt = "" if sample.header or sample.fields else "# "
-        yield f'{doubt}as_of = "file name"  # no column has it'
+        yield say("commented", f'{doubt}as_of = "file name"', say("no_column_has_it"))
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) < len(sample.sheets):
-        yield f"{_sheet_pattern(sheets, sample.sheets)}  # the other sheets hold something else"
+        yield say("commented", _sheet_pattern(sheets, sample.sheets), say("other_sheets"))
     yield from _footer_lines(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers = [matches[0].sure[name].header for name in money]
-    for source, texts in (
-        ("a line above the header", [sample.title]),
-        ("headers", headers),
-        ("the name of file or sheet", [f"{sample.path.name} {sample.sheet}"]),
+    for place, texts in (
+        ("by_title", [sample.title]),
+        ("by_headers", headers),
+        ("by_file", [f"{sample.path.name} {sample.sheet}"]),
     ):
         stated = [*filter(None, map(find_unit, texts))]
         units = {*stated}
         if len(units) == 1 and units <= {*UNITS} and len(stated) == len(texts):
-            yield f"unit = {_quote(*units)}  # by {source}"
+            yield say("commented", f"unit = {_quote(*units)}", say(place))
             return
         if units:
             unit, *others = map(_quote, sorted(units))
-            also = f", beside {', '.join(others)}" if others else ""
-            yield f"# unit = {unit}{also}  # by {source}, not of all or not of CNY"
+            also = say("unit_beside", others) if others else NOTHING
+            yield say("unit_in_doubt", unit, also, say(place))
 
 
 def _footer_lines(sample: Sample) -> Iterator[str]:
@@ -279,12 +272,12 @@ def _footer_lines(sample: Sample) -> Iterator[str]:
             whole.setdefault(headers[column], []).append(words)
     if whole:
         entries = ", ".join(f"{_quote(header)} = {_list(whole[header])}" for header in whole)
-        yield f"drop_rows_where = {{ {entries} }}  # total lines"
+        yield say("commented", f"drop_rows_where = {{ {entries} }}", say("map_totals"))
     for column, words, is_whole in sorted(sample.footers):
         if not is_whole:
-            begins = f"that begins with {_quote(words)}" if words else "alone in its row"
-            where = f" under {_quote(headers[column])}" if column in headers else ""
-            yield f"# a remark{where} {begins}: add its whole cell to drop_rows_where"
+            begins = say("begins_with", _quote(words)) if words else say("alone_in_row")
+            where = say("under", _quote(headers[column])) if column in headers else NOTHING
+            yield say("remark_line", where, begins)
 
 
 def _column_lines(
@@ -305,22 +298,24 @@ def _column_lines(
         of_key = [c for c, both in zip(there, shared, strict=True) if 2 * len(both) > len(values)]
         is_branch = entry.is_sure and table.column(entry.column).references == _BRANCH
         if is_branch and values and keys.get(_BRANCH) and not of_key:
-            yield f"# {_assign(entry)}; but few of its values are numbers of branches"
+            yield _assign(entry, "# ") + say("few_of_branches")
         elif entry.column:
-            yield f"{'' if entry.is_sure else '# '}{_assign(entry)}"
+            yield _assign(entry, "" if entry.is_sure else "# ")
         else:
             fitting = of_key or [column for column in free if _may_be(column, entry.values)]
-            names = ", ".join(column.name for column in fitting)
-            names = f"; perhaps {names}" if names else "; not taken"
-            names += f", by values of {'.'.join(of_key[0].references or ())}" if of_key else ""
-            yield f"# {_assign(entry)}{names}"
+            candidates = [column.name for column in fitting]
+            names = say("perhaps_columns", candidates) if candidates else say("not_taken")
+            key = ".".join(of_key[0].references or ()) if of_key else ""
+            yield _assign(entry, "# ") + names + (say("by_values_of", key) if key else NOTHING)
     for column in matches[0].lacking:
-        yield f"# lacking: {column.name} ({column.zh}), {column.kind.value}. {column.meaning}"
+        kind = Words(column.kind.value, say(column.kind.name).zh)
+        yield say("lacking", column.name, column.zh, kind, Words(f" {column.meaning}", ""))
 
 
-def _assign(entry: _Entry) -> str:
+def _assign(entry: _Entry, doubt: str) -> Words:
     reason = entry.reason if entry.column else entry.values.shape
-    return f"{_quote(entry.header)} = {_quote(entry.column or '?')}  # {reason}"
+    assigned = f"{doubt}{_quote(entry.header)} = {_quote(entry.column or '?')}"
+    return say("commented", assigned, reason)
 
 
 def _may_be(column: Column, values: Values) -> bool:
@@ -343,34 +338,32 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
         words = {normalize(word): name for name in synonyms for word in synonyms[name]}
         words |= {normalize(word): word for word in column.allowed}
         yield f"[tables.{table.name}.codes.{column.name}]"
-        allowed = ", ".join(column.allowed)
         if len(codes) > _MOST_CODES or any(map(_NO_CODE.fullmatch, codes)):
-            yield f"# {len(codes)} different texts, and each must be one of {allowed}"
+            yield say("many_texts", len(codes), column.allowed)
             continue
-        doubts: dict[str, None] = {}
+        doubts: dict[Words, None] = {}
         for code in codes:
             if word := words.get(normalize(code)):
                 yield f"{_quote(code)} = {_quote(word)}"
                 continue
             # Under a shifted header stand names of persons: each is there once or twice.
             is_code = _CODE.fullmatch(code) or counts[code] >= _FREQUENT
-            shown = _quote(code) if is_code else "a rare text, which is not shown,"
-            doubts[f'# {shown} = "?"  # not understood: one of {allowed}'] = None
+            shown = _quote(code) if is_code else say("rare_text")
+            doubts[say("code_in_doubt", shown, column.allowed)] = None
         yield from doubts
 
 
-def _describe_other(match: _Match, pattern: str) -> Iterator[str]:
+def _describe_other(match: _Match, pattern: str) -> Iterator[Words]:
     """Yield the comment on a file or sheet that was taken for no table."""
     sample = match.sample
-    sheet = f", sheet {_quote(sample.sheet)}" if sample.sheet else ""
-    lacking = ", ".join(column.name for column in match.lacking)
-    yield f"# {_quote(pattern)}{sheet}: taken for no table; {sample.form}"
-    yield f"#   nearest: {match.table.name}, of which it lacks {lacking}"
+    sheet = say("of_sheet", _quote(sample.sheet)) if sample.sheet else NOTHING
+    yield say("no_table_taken", _quote(pattern), sheet, sample.form)
+    yield say("nearest", match.table.name, [column.name for column in match.lacking])
     if sample.form.startswith("text") and not sample.has_names:
-        yield _WHAT_HELPS
+        yield say("what_helps")
     for entry in match.entries:
-        meaning = f"; perhaps {entry.column}" if entry.column else ""
-        yield f"#   {_quote(entry.header)}: {entry.values.shape}{meaning}"
+        meaning = say("perhaps_columns", [entry.column]) if entry.column else NOTHING
+        yield say("column_line", _quote(entry.header), entry.values.shape, meaning)
 
 
 def _quote(text: str) -> str:

@@ -13,20 +13,14 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
-from stockcust_analysis.bank.grammar import (
-    FALSE_WORDS,
-    NULL_MARKS,
-    REMARK_LABELS,
-    TOTAL_WORDS,
-    TOTALS,
-    TRUE_WORDS,
-)
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
+from stockcust_analysis.words import Words, say
 
 ROWS = 2000
 _LAST = 20
@@ -35,20 +29,20 @@ _HEADERS = 30
 _MOST_CODES = 20
 _LONGEST, _DEFINITIONS = 80, 1 << 22
 _SHAPES = {
-    "identity numbers of 18 digits": (r"\d{17}[\dXx]", {Kind.TEXT}),
-    "days": (
+    "identities": (r"\d{17}[\dXx]", {Kind.TEXT}),
+    "some_days": (
         r"(19|20|00|99|29|30)\d\d[-/.年]?(0?\d|1[0-2])[-/.月]?([0-2]?\d|3[01])日?"
         r"([ T-]?00[:.]00.*)?",
         {Kind.DATE},
     ),
-    "quarters": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
-    "amounts with two decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
-    "whole numbers": (
+    "QUARTER": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
+    "decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
+    "INTEGER": (
         r"[+-]?\d+",
         {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE},
     ),
-    "numbers": (r"[+-]?[\d,]*\.?\d+([eE]-?\d+)?", {Kind.MONEY, Kind.NUMBER}),
-    "text": ("(?s).*", {Kind.TEXT, Kind.CODE}),
+    "NUMBER": (r"[+-]?[\d,]*\.?\d+([eE]-?\d+)?", {Kind.MONEY, Kind.NUMBER}),
+    "TEXT": ("(?s).*", {Kind.TEXT, Kind.CODE}),
 }
 _DIGITS = re.compile(r"\s*[\d.,:/+-]+\s*")
 _TABLE = re.compile(r"(?i)\bcreate\s[\w\s]*?\btable\s+(?:if\s+not\s+exists\s+)?([\w.`\"]+)\s*\(")
@@ -70,7 +64,7 @@ class Field(NamedTuple):
 class Values(NamedTuple):
     """What a column holds, in words, which kinds it may be, and how often each value is there."""
 
-    shape: str
+    shape: Words
     kinds: Collection[Kind]
     distinct: Counter[str]
 
@@ -118,19 +112,19 @@ class Sample:
     def values(self, index: int) -> Values:
         """Return what a column holds."""
         cells = (row[index].strip()[:_LONGEST] for row in self.rows if index < len(row))
-        texts = [text for text in cells if text and text not in NULL_MARKS]
+        texts = [text for text in cells if text and text not in grammar.NULL_MARKS]
         distinct = Counter(texts)
         if not texts:
-            return Values("empty in these rows", {*Kind}, distinct)
+            return Values(say("empty_here"), {*Kind}, distinct)
         shape, kinds = next(
-            (shape, kinds)
+            (say(shape), kinds)
             for shape, (pattern, kinds) in _SHAPES.items()
             if 20 * sum(bool(re.fullmatch(pattern, text)) for text in texts) >= 19 * len(texts)
         )
-        if {text.lower() for text in distinct} <= {*TRUE_WORDS, *FALSE_WORDS}:
+        if {text.lower() for text in distinct} <= {*grammar.TRUE_WORDS, *grammar.FALSE_WORDS}:
             kinds = {*kinds, Kind.FLAG}
         if len(distinct) <= _MOST_CODES and len(texts) >= 5 * len(distinct):
-            shape = f"{shape}, {len(distinct)} different"
+            shape += say("different", len(distinct))
         return Values(shape, kinds, distinct)
 
 
@@ -166,9 +160,11 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
             samples.append(_with_header(whole, names))
         return samples
     encoding, delimiter, lines = sample_text(path, names, ROWS)
-    form = f"text in {encoding.removesuffix('-sig').upper()}"
+    form = say("text_in", encoding.removesuffix("-sig").upper())
     if delimiter != "\n":
-        whole = Sample(path, f"{form}, separator {delimiter!r}", lines, delimiter=delimiter)
+        whole = Sample(
+            path, form + say("separated_by", repr(delimiter)), lines, delimiter=delimiter
+        )
         return [_with_header(replace(whole, fields=fields), names)]
     records = [line[0].encode(encoding.removesuffix("-sig")) for line in lines if line[0].strip()]
     size, count = Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
@@ -180,7 +176,7 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
         widths, fields = _guess_widths(records), ()
     spans = [*pairwise(accumulate(widths, initial=0))]
     cells = [[record[a:b].decode(encoding, "replace") for a, b in spans] for record in records]
-    form = f"{form}, fixed width of {size} bytes"
+    form += say("of_width", size)
     return [Sample(path, form, cells, fields=fields, widths=widths)]
 
 
@@ -257,13 +253,13 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
 def _footer(row: Sequence[str], width: int) -> Footer | None:
     """Return what a line of sums or a remark begins with, without values; None for other rows."""
     (column, first), *others = ((i, cell.strip()) for i, cell in enumerate(row) if cell.strip())
-    labelled = re.match(f"({REMARK_LABELS}) *[:：]", first)
+    labelled = re.match(f"({grammar.REMARK_LABELS}) *[:：]", first)
     is_alone = width > 3 and not others
-    if not (labelled or is_alone or re.fullmatch(TOTALS, first.lower())):
+    if not (labelled or is_alone or re.fullmatch(grammar.TOTALS, first.lower())):
         return None
-    if re.fullmatch(TOTAL_WORDS, first.lower()):
+    if re.fullmatch(grammar.TOTAL_WORDS, first.lower()):
         return Footer(column, first, is_whole=True)
-    label = re.match(REMARK_LABELS, first)
+    label = re.match(grammar.REMARK_LABELS, first)
     return Footer(column, label[0] if label else "", is_whole=False)
 
 

@@ -15,15 +15,10 @@ import duckdb
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
-from stockcust_analysis.bank import suspicions, validation
+from stockcust_analysis.bank import conversion, suspicions, validation
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
-from stockcust_analysis.bank.conversion import (
-    Reading,
-    frame_reading,
-    with_plain_types,
-    with_readings,
-)
+from stockcust_analysis.bank.conversion import Reading
 from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
@@ -33,11 +28,11 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
-from stockcust_analysis.bank.words import advise, say
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
+from stockcust_analysis.words import advise, say
 
 MAPPING_NAME = "mapping.toml"
 _MOST_HELD = 5_000_000
@@ -273,7 +268,7 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
             "database, a DuckDB connection, a Spark session, or frames by table name."
         )
     if find_spec("pyarrow") is None:
-        raise UsageError('Spark needs pyarrow: pip install "stockcust_analysis[spark]"')
+        raise UsageError(say("spark_needs"))
     frames = {
         contract.name: _spark_table(session, tables.get(contract.name, contract.name))
         for contract in TABLES
@@ -409,7 +404,9 @@ def _bank_of(
         if columns:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
-            frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
+            frame = _with_local_days(
+                conversion.with_plain_types(frame, delivered), delivered, mapping.zone
+            )
             delivery = _FrameDelivery(contract, delivered, words, [columns], frame)
             unfit = delivery.type_problems()
             problems += unfit
@@ -457,11 +454,11 @@ class _FrameDelivery(Delivery):
         """Return the rows: values, and whether they are at fault or odd."""
         readings = {column.name: self._reading(column, trimmed) for column in self.columns}
         fitting = {name: reading for name, reading in readings.items() if reading}
-        rows: Rows = self.frame.lazy().select(**with_readings(fitting))
+        rows: Rows = self.frame.lazy().select(**conversion.with_readings(fitting))
         return rows
 
     def _reading(self, column: Column, trimmed: Collection[str] = ()) -> Reading[nw.Expr] | None:
-        return frame_reading(
+        return conversion.frame_reading(
             column,
             self.frame.collect_schema()[column.name],
             self.mapping,

@@ -24,9 +24,10 @@ from stockcust_analysis.bank.part_suspicions import (
     MOST_FAR,
     count_groups,
     is_another_unit,
+    rounded,
+    times,
 )
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
-from stockcust_analysis.bank.words import Words, counted, figure, listed, named, say
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
@@ -34,6 +35,7 @@ from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.measures.service import end_with_managers, in_force
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.words import Words, counted, listed, say
 
 LEAST_MEAN, MOST_MEAN = 50, 2_000_000
 """AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""
@@ -53,11 +55,14 @@ _ALIKE = (
 )
 
 
-def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def _wrong_units(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of a table, a column or a quarter are of another order than those they go with."""
     ours, theirs = now.figures, before.figures
     pairs: list[tuple[str, object, int, int]]
-    pairs = [(name, figure(other), ours.get(name, 0), ours.get(other, 0)) for name, other in _ALIKE]
+    pairs = [
+        (name, bank.named(*other.split(".")), ours.get(name, 0), ours.get(other, 0))
+        for name, other in _ALIKE
+    ]
     pairs += [
         (name, before.quarter, n, theirs.get(name, 0))
         for name, n in ours.items()
@@ -65,14 +70,15 @@ def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     ]
     for name, other, size, beside in pairs:
         if min(size, beside) > 0 and is_another_unit(size / beside):
-            yield say("another_unit", figure(name), now.quarter, size / beside, other)
+            ours_of, ratio = bank.named(*name.split(".")), times(size / beside)
+            yield say("another_unit", ours_of, now.quarter, ratio, other)
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
-            yield say("mean_aum", figure(name), now.quarter, mean)
+            yield say("mean_aum", bank.named(*name.split(".")), now.quarter, rounded(mean))
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
-        yield from parts_of.find_wrong_branches(column, before, now)
-    yield from parts_of.find_unlike_averages(now)
+        yield from parts_of.find_wrong_branches(bank, column, before, now)
+    yield from parts_of.find_unlike_averages(bank, now)
     yield from _wrong_products(before, now)
 
 
@@ -89,23 +95,23 @@ def _wrong_products(before: Totals, now: Totals) -> Iterator[Words]:
             pairs.append((before.quarter, means[0], means[1]))
         for other, size, beside in pairs:
             if min(size, beside) > 0 and is_another_unit(size / beside):
-                yield say("wrong_products", name, now.quarter, size / beside, other)
+                yield say("wrong_products", name, now.quarter, times(size / beside), other)
                 break
 
 
-def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def _same_again(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A table has the rows and amounts of the quarter before, group by group."""
     for name in (name for name in GROUPS if now.sizes(name)):
         if before.sizes(name) == now.sizes(name):
-            by = Words(GROUPS[name], table(name).column(GROUPS[name]).zh)
-            yield say("table_again", named(name), now.quarter, before.quarter, by)
+            by = Words(GROUPS[name], bank.named(name, GROUPS[name]).zh)
+            yield say("table_again", bank.named(name), now.quarter, before.quarter, by)
         elif name == "holdings" and (same := _same_amounts(before, now)):
-            columns_said = [named(name, column) for column in same]
+            columns_said = [bank.named(name, column) for column in same]
             yield say("balances_as_before", columns_said, now.quarter, before.quarter)
         elif copied := parts_of.find_copied_branches(before, now, name):
             yield say(
                 "branches_again",
-                named(name),
+                bank.named(name),
                 now.quarter,
                 before.quarter,
                 count_groups(copied, now.branch_sizes(name)),
@@ -134,12 +140,12 @@ def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
             yield say("product_renamed", old, was, before.quarter, new, rows, now.quarter)
 
 
-def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
+def _gone(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Much of a table is not there any more."""
     for name in ("customers", "holdings"):
         rows, was = (totals.figures[f"{name}.rows"] for totals in (now, before))
         if rows < LEAST_KEPT * was:
-            yield say("rows_gone", named(name), rows, now.quarter, was, before.quarter)
+            yield say("rows_gone", bank.named(name), rows, now.quarter, was, before.quarter)
 
 
 def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
@@ -206,7 +212,7 @@ def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspici
     for one_in in (_PART, 1) if has_hashes and bank.rows("customers") > _MANY else (1,):
         column, held = held_by_branch(bank, [now.quarter for now in totals], one_in)
         for now in totals:
-            found[now.quarter] = [*_misfits(now, column, held[now.quarter], one_in)]
+            found[now.quarter] = [*_misfits(bank, now, column, held[now.quarter], one_in)]
         totals = [now for now in totals if found[now.quarter]]
         if not totals:
             break
@@ -214,14 +220,14 @@ def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspici
 
 
 def _misfits(
-    now: Totals, column: str, held: Mapping[str, Mapping[str, int]], one_in: int
+    bank: Bank, now: Totals, column: str, held: Mapping[str, Mapping[str, int]], one_in: int
 ) -> Iterator[tuple[str, Words]]:
     """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped.
 
     `held` are the sums of one customer in so many.
     """
     quarter, least, few = now.quarter, LEAST_IN_BRANCH / one_in, LEAST_ROWS / one_in
-    aum = named("customers", column) if column else ""
+    aum = bank.named("customers", column) if column else ""
     parts = {
         branch: sizes["held"] / sizes["aum"]
         for branch, sizes in held.items()
@@ -253,7 +259,8 @@ def _misfits(
         if counts.get(name, 0) >= few and counts[f"{name}|end"] < LEAST_PART * counts[name]
     ]
     for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
-        facts = named("customers", name), counts[name], counts[f"{name}|end"]
+        like, end = (bank.named("customers", column) for column in (name, AUM[0]))
+        facts = like, counts[name], end, counts[f"{name}|end"]
         yield "part_of_aum", say("aum_swapped", quarter, *facts)
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
     if not is_another_unit(usual) and far >= max(few, MOST_FAR * both):
@@ -275,17 +282,19 @@ def _parts_held(totals: Totals) -> dict[str, float]:
     }
 
 
-def _few_persons(now: Totals) -> Iterator[Words]:
+def _few_persons(bank: Bank, now: Totals) -> Iterator[Words]:
     """Most customers, or most of a branch, are companies."""
     sizes = {b: group for b, group in now.customers.items() if group["rows"] >= LEAST_IN_BRANCH}
     if wrong := [b for b, g in sizes.items() if 2 * g["customer_type|corporate"] > g["rows"]]:
-        yield say("corporate", count_groups(wrong, sizes), now.quarter)
+        kind = bank.named("customers", "customer_type")
+        yield say("corporate", count_groups(wrong, sizes), now.quarter, kind)
 
 
-def _closed_with_aum(now: Totals) -> Iterator[Words]:
+def _closed_with_aum(bank: Bank, now: Totals) -> Iterator[Words]:
     """Customers have left and still own something."""
     if count := now.figures.get("customers.closed_on|with AUM", 0):
-        yield say("closed_with_aum", counted("row", count), now.quarter)
+        closed_on = bank.named("customers", "closed_on")
+        yield say("closed_with_aum", closed_on, counted("row", count), now.quarter)
 
 
 def _two_managers(bank: Bank, now: Totals) -> Iterator[Words]:
@@ -298,7 +307,7 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[Words]:
     rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
     each = rows.group_by("customer_id").agg(n=nw.len())
     if count := height(each.filter(nw.col("n") > 1)):
-        yield say("two_managers", count, now.quarter.end)
+        yield say("two_managers", count, now.quarter.end, bank.named("assignments", "valid_to"))
 
 
 def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
@@ -318,7 +327,7 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
         planned, actual = map(sum, zip(*pairs, strict=True))
         if min(planned, actual) > 0 and is_another_unit(planned / actual):
             name = Words(measure, f"“{table('customers').column(measure).zh}”")
-            yield say("wrong_plans", name, now.quarter, planned / actual)
+            yield say("wrong_plans", name, now.quarter, times(planned / actual))
 
 
 Suspicions = list[tuple[str, Words]]
@@ -335,7 +344,7 @@ _OF_ANY: dict[str, _Rule] = {
     "branch_vanished": parts_of.find_vanished,
     "averages_alike": parts_of.find_alike_averages,
 }
-_OF_ROWS: Mapping[str, Callable[[Totals], Iterator[Words]]] = {
+_OF_ROWS: Mapping[str, Callable[[Bank, Totals], Iterator[Words]]] = {
     "closed_with_aum": _closed_with_aum,
     "negative_balance": parts_of.find_negative_balances,
     "days_reversed": parts_of.find_reversed_days,
@@ -381,7 +390,7 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
         found += parts_of.find_renumbered(bank, before, now) if enough and follows else ()
         found += misfits.get(now.quarter, ()) if enough else ()
         for name, count in _OF_ROWS.items():
-            found += [(name, words) for words in count(now)]
+            found += [(name, words) for words in count(bank, now)]
     for name, look in _OF_ONE.items() if totals else ():
         found += [(name, words) for words in look(bank, totals[-1])]
     return found

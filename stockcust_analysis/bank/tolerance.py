@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.contract import TABLES, Kind, Table
-from stockcust_analysis.bank.words import Words, counted, named, say
+from stockcust_analysis.bank.contract import TABLES, Kind, Table, named
 from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
 from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.words import Words, counted, say
 
 BRANCH = "branch of the row"
 """Column that says which branch a row belongs to, empty where nothing tells it."""
@@ -70,6 +70,7 @@ class SetAside:
     parts: tuple[Part, ...]
     has_amount: bool
     allowed: Tolerance | None = None
+    header: str = ""
 
     @property
     def rows(self) -> int:
@@ -102,7 +103,7 @@ class SetAside:
     def text(self, language: str) -> str:
         """Return where, how much and why, in a language."""
         allowed = say("allowed", self.allowed.size) if self.allowed else ""
-        facts = named(self.table, self.column), self.size, self.what, allowed
+        facts = named(self.table, self.column, self.header), self.size, self.what, allowed
         return say("set_aside", *facts).text(language)
 
     def __str__(self) -> str:

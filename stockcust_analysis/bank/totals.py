@@ -16,7 +16,6 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.words import Words, advise
 from stockcust_analysis.core.frames import (
     ONE,
     Table,
@@ -31,6 +30,7 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.words import Words, advise
 
 GROUPS = {"customers": "branch_id", "holdings": "product", "ledger": "product"}
 """Tables that are summed, and by what."""

@@ -23,7 +23,7 @@ from stockcust_analysis.bank.cell_tests import (
     unexplained_splits,
     value_tests,
 )
-from stockcust_analysis.bank.contract import Column, Kind, table
+from stockcust_analysis.bank.contract import Column, Kind, named, table
 from stockcust_analysis.bank.conversion import TEXTS
 from stockcust_analysis.bank.duckdb_connection import (
     count_different,
@@ -43,11 +43,11 @@ from stockcust_analysis.bank.problems import (
 )
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
-from stockcust_analysis.bank.words import Words, advise, did_you_mean, named, say
 from stockcust_analysis.core.engines import DuckDBEngine, Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
 from stockcust_analysis.errors import is_quotable
+from stockcust_analysis.words import Words, advise, did_you_mean, say
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
 _MANY = 200_000
@@ -90,10 +90,12 @@ def validate(
         if again := repeated_day(name, {*check.names} - check.unread, check.rows, check.days):
             problems.append(check.delivery.problem("as_of", *again))
     raise_if_any(problems, source)
-    return {
-        name: TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, c.rows)
-        for name, c in checks.items()
-    }
+    facts = {}
+    for name, c in checks.items():
+        titles = {column.name: c.delivery.header(column.name) for column in c.delivery.columns}
+        counts = c.total, c.days, c.trimmed, c.set_aside
+        facts[name] = TableFacts(*counts, c.filters, c.rows, titles)
+    return facts
 
 
 @dataclass
@@ -392,7 +394,8 @@ class _TableCheck:
         if allowed is not None and not reference.is_unmatched:
             rows = reference.lost_rows(self.rows)
             parts = parts_of(self._with_branch(rows, name), self.contract)
-            found = SetAside(self.contract.name, name, what, *parts, allowed)
+            header = self.delivery.header(name)
+            found = SetAside(self.contract.name, name, what, *parts, allowed, header)
             if not found.rows:  # they lead nowhere twice, and are gone already
                 return []
             if found.is_allowed:
@@ -407,7 +410,8 @@ class _TableCheck:
         """Set aside what happened after the newest as-of date."""
         rows = self._with_branch(self.rows.filter(test.wrong))
         name, column = self.contract.name, test.column.name
-        found = SetAside(name, column, test.what, *parts_of(rows, self.contract))
+        parts, header = parts_of(rows, self.contract), self.delivery.header(column)
+        found = SetAside(name, column, test.what, *parts, header=header)
         self._drop(found, lambda rows: rows.filter(~test.wrong))
 
     def _drop(self, found: SetAside, keep: Callable[[Rows], Rows]) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import click
 
 from stockcust_analysis import __version__
 from stockcust_analysis.cli import run, tables
 from stockcust_analysis.errors import UNWRITABLE, OutputError, StockcustError, UsageError
+from stockcust_analysis.words import say
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -35,46 +37,39 @@ for command in (
 def main() -> None:
     """Run the command line; errors of this package become one message and exit code 2."""
     chosen = {"language": "zh"}
-    warnings.formatwarning = lambda warning, *_, **__: _say("warning", warning, chosen)
+    warnings.formatwarning = lambda warning, *_, **__: in_chosen("warning", warning)
+
+    def in_chosen(name: str, *said: object) -> str:
+        return say(name, *said).text(chosen["language"])
+
     try:
         code = cli.main(standalone_mode=False, obj=chosen)
     except StockcustError as error:
-        click.echo(_say("refusal", error, chosen), err=True)
+        click.echo(in_chosen("refusal", error), err=True)
         code = BAD_INPUT
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        click.echo(f"stockcust: {_file_error(error)}", err=True)
+        click.echo(in_chosen("refusal", _file_error(error)), err=True)
         code = BAD_INPUT
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.UsageError as error:
         error.show()
         code = BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
-        code = _interrupted()
-    except RuntimeError as error:
-        if "Query interrupted" not in str(error):  # what DuckDB makes of Ctrl-C in a query
+    except (click.Abort, KeyboardInterrupt, RuntimeError) as error:
+        is_query = "Query interrupted" in str(error)  # what DuckDB makes of Ctrl-C in a query
+        if not is_query and not isinstance(error, click.Abort | KeyboardInterrupt):
             raise
-        code = _interrupted()
+        click.echo(in_chosen("interrupted"), err=True)
+        code = INTERRUPTED
     sys.exit(code or 0)
-
-
-def _say(name: str, said: Exception | str, chosen: dict[str, str]) -> str:
-    """Return an error or a warning in the language chosen, as far as it has words in it."""
-    from stockcust_analysis.bank.words import say
-
-    return say(name, said).text(chosen["language"])
 
 
 def _file_error(error: OSError) -> StockcustError:
     """Return what a file that can be neither read nor written means for the person."""
     path = error.filename
-    if path and os.access(path, os.F_OK) and not os.access(path, os.R_OK):
-        return UsageError(f"cannot read '{path}': {error.strerror}. Ask for the right to read it.")
+    is_there = path and (os.access(path, os.F_OK) or not os.access(Path(path).parent, os.X_OK))
+    if is_there and not os.access(path, os.R_OK):
+        return UsageError(say("cannot_read", path, error))
     return OutputError.of(error, ".")
-
-
-def _interrupted() -> int:
-    click.echo("Interrupted. Run the same command again to go on.", err=True)
-    return INTERRUPTED

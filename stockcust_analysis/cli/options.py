@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,24 @@ from typing import Any
 
 import click
 
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
+
 Command = Callable[..., None]
+
+
+class ReadFolder(click.Path):
+    """A folder that can be listed; the error says why one cannot."""
+
+    def convert(self, value: Any, param: object, ctx: object) -> Any:
+        """Return its path."""
+        try:
+            os.scandir(value).close()
+        except OSError as error:
+            raise UsageError(say("folder_unread", value, error)) from None
+        return Path(value)
+
+
 FOLDER = click.Path(path_type=Path)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
@@ -52,6 +70,17 @@ OUT = click.option(
 )
 
 
+def chosen_language() -> str:
+    """Return the language of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return str(((context and context.obj) or {}).get("language", "zh"))
+
+
+def tell(name: str, *facts: object, err: bool = False) -> None:
+    """Print words in the command's language."""
+    click.echo(say(name, *facts).text(chosen_language()), err=err)
+
+
 def _speak(context: click.Context, _: click.Parameter, language: str) -> str:
     """Keep the language, in which errors and warnings are said, too."""
     context.ensure_object(dict)["language"] = language
@@ -61,11 +90,11 @@ def _speak(context: click.Context, _: click.Parameter, language: str) -> str:
 def _language(**more: Any) -> Callable[[Command], Command]:
     """Return the option that names it."""
     more |= {"type": click.Choice(["zh", "en"]), "default": "zh", "show_default": True}
-    return click.option("--language", callback=_speak, **more)
+    return click.option("--language", callback=_speak, is_eager=True, **more)
 
 
 LANGUAGE = _language()
-MESSAGES = _language(expose_value=False, help="Language of what is said of the extracts.")
+MESSAGES = _language(expose_value=False, help="Language of what is printed.")
 FIRST = click.option(
     "--first-quarter", is_flag=True, help="This is the first quarter there is: compare with none."
 )
@@ -77,7 +106,7 @@ WORKERS = click.option(
 def _read_mode(_: click.Context, __: click.Parameter, octal: str) -> int:
     """Read a mode as chmod writes it, such as '640'; the owner must be able to read and write."""
     if not re.fullmatch("0?[0-7]{3}", octal) or (int(octal, 8) & 0o700) != 0o600:
-        raise click.BadParameter(f"'{octal}' is no mode of a file. Write 600, or 640 for a group.")
+        raise UsageError(say("no_mode", octal))
     return int(octal, 8)
 
 
@@ -98,7 +127,7 @@ def _read_shard(_: click.Context, __: click.Parameter, text: str) -> tuple[int, 
     """Read '2/5': the second of five parts of the branches."""
     number, of = (*text.split("/", 1), "")[:2]
     if not (number.isdigit() and of.isdigit()):
-        raise click.BadParameter(f"'{text}' is not a shard. Write 2/5 for the second of five.")
+        raise UsageError(say("not_a_shard", text))
     return int(number), int(of)
 
 

@@ -19,6 +19,7 @@ from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import Access, access
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import Words, counted, joined, say
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
@@ -27,12 +28,8 @@ if TYPE_CHECKING:
     from stockcust_analysis.report.render import PageResult
 
 FAILED = 1
-_STATES = {"run": "made", "print": "printed anew", "keep": "up to date"}
-_EDITIONS = {"@internal": "Headquarters' set", "@circulated": "The circulated edition"}
-_STEPS = {
-    "evaluation": "steps of the evaluation done",
-    "headquarters": "steps of headquarters' set done",
-}
+_EDITIONS = ("@internal", "@circulated")
+_STEPS = ("evaluation", "headquarters")
 _MOST_LINES = 20
 
 
@@ -71,14 +68,13 @@ def _named_quarter(quarter: str, as_of: datetime | None) -> str:
     """Return the quarter that one of the two options names: `2026Q3-08` as far as 31 August."""
     if as_of is None:
         if not quarter:
-            hint = "'--quarter' (or '--as-of')"
-            raise click.MissingParameter(param_hint=hint, param_type="option")
+            raise UsageError(say("quarter_lacks"))
         return quarter
     if quarter:
-        raise UsageError("--quarter and --as-of exclude each other: give one of them.")
+        raise UsageError(say("quarter_or_day"))
     to_date = Quarter.to_date(as_of.date())
     if to_date is None:
-        raise UsageError(f"{as_of:%Y-%m-%d} is no month's last day, which --as-of needs.")
+        raise UsageError(say("not_the_months_last", as_of))
     return str(to_date)
 
 
@@ -87,8 +83,8 @@ def _resolve(bank: Bank, quarter: str) -> str:
     if quarter != "latest":
         return quarter
     if not bank.quarters:
-        raise UsageError("no quarter is delivered whole: customers and holdings of its last day.")
-    click.echo(f"The latest quarter is {bank.quarters[-1]}.", err=True)
+        raise UsageError(say("no_whole_quarter"))
+    options.tell("latest_quarter", bank.quarters[-1], err=True)
     return str(bank.quarters[-1])
 
 
@@ -104,10 +100,10 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
     from stockcust_analysis.report.quarter import write_evaluation
 
     cache = write_evaluation(bank, settings, out=out, progress=TerminalProgress())
-    done = "evaluated into" if cache.is_new else "already evaluated in"
+    done = "evaluated" if cache.is_new else "already_evaluated"
     here, folder = Path.cwd(), cache.folder
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    click.echo(f"{len(cache.evaluation.branches)} branches {done} {shown}.")
+    options.tell(done, counted("branch", len(cache.evaluation.branches)), shown)
 
 
 @click.command()
@@ -176,16 +172,16 @@ def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
     from stockcust_analysis.report.quarter import make_reports, plan_reports
 
     if plan:
-        click.echo(describe_plan(plan_reports(bank, settings, out=out)))
+        options.tell("itself", describe_plan(plan_reports(bank, settings, out=out)))
         return
     run = make_reports(bank, settings, out=out, progress=TerminalProgress())
-    click.echo(describe_run(run))
+    options.tell("itself", describe_run(run))
     if run.failed or run.missing:
         raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=options.ReadFolder())
 @click.option("--data", type=options.FOLDER, help="Extracts: make everything anew.")
 @options.MAPPING
 @options.LAYOUT
@@ -201,10 +197,10 @@ def verify(folder: Path, **requested: Any) -> None:
 
     differences = verify_folder(folder, **requested)
     for difference in differences:
-        click.echo(difference)
+        options.tell("itself", difference)
     if differences:
         raise click.exceptions.Exit(FAILED)
-    click.echo(f"{folder} is as its manifest says.")
+    options.tell("as_manifest", folder)
 
 
 @click.command()
@@ -239,11 +235,11 @@ def worklists(
         files = make_worklists(
             bank, as_of=day, policy=rules, out=folder, branches=branches, language=language
         )
-    click.echo(f"{len(files)} branches' work lists in {folder}.")
+    options.tell("written_in", counted("branch_list", len(files)), folder)
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=options.ReadFolder())
 @click.option(
     "--to",
     "recipients",
@@ -253,6 +249,7 @@ def worklists(
 )
 @click.option("--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day of delivery.")
 @click.option("--by", required=True, metavar="NAME", help="Who delivers.")
+@options.MESSAGES
 def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
     """Copy every branch's page and lists from a quarter's FOLDER to its recipient, with receipts.
 
@@ -262,11 +259,11 @@ def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
 
     statuses, without = deliver(folder, recipients, on=as_of.date(), by=by)
     if without:
-        click.echo(f"No recipient for: {_first_of(without)}")
+        options.tell("no_recipient", _first_of(without))
     if unissued := Counter(status for status in statuses if status != "issued"):
-        words = ", ".join(f"{count} {status}" for status, count in unissued.items())
-        click.echo(f"Not issued, and marked so on lists and receipts: {words}.")
-    click.echo(f"{len(statuses)} branches delivered; receipts in {folder / 'receipts'}.")
+        words = [say(f"{status}_pages", count) for status, count in unissued.items()]
+        options.tell("delivered_unissued", words)
+    options.tell("delivered", counted("branch", len(statuses)), folder / "receipts")
 
 
 class TerminalProgress:
@@ -275,6 +272,7 @@ class TerminalProgress:
     def __init__(self) -> None:
         self._bars: dict[str, Any] = {}
         self._failed = 0
+        self._language = options.chosen_language()  # threads have no command
 
     def __call__(
         self, stage: str, done: int, total: int, page: PageResult | None = None, /
@@ -289,9 +287,9 @@ class TerminalProgress:
         if stage not in self._bars:
             self._bars[stage] = click.progressbar(
                 length=total,
-                label=stage.capitalize(),
+                label=self._text(f"{stage}_stage"),
                 show_pos=True,
-                item_show_func=lambda _: f"{self._failed} failed" if self._failed else None,
+                item_show_func=self._failures,
                 file=sys.stderr,
             )
         bar = self._bars[stage]
@@ -299,53 +297,56 @@ class TerminalProgress:
         if done == total:
             bar.render_finish()
 
+    def _text(self, name: str, *facts: object) -> str:
+        return say(name, *facts).text(self._language)
+
+    def _failures(self, _: object) -> str:
+        return self._text("failures", self._failed) if self._failed else ""
+
     def _write_line(self, stage: str, done: int, total: int, page: PageResult | None) -> None:
         if page is not None:
-            end = "failed" if page.failed else _STATES[page.action]
-            subject = _name(page) if page.edition else f"[{done}/{total}] branch {page.branch_id}"
-            click.echo(f"{subject} {end} in {page.seconds:.1f} s", err=True)
+            end = say(f"{'failed' if page.failed else page.action}_state")
+            subject = _name(page) if page.edition else say("page_of", done, total, page.branch_id)
+            click.echo(self._text("ended_in", subject, end, page.seconds), err=True)
         elif done and stage in _STEPS:
-            click.echo(f"[{done}/{total}] {_STEPS[stage]}", err=True)
+            click.echo(self._text(f"{stage}_steps", done, total), err=True)
 
 
-def _first_of(branches: Sequence[str]) -> str:
-    return ", ".join(branches[:_MOST_LINES]) + (", …" if len(branches) > _MOST_LINES else "")
+def _first_of(branches: Sequence[str]) -> list[str]:
+    return [*branches[:_MOST_LINES], *(["…"] if len(branches) > _MOST_LINES else [])]
 
 
-def _name(page: PageJob | PageResult) -> str:
-    return _EDITIONS.get(page.branch_id, f"Branch {page.branch_id}")
+def _name(page: PageJob | PageResult) -> Words:
+    return say(page.branch_id) if page.branch_id in _EDITIONS else say("the_branch", page.branch_id)
 
 
-def describe_plan(jobs: Sequence[PageJob]) -> str:
+def describe_plan(jobs: Sequence[PageJob]) -> Words:
     """Say what a run would do, branch by branch where there is something to do."""
     from stockcust_analysis.report.plan import count_issued
 
-    words = {"run": "run the notebook and print", "print": "print with another status or look"}
     doing = [job for job in jobs if job.action != "keep"]
     lines = [
-        f"{_EDITIONS.get(job.branch_id, job.branch_id):<12} {words[job.action]}"
+        say(f"{job.action}_planned", _name(job) if job.branch_id in _EDITIONS else job.branch_id)
         for job in doing[:_MOST_LINES]
     ]
     if len(doing) > _MOST_LINES:
-        lines.append(f"… and {len(doing) - _MOST_LINES} more")
+        lines.append(say("more_pages", len(doing) - _MOST_LINES))
     issued = count_issued([job for job in doing if job.branch_id not in _EDITIONS])
     if issued and not doing[0].options.force:
-        lines.append(f"{issued} of these pages are issued: to change them, a run needs --force.")
-    found = f"{len(doing)} to make, {len(jobs) - len(doing)} up to date, headquarters' set as one"
-    return "\n".join([*lines, f"{found}. Nothing written."])
+        lines.append(say("issued_pages", issued))
+    return joined([*lines, say("planned", len(doing), len(jobs) - len(doing))])
 
 
-def describe_run(run: ReportRun) -> str:
+def describe_run(run: ReportRun) -> Words:
     """Return the table a run ends with: how many of each, and every failure."""
     done = [result for result in run.results if not result.failed]
-    counts = Counter(_STATES[result.action] for result in done)
-    counts["failed"] = len(run.failed)
-    ends = (*_STATES.values(), "failed")
-    lines = [f"  {end:<14} {counts[end]:>6,}" for end in ends if counts[end]]
-    lines += [f"{_name(page)} failed: {page.error}" for page in run.failed]
+    counts = Counter(result.action for result in done) | Counter(failed=len(run.failed))
+    ends = ("run", "print", "keep", "failed")
+    lines = [say(f"{end}_pages", counts[end]) for end in ends if counts[end]]
+    lines += [say("page_failed", _name(page), page.error) for page in run.failed]
     failed = {page.branch_id for page in run.failed}
     unmade = [branch for branch in run.missing if branch not in failed]
     if unmade:
-        lines.append(f"Not made yet: {_first_of(unmade)}")
+        lines.append(say("not_made", _first_of(unmade)))
     total = len(run.results) + len(unmade)
-    return "\n".join([*lines, f"{len(done)} of {total} reports in {run.folder}."])
+    return joined([*lines, say("reports_in", len(done), total, run.folder)])

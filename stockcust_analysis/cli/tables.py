@@ -14,6 +14,7 @@ import click
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import write_text
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import Words, counted, say
 
 MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
@@ -25,8 +26,6 @@ _OFFLINE = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
-
-_EXISTING = click.Path(path_type=Path, exists=True, file_okay=False)
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.sample.people import Effects
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     help="For models: planted effects to find, or none, where nothing may be found.",
 )
 @options.LAYOUT
+@options.MESSAGES
 @click.option(
     "--form",
     "forms",
@@ -73,11 +73,7 @@ def sample(
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
 
     if customers > MOST_CUSTOMERS:
-        raise UsageError(
-            f"customers={customers} is more than is made in memory ({MOST_CUSTOMERS:,}). In a "
-            "checkout of the source write a larger bank in pieces: "
-            f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
-        )
+        raise UsageError(say("beyond_memory", customers, MOST_CUSTOMERS, out, customers, branches))
     seed = SEED if seed is None else seed
     size = {"branches": branches, "customers": customers, "quarters": quarters}
     tables = make_bank(seed, **size, effects=effects or "")
@@ -88,8 +84,8 @@ def sample(
         return
     write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():
-        click.echo(f"  {name:<18} {len(frame):>13,} rows")
-    click.echo(f"Sample bank written to {out}.")
+        options.tell("sample_rows", name, len(frame))
+    options.tell("sample_written", out)
 
 
 @click.command()
@@ -111,7 +107,6 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
     from stockcust_analysis.bank.totals import totals_of
-    from stockcust_analysis.bank.words import say
     from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():
@@ -135,12 +130,13 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
 
 
 @click.command("map")
-@click.argument("folder", type=_EXISTING)
+@click.argument("folder", type=options.ReadFolder())
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; one that is there is not replaced. Default: FOLDER/mapping.toml.",
 )
+@options.MESSAGES
 def map_files(folder: Path, out: Path | None) -> None:
     """Look at the unknown files in FOLDER, and write a proposed mapping for a person to correct.
 
@@ -150,9 +146,9 @@ def map_files(folder: Path, out: Path | None) -> None:
 
     out = out or folder / "mapping.toml"
     if out.exists():
-        raise UsageError(f"'{out}' is there already. Give another --out, or move it away.")
-    write_text(out, propose_mapping(folder))
-    click.echo(f"Proposed in {out}: read it, correct it, then run stockcust check {folder}.")
+        raise UsageError(say("file_is_there", out))
+    write_text(out, propose_mapping(folder).text(options.chosen_language()))
+    options.tell("proposed", out, folder)
 
 
 @click.group()
@@ -176,7 +172,7 @@ def import_files(files: tuple[Path, ...], out: Path) -> None:
 
     rows = import_contacts(files)
     write_text(out, rows.to_csv(index=False, lineterminator="\n"))
-    click.echo(f"{len(rows)} contacts written to {out}.")
+    options.tell("written_in", counted("contact", len(rows)), out)
 
 
 @click.group()
@@ -212,7 +208,8 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
     if base is None and against.endswith(".toml"):
         against = str(Path(name).parent / against)
     rows = differences(rules, read_policy(against), language)
-    click.echo(text_table(rows, language) if rows else f"{name} sets the rules of {against}.")
+    same = say("same_rules", name, against)
+    options.tell("itself", text_table(rows, language) if rows else same)
 
 
 @policy.command()
@@ -238,7 +235,7 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
     for warning in traps:
         click.echo(warning.text(language, named))
     if not traps:
-        click.echo(f"{name}: no trap found.")
+        options.tell("no_trap", name)
 
 
 def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
@@ -258,7 +255,7 @@ def _split(
     """Return the folder, which may be left out, and what is JupyterLab's."""
     has_folder = bool(arguments) and not arguments[0].startswith("-")
     folder = arguments[0] if has_folder else "."
-    return Path(_EXISTING.convert(folder, parameter, context)), arguments[has_folder:]
+    return Path(options.ReadFolder().convert(folder, parameter, context)), arguments[has_folder:]
 
 
 @click.command()
@@ -272,6 +269,7 @@ def _split(
 @click.option("--out", type=options.FOLDER, help="For the notebooks. Default: FOLDER/notebooks.")
 @click.option("--no-browser", is_flag=True, help="Print JupyterLab's address, open no browser.")
 @click.option("--copy-only", is_flag=True, help="Copy the notebooks, and start nothing.")
+@options.MESSAGES
 def lab(
     arguments: tuple[Path, tuple[str, ...]], out: Path | None, no_browser: bool, copy_only: bool
 ) -> None:
@@ -283,22 +281,20 @@ def lab(
     folder, jupyter_options = arguments
     out = (out or folder / "notebooks").resolve()
     for line in copy_notebooks(folder.resolve(), out):
-        click.echo(line)
+        options.tell("itself", line)
     if copy_only:
         return
     try:
         jupyterlab = import_module("jupyterlab.labapp")
     except ImportError:
-        raise UsageError(
-            f"JupyterLab is not installed. Run: pip install jupyterlab; then open {out / START}."
-        ) from None
+        raise UsageError(say("no_jupyterlab", out / START)) from None
     start = f"/lab/tree/{out.name}/{START}"
     browser = ["--no-browser"] if no_browser else []
     where = [f"--ServerApp.root_dir={out.parent}", f"--LabApp.default_url={start}"]
     jupyterlab.LabApp.launch_instance([*_OFFLINE, *where, *browser, *jupyter_options])
 
 
-def copy_notebooks(data: Path, out: Path) -> list[str]:
+def copy_notebooks(data: Path, out: Path) -> list[Words]:
     """Copy the exploring notebooks that open the bank in `data`; return what was done.
 
     Those that are there and differ stay: somebody may have changed them.
@@ -322,8 +318,5 @@ def copy_notebooks(data: Path, out: Path) -> list[str]:
             copied += 1
         elif target.read_text(encoding="utf-8") != text:
             kept.append(path.name)
-    lines = [f"{copied} notebooks copied to {out}."] if copied else []
-    if kept:
-        words = "differs from the shipped one and is kept; move it away to renew it."
-        lines.append(f"{', '.join(kept)}: {words}")
-    return lines
+    lines = [say("copied", counted("notebook", copied), out)] if copied else []
+    return lines + ([say("notebooks_kept", kept)] if kept else [])

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import day, first_true
+from stockcust_analysis.core.frames import after, day, first_true
 from stockcust_analysis.core.periods import cutoff
 
 PERIOD = "period"
@@ -67,14 +67,12 @@ class Calendar:
         pairs = zip(keys or range(len(values)), values, strict=True)
         return first_true([(key == period, value) for period, value in pairs][:-1], values[-1])
 
-    def border(self, of: Border) -> nw.Expr:
-        """Return the first moment after a date that depends on the as-of date."""
-        borders = (of(on) + timedelta(days=1) for on in self.days)
-        return self.choose([datetime(on.year, on.month, on.day) for on in borders])
-
     def after(self, days: nw.Expr, of: Border) -> nw.Expr:
-        """Return whether days, whatever their hour, lie after a border; an empty day does not."""
-        return (days >= self.border(of)).fill_null(False)
+        """Return whether days, whatever their hour, lie after a border; an empty day does not.
+
+        Each border is compared by itself: of a number that stands there Spark compares plain days.
+        """
+        return self.choose([after(days, of(on)) for on in self.days])
 
     def after_as_of(self, days: nw.Expr) -> nw.Expr:
         """Return whether days lie after the as-of date."""

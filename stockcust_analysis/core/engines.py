@@ -159,23 +159,29 @@ class DatabaseEngine(Engine):
 class SparkEngine(Engine):
     """A Spark session that the caller started and will stop."""
 
-    frames: list[Any] = field(default_factory=list)
+    held: dict[Any, Any] = field(default_factory=dict)
 
     def materialize(self, frame: Frame) -> Frame:
-        """Compute the step, which counting does, and let the executors hold it."""
-        self.frames.append(frame.persist())
-        self.frames[-1].count()
-        return self.frames[-1]
+        """Compute the step, which counting does, and let the executors hold it.
+
+        The result no longer knows how it was made: Spark would analyse that again at every look.
+        """
+        result = held = frame.persist()
+        held.count()
+        with suppress(Exception):  # a Spark of another process shows no plans
+            session, plan = held.sparkSession, held._jdf.queryExecution().withCachedData()
+            result = type(held)(held._jdf.ofRows(session._jsparkSession, plan), session)
+        self.held[result] = held
+        return result
 
     def release(self, frame: Frame) -> None:
         """Unpersist the step."""
-        frame.unpersist()
-        self.frames.remove(frame)
+        self.held.pop(frame).unpersist()
 
     def close(self) -> None:
         """Unpersist all steps."""
         with suppress(Exception):
-            for frame in self.frames:
+            for frame in self.held.values():
                 frame.unpersist()
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from stockcust_analysis.errors import FileInUseError, UsageError
+from stockcust_analysis.words import say, words_of
 
 _IN_USE: Final = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
 _HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
@@ -67,10 +68,8 @@ class Access:
             if self.group:
                 shutil.chown(path, group=self.group)
         except (LookupError, PermissionError) as error:
-            raise UsageError(
-                f"files cannot be given to the group '{self.group}': {error}. Name a group that "
-                "exists and that this user belongs to."
-            ) from error
+            reason = error if isinstance(error, OSError) else say("no_such_group")
+            raise UsageError(say("no_group", self.group, reason)) from error
         path.chmod(self.folder_mode if path.is_dir() else self.mode)
 
 
@@ -147,7 +146,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         except OSError as error:  # its neighbour could be written: it is this file alone
             if error.errno not in _IN_USE:
                 raise
-            raise FileInUseError([path], str(error.strerror)) from error
+            raise FileInUseError([path], words_of(error)) from error
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
@@ -191,7 +190,7 @@ class LocksUnavailableError(OSError):
 
 
 @contextmanager
-def exclusive_lock(lock: Path, *, what: str, rivals: str = "") -> Iterator[None]:
+def exclusive_lock(lock: Path, *, what: object, rivals: str = "") -> Iterator[None]:
     """Hold a lock file while the block runs.
 
     On a share that locks no files the block runs all the same, with a warning: nothing else could
@@ -235,7 +234,7 @@ def exclusive_lock(lock: Path, *, what: str, rivals: str = "") -> Iterator[None]
                     folder.rmdir()
 
 
-def lock_or_open(lock: Path, what: str = "") -> IO[str] | None:
+def lock_or_open(lock: Path, what: object = "") -> IO[str] | None:
     """Return the lock file, locked where files can be; None when another process holds it.
 
     Where files cannot be locked, a warning names `what`, if it is anything that others may share.
@@ -286,7 +285,7 @@ def user_name() -> str:
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
-def _require_free(lock: Path, what: str) -> None:
+def _require_free(lock: Path, what: object) -> None:
     """Remove a lock that a dead process left; UsageError when a living one holds it."""
     try:
         handle = lock_file(lock)
@@ -298,16 +297,14 @@ def _require_free(lock: Path, what: str) -> None:
         lock.unlink()
 
 
-def _in_use_by(what: str, lock: Path) -> UsageError:
+def _in_use_by(what: object, lock: Path) -> UsageError:
     """Return the error that names the holder of a lock, as it has written itself down."""
     try:
         facts = json.loads(lock.read_text(encoding="utf-8"))
-        holder = "process {pid} of {user} on {host}, since {since}".format(**facts)
+        holder = say("process", *map(facts.__getitem__, ("pid", "user", "host", "since")))
     except (OSError, ValueError, KeyError):
-        holder = "another process"
-    return UsageError(
-        f"{what} is in use by {holder}. Wait for it to end, or end it: that releases its lock."
-    )
+        holder = say("another_process")
+    return UsageError(say("locked", what, holder))
 
 
 def _lock(handle: IO[str]) -> None:

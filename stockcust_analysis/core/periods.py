@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 _QUARTER = re.compile(r"(\d{4})Q([1-4])(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -39,7 +40,7 @@ class Quarter:
         match = _QUARTER.fullmatch(text.strip().upper())
         months = int(match[3]) - 3 * int(match[2]) + 3 if match and match[3] else 3
         if match is None or (match[3] and months not in (1, 2)):
-            raise UsageError(f"'{text}' is not a quarter. Write it like 2026Q3.")
+            raise UsageError(say("no_quarter", text))
         return cls(int(match[1]), int(match[2]), months)
 
     @classmethod
@@ -118,16 +119,14 @@ def as_day(value: Day) -> date:
             try:
                 return date.fromisoformat(text)
             except ValueError:
-                raise UsageError(f"'{text}' is no day of the calendar.") from None
+                raise UsageError(say("no_calendar_day", text)) from None
     elif not isinstance(moment, date) and hasattr(moment, "item"):  # a NumPy datetime64
         moment = moment.item()
     if isinstance(moment, datetime) and moment == moment:  # NaT, no day at all, is not
         return moment.date()
     if isinstance(moment, date) and not isinstance(moment, datetime):
         return moment
-    raise UsageError(
-        f"'{value}' is not a day. Give a date, or write 2026-09-30, or 2026Q3 for its last day."
-    )
+    raise UsageError(say("no_day", value))
 
 
 def as_quarter(value: Day) -> Quarter:
@@ -140,17 +139,17 @@ def as_quarter(value: Day) -> Quarter:
         return Quarter.parse(value)
     quarter = Quarter.ending_on(as_day(value))
     if quarter is None:
-        raise UsageError(f"{as_day(value)} is no quarter's last day. Write a quarter like 2026Q3.")
+        raise UsageError(say("no_quarter_end", as_day(value)))
     return quarter
 
 
-def require_day(day: date, days: Iterable[date], what: str) -> None:
+def require_day(day: date, days: Iterable[date], what: object) -> None:
     """Raise unless a table has rows of the day; the error names the days it has."""
     known = sorted(set(days))
     if day not in known:
-        newest = ", ".join(map(str, known[-8:])) or "none"
-        shown = f"{newest} ({len(known)} in all)" if len(known) > 8 else newest
-        raise UsageError(f"{what} have no rows as of {day}. Days there are: {shown}.")
+        newest = known[-8:] or say("none")
+        shown = say("days_in_all", newest, len(known)) if len(known) > 8 else newest
+        raise UsageError(say("no_rows_then", what, day, shown))
 
 
 def is_month_end(day: date) -> bool:

@@ -18,6 +18,7 @@ import pandas as pd
 from stockcust_analysis import core
 from stockcust_analysis.core.frames import Groups, group_names, native_like
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -148,10 +149,7 @@ class Result(pd.DataFrame):
         """
         keys = [*group_names(index), *group_names(columns)]
         if {"measure", "value"} & {*keys, values} - {*self.columns}:
-            raise UsageError(
-                "the table has no 'measure' and 'value' to cross: say columns=… and values=…, each "
-                f"one of {', '.join(map(str, self.columns))}."
-            )
+            raise UsageError(say("cannot_pivot", [*self.columns]))
         for name in (*keys, values):
             if name not in self:
                 raise UsageError.unknown("column", name, self.columns)

@@ -26,6 +26,7 @@ from stockcust_analysis.evaluation.peers import Flags, Peers, Values, branch_fig
 from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
+from stockcust_analysis.words import say
 
 LEVELS = (0.95, 0.998)
 """Of the two pairs of limits: two and three standard errors, in round numbers."""
@@ -160,10 +161,7 @@ def _kind(measure: ComparedMeasure, figures: Mapping[str, Values]) -> str:
         return "mean" if (figures["d"] == figures["n"]).all() else "ratio"
     count, number = figures["numerator"], figures["denominator"]
     if not ((count % 1 == 0) & (count >= 0) & (count <= number)).all():
-        raise PolicyError(
-            f"comparison: '{measure.name}' is no proportion of customers, and there are no "
-            "winsorised sums of it. Compare another measure."
-        )
+        raise PolicyError(say("no_proportion", measure.name))
     return "proportion"
 
 

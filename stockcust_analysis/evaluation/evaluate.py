@@ -19,7 +19,6 @@ from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, release
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import Suspicions, tell
 from stockcust_analysis.bank.tolerance import Part
-from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
@@ -36,6 +35,7 @@ from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
+from stockcust_analysis.words import say
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -202,13 +202,9 @@ def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]
     days = bank.days("customers") & bank.days("holdings")
     if target.is_whole and target not in delivered:
         raise UsageError.unknown("quarter", target, delivered)
-    require_day(target.end, days, "customers and holdings")
+    require_day(target.end, days, say("customers_and_holdings"))
     if target.previous not in delivered and not first_quarter:
-        raise UsageError(
-            f"{target} has no previous quarter: {target.previous} is not among the extracts "
-            f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
-            "--first-quarter, in Python first_quarter=True."
-        )
+        raise UsageError(say("no_previous_quarter", target, target.previous, [*delivered]))
     quarters = (target.shifted(-back) for back in range(QUARTERS_BACK, -1, -1))
     return [quarter for quarter in quarters if quarter.end in days]
 
@@ -324,10 +320,7 @@ def _quarter_of(folder: Path) -> str:
     try:
         return str(Quarter.parse(folder.parent.name))
     except UsageError:
-        raise UsageError(
-            f"'{folder}' holds no evaluation, and its name does not say of which quarter to make "
-            "one. Give a folder like reports/2026Q3/evaluation."
-        ) from None
+        raise UsageError(say("no_evaluation_made", folder)) from None
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:

@@ -39,6 +39,7 @@ from stockcust_analysis.measures.bases import PERIOD_END, require_amounts
 from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for
 from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.words import say
 
 _CUSTOMER_LABELS = (*KEYS, "branch_id", ISSUED_BRANCH, "tier", "status")
 _AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")
@@ -120,7 +121,7 @@ def _require_customers(customers: Table, calendar: Calendar) -> None:
     """Raise when a quarter has no customer in scope."""
     present = set(collect_rows(customers.group_by(PERIOD).agg(nw.len()))[PERIOD])
     if days := ", ".join(f"{d}" for period, d in enumerate(calendar.days) if period not in present):
-        raise UsageError(f"customers have no rows in scope as of {days}. Check the date.")
+        raise UsageError(say("none_in_scope", days))
 
 
 def _managed_view(

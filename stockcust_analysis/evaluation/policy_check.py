@@ -8,12 +8,13 @@ from dataclasses import asdict
 import pandas as pd
 
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.errors import PolicyError, did_you_mean
+from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.measures.codebook import all_measures, defined_measures, measure_definition
 from stockcust_analysis.measures.holdings import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.policy import AMONG_PEERS, DEFAULT, Policy, PolicyLike, load_policy
 from stockcust_analysis.policy.describe import lints
 from stockcust_analysis.policy.file import Table, texts_at, values_at
+from stockcust_analysis.words import bulleted, did_you_mean, say
 
 _SHOWN = 5
 _ALLOWED = {f"{table.name}.{c.name}": c.allowed for table in TABLES for c in table.columns}
@@ -70,8 +71,7 @@ def check_policy_against(policy: Policy, *, branches: pd.DataFrame, targets: pd.
         *_wrong_plans(targets),
     ]
     if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise PolicyError(f"{policy.name} does not fit this bank:\n{listed}", problems)
+        raise PolicyError(bulleted(say("does_not_fit", policy.name), problems), problems)
 
 
 def _problems(table: Table) -> Iterator[str]:

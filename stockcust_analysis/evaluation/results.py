@@ -25,6 +25,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.policy import as_policy
+from stockcust_analysis.words import say
 
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
@@ -139,7 +140,7 @@ class Evaluation:
             UsageError with close matches when it does not report.
         """
         if branch_id not in self._names:
-            raise UsageError.unknown(f"branch in {self.quarter}", branch_id, self._names)
+            raise UsageError.unknown("branch_in", branch_id, self._names, self.quarter)
         return self._names[branch_id]
 
     def of_branch(self, branch_id: str) -> Evaluation:
@@ -261,8 +262,7 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     files = (path / _FACTS, path / "evaluation" / _FACTS)
     file = next((file for file in files if file.exists()), None)
     if file is None:
-        hint = "Write one with: stockcust evaluate DATA --quarter …"
-        raise UsageError(f"'{path}' holds no evaluation. {hint}")
+        raise UsageError(say("no_evaluation", path))
     return read_evaluation(file)[0]
 
 

@@ -33,6 +33,7 @@ from stockcust_analysis.measures import codebook
 from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.describe import LintWarning
+from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from stockcust_analysis.disclosure import Protected, Relations, Tables
@@ -161,11 +162,7 @@ def _make_circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Re
     earlier = [review.evaluation for review in issued]
     circulated, result = circulate(evaluation, policy, earlier=earlier)
     if result.exposed and not issued:
-        raise ReportError(
-            f"{result.exposed} figures of {evaluation.quarter} that must be withheld could be "
-            "worked out from the others, so the circulated edition was not written. Merge more "
-            "tiers (`merged_tiers` of [disclosure]), or report the smallest branches together."
-        )
+        raise ReportError(say("exposed", result.exposed, evaluation.quarter))
     return Review(
         circulated, "circulated", merged=result.merged, report=result.report, exposed=result.exposed
     )
@@ -175,7 +172,7 @@ def open_review(folder: str | Path) -> Review:
     """Read a review that `Review.save` wrote; UsageError when the folder holds none."""
     path = Path(folder) / _FACTS
     if not path.exists():
-        raise UsageError(f"'{path.parent}' holds no review. Write one with: stockcust report …")
+        raise UsageError(say("no_review", path.parent))
     evaluation, facts = results.read_evaluation(path)
     rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
     return Review(evaluation, **rest | results.read_tables(path.parent, Review))

@@ -36,6 +36,7 @@ from stockcust_analysis.measures.worklists import (
 )
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.service import MODEL_LIST, WorkListRule
+from stockcust_analysis.words import say
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
@@ -45,7 +46,7 @@ _MONTHS_BEFORE = 3
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOTABLE = 0.001
-_OF_DEPOSITS = {"reason_zh": {"资产": "存款"}, "reason_en": {"assets": "deposits"}}
+_OF_DEPOSITS = {"reason_zh": {"资产|AUM": "存款"}, "reason_en": {"assets|AUM": "deposits"}}
 """What reasons say of assets where deposits are all that is known of them."""
 
 
@@ -104,7 +105,7 @@ def _facts_and_rows(
     bank = by_unit(bank, policy, structure)
     days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
-        raise UsageError.unknown("as-of date", as_of, days)
+        raise UsageError.unknown("as_of", as_of, days)
     snapshots = {}
     for day in sorted(days & {as_of, cutoff(as_of, _MONTHS_BEFORE)}):
         customers = customers_on(bank, policy, day, structure=structure)
@@ -159,9 +160,9 @@ def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
     model = EarlyWarning(policy=policy, personal=rule.personal, random_state=rule.seed)
     try:
         if quarter is None:
-            raise UsageError(f"it is made at quarters' ends, and {as_of} is none.")
+            raise UsageError(say("only_at_quarter_ends", as_of))
         if not model.backtest(bank, quarter.previous).beats_rules:
-            raise UsageError("a backtest did not show it to be better than the plain rules.")
+            raise UsageError(say("backtest_no_better"))
         history = History.of(bank, model)
         model.learn(history, until=quarter)
         options = {"as_of": quarter, "top": rule.top_share}

@@ -17,6 +17,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import require_columns
 from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 
 def last_activity(
@@ -71,10 +72,7 @@ def last_activity(
     days = day(table, "transacted_on")
     early = ~days.is_null() & ~after(days, rule.cutoff(on))
     if not frames.count_rows(table, {"early": early})["early"]:
-        raise UsageError(
-            f"transactions begin after {rule.cutoff(on)}, inside the idle period of "
-            f"'{rule.name}'. Give earlier ones too, or the bank's own 'last_active_on'."
-        )
+        raise UsageError(say("transactions_begin_late", rule.cutoff(on), rule.name))
     counts = ~after(days, on)
     if rule.active_kinds:
         counts = counts & nw.col("kind").is_in(rule.active_kinds)

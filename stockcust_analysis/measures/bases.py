@@ -25,6 +25,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Groups, Table, cents, cents_of, collect_rows, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 NUMBERS, OWN_NUMBER = "numbers", "customer_number"
 """Columns of joined tables: how many numbers a person has, and under which one a row came."""
@@ -46,20 +47,14 @@ def require_joinable(
     """Raise when two tables cannot be joined: of different engines, or numbers beside text."""
     kinds = [table.implementation.value for table in (left, right)]
     if kinds[0] != kinds[1]:
-        raise UsageError(
-            f"{names[0]} are a {kinds[0]} table, {names[1]} a {kinds[1]} one: give both alike, "
-            "as bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
-        )
+        raise UsageError(say("tables_unlike", names[0], kinds[0], names[1], kinds[1]))
     schemas = [table.collect_schema() for table in (left, right)]
     if not all("customer_id" in schema for schema in schemas):
         return
     texts = [not schema["customer_id"].is_numeric() for schema in schemas]
     if texts[0] != texts[1]:
         number, text = (names[texts.index(kind)] for kind in (False, True))
-        raise UsageError(
-            f"'customer_id' is a number in {number} and text in {text}. Read it as text in both: "
-            "pandas.read_csv(…, dtype={'customer_id': str}); as a number it has lost its zeros."
-        )
+        raise UsageError(say("number_and_text", number, text))
 
 
 RULE_COLUMNS = {
@@ -92,10 +87,7 @@ def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
         labels = {name: rules[column] for name, rules in stated.items() if column in rules}
         if len({*labels.values()}) > 1:
             rules = ", ".join(f"{name} by {label}" for name, label in labels.items())
-            raise UsageError(
-                f"'{example_of(column)}' is not by one rule: {rules}. Take both tables from "
-                "bank.customers(…, policy=…) with one policy."
-            )
+            raise UsageError(say("not_by_one_rule", example_of(column), rules))
 
 
 def without_columns_of(frame: Frame, rules: Iterable[str], kept: Iterable[str]) -> Frame:
@@ -119,12 +111,7 @@ def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = Tr
         by_person[NUMBERS in columns or OWN_NUMBER in columns].append(name)
     if all(by_person.values()):
         persons, numbers = (" and ".join(names) for names in by_person.values())
-        raise UsageError(
-            f"{persons} are by person, {numbers} by customer number: what stands under a person's "
-            "other numbers would be lost. Take all under one policy, from bank.customers(…, "
-            "policy=…) and bank.snapshot('holdings', as_of=…, policy=…); or leave holdings and "
-            "contacts out, as the bank's customers know what they hold."
-        )
+        raise UsageError(say("persons_and_numbers", persons, numbers))
     for one, other in pairwise(given):
         require_joinable(given[one], given[other], (one, other))
     if one_day and "closing" in tables:
@@ -201,10 +188,7 @@ def require_amounts(
         raise UsageError(f"{what}: {twice:,} rows repeat a '{key}'. Keep one row per customer.")
     beyond = [f"'{name}'" for name in amounts if (found[name][0] or 0) >= MOST]
     if beyond:
-        raise UsageError(
-            f"{what}: {', '.join(beyond)} add up to {MOST:,.0f} or more, beyond what is exact to "
-            "the cent. Are they CNY? Give amounts in the currency's larger unit."
-        )
+        raise UsageError(say("beyond_cents", what, [*beyond], MOST))
 
 
 BASES = ("all", "funded", "established", "effective", "managed")
@@ -311,10 +295,7 @@ def require_base(customers: Table, base: str) -> None:
         other = "add the column, or count everybody with base='all'"
         if base == "managed":
             other = "if the bank delivers assignments and contacts, or from customer_service"
-        raise UsageError(
-            f"customers do not say who is in the base '{base}': {' and '.join(missing)} missing. "
-            f"Take the customers from bank.customers(quarter), {other}."
-        )
+        raise UsageError(say("base_unknown", base, " and ".join(missing), other))
 
 
 def missing_for(customers: Table, base: str) -> list[str]:

@@ -24,6 +24,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, measure, shown
 from stockcust_analysis.policy import as_policy
+from stockcust_analysis.words import say
 
 _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an
@@ -256,10 +257,7 @@ def _with_weights(table: Table, weight: str, inside: str) -> Table:
     number = nw.col(weight).cast(nw.Float64)
     broken = frames.count_rows(table, {"broken": number != number.floor()})["broken"]
     if broken:
-        raise UsageError(
-            f"customers: '{weight}' is no whole number in {broken:,} rows. "
-            "A weight says how many customers a row stands for: scale or round it."
-        )
+        raise UsageError(say("broken_weight", weight, broken))
     return table.with_columns(nw.col(inside) * number.cast(nw.Int64))
 
 

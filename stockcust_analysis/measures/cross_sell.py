@@ -20,6 +20,7 @@ from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
+from stockcust_analysis.words import say
 
 UNITS = ("customer", "household")
 _MOST_COUNTED = 4
@@ -333,11 +334,7 @@ def _require_families(customers: Table, families: ProductFamilies) -> None:
     names = _held_names(families)
     missing = [name for name in names if name not in customers.collect_schema().names()]
     if missing:
-        raise UsageError(
-            f"customers do not say what they hold: {len(missing)} of {len(names)} columns are "
-            f"missing, such as '{missing[0]}'. Give holdings=…, or the customers of "
-            "bank.customers(quarter), under the same policy."
-        )
+        raise UsageError(say("held_unknown", len(missing), len(names), missing[0]))
 
 
 def _households(customers: Table, request: Request) -> Table:

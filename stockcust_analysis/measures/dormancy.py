@@ -29,15 +29,12 @@ from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
-from stockcust_analysis.measures.holdings import (
-    require_evidence,
-    require_past_activity,
-    status_name,
-    with_evidence,
-)
+from stockcust_analysis.measures import holdings as held
+from stockcust_analysis.measures.holdings import require_evidence
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 JUDGED_BY = "dormancy_rule"
 """The column that names the rule by which customers have their `status`."""
@@ -54,11 +51,11 @@ _MEASURES = (
 
 def _columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: customers with a status and their cents, in all and per status."""
-    amount = nw.col(f"{policy.dormancy.value}_cents")
-    judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
+    amount, inside = nw.col(f"{policy.dormancy.value}_cents"), nw.col(f"in_{base}")
+    judged = inside * flag(~nw.col("status").is_null())
     columns = {"customers": judged, "total_cents": judged * amount}
     for status in STATUSES:
-        among = judged * flag(nw.col("status") == status)
+        among = inside * flag(nw.col("status") == status)
         columns |= {status: among, f"{status}_cents": among * amount}
     return columns
 
@@ -193,10 +190,7 @@ def dormancy_rate(
     on = None if as_of is None else as_day(as_of)
     if holdings is not None or contacts is not None or not _has_status(table, on):
         if on is None:
-            raise UsageError(
-                f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
-                "date, to judge them, or take them from bank.customers(quarter)."
-            )
+            raise UsageError(say("status_unknown", rule.name))
         table = _with_status(table, rule, on, holdings, contacts, request.policy)
     view = bases.with_base(table, request, [rule.value])
     return answer(view, DORMANCY, request.under(dormancy=rule))
@@ -307,11 +301,13 @@ def _with_status(
     """Return checked customers with `status`, and `obliged` when holdings show it."""
     bases.require_columns(table, [rule.value], "customers")
     require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
-    require_past_activity(table, as_of)
+    held.require_past_activity(table, as_of)
     bases.require_amounts(table, [rule.value], "customers")
-    table = with_evidence(table, rule, as_of, holdings, contacts, policy)
+    table = held.with_evidence(table, rule, as_of, holdings, contacts, policy)
     amount, calendar = cents(rule.value), Calendar((as_of,))
-    return table.with_columns(status=status_name(table, rule, calendar, amount=amount, prefix="_"))
+    return table.with_columns(
+        status=held.status_name(table, rule, calendar, amount=amount, prefix="_")
+    )
 
 
 def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:

@@ -24,6 +24,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, ProductFamilies
+from stockcust_analysis.words import say
 
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {
@@ -210,10 +211,7 @@ def unused_openings(
     """
     request, table = bases.Request.of(customers, by, base, policy), as_lazy(customers)
     if missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
-        raise UsageError(
-            f"customers do not say what they opened ('{missing[0]}' missing). Take the customers "
-            "of bank.customers(quarter)."
-        )
+        raise UsageError(say("opened_unknown", missing[0]))
     return answer(bases.with_base(table, request), UNUSED_OPENINGS, request)
 
 
@@ -266,10 +264,7 @@ def require_past_activity(table: Table, as_of: date, what: str = "customers") ->
     """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
     late = frames.count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
     if late:
-        raise UsageError(
-            f"{what}: 'last_active_on' is after {as_of} in {late:,} rows. "
-            "Take the snapshot of that date, or a later as_of."
-        )
+        raise UsageError(say("active_later", what, as_of, late))
 
 
 def with_evidence(
@@ -368,10 +363,7 @@ def require_evidence(
     bases.require_columns(customers, ["last_active_on", *scope, *opening], "customers")
     known = holdings or "exempt" in customers.collect_schema().names()
     if rule.exempt and not known:
-        raise UsageError(
-            f"rule '{rule.name}' exempts {', '.join(rule.exempt)}: give holdings=…, "
-            "or a column 'exempt' in customers."
-        )
+        raise UsageError(say("exempt_unknown", rule.name, [*rule.exempt]))
     if rule.looks_at_accounts and not holdings:
         raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
     if "contact" in rule.clock and not contacts:

@@ -26,6 +26,7 @@ from stockcust_analysis.measures.bases import base_flag, require_amounts, requir
 from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 _MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
@@ -311,7 +312,7 @@ def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
 def require_customers(customers: Table, as_of: date) -> None:
     """Raise when no customer is in scope."""
     if frames.collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
-        raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
+        raise UsageError(say("none_in_scope", as_of))
 
 
 def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str]) -> dict[str, str]:

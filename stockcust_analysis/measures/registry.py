@@ -29,10 +29,11 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
+from stockcust_analysis.words import did_you_mean, say
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -354,10 +355,8 @@ def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
     """Return the error for a cut that customers do not have, with those that they have."""
     there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
     there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
-    return UsageError(
-        f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
-        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or by any other column."
-    )
+    meant, cuts = did_you_mean(cut, {*there, *columns}), there or "none of the usual cuts"
+    return UsageError(say("unknown_cut", cut, meant, cuts))
 
 
 def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:

@@ -18,13 +18,7 @@ from stockcust_analysis.core.calendar import PERIOD, Border, Calendar, months_be
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
 from stockcust_analysis.core.periods import Day, as_day
-from stockcust_analysis.measures.bases import (
-    OWN_NUMBER,
-    Request,
-    require_columns,
-    require_joinable,
-    with_base,
-)
+from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
@@ -129,7 +123,7 @@ def customer_service(
     [[1, 'A', 1], [0, '', 0]]
     """
     rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
-    table = with_base(as_lazy(customers), Request(customers, [], "all", rules), amounts)
+    table = bases.with_base(as_lazy(customers), bases.Request(customers, [], "all", rules), amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
     own = ("in_all", *(f"{name}_cents" for name in amounts))
@@ -165,9 +159,9 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     period, the days for the first call are over), `called_in_time`, `first_call_missing`. Flags
     are 0 and 1. What lies after the as-of date does not count.
     """
-    require_columns(customers, ["customer_id", "branch_id"], "customers")
+    bases.require_columns(customers, ["customer_id", "branch_id"], "customers")
     for other in (source.assignments, source.contacts):
-        require_joinable(customers, other)
+        bases.require_joinable(customers, other)
     if source.managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:
@@ -222,7 +216,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
 
     Of those of a person's numbers that began on one day it is the leading number's.
     """
-    require_columns(source.assignments, _ASSIGNMENT, "assignments")
+    bases.require_columns(source.assignments, _ASSIGNMENT, "assignments")
     rule, calendar = source.rule, source.calendar
     days = timedelta(days=rule.first_call_days)
     table = calendar.on_every_day(source.ended_assignments)
@@ -231,9 +225,9 @@ def assignments_in_force(source: ServiceSource) -> Table:
     latest = began.max().over(*_KEYS)
     table = table.with_columns(managed_from=began, latest=latest)
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
-    if OWN_NUMBER in table.collect_schema().names():
-        leads = nw.col(OWN_NUMBER) == nw.col("customer_id")
-        order = nw.when(leads).then(nw.lit("")).otherwise(nw.col(OWN_NUMBER))
+    if bases.OWN_NUMBER in table.collect_schema().names():
+        leads = nw.col(bases.OWN_NUMBER) == nw.col("customer_id")
+        order = nw.when(leads).then(nw.lit("")).otherwise(nw.col(bases.OWN_NUMBER))
         table = table.with_columns(_order=order)
         table = table.with_columns(_first=nw.col("_order").min().over(*_KEYS))
         table = table.filter(nw.col("_order") == nw.col("_first"))
@@ -262,7 +256,7 @@ def in_force(table: Table, calendar: Calendar, on: Border) -> Table:
 def _past_contacts(customers: Table, source: ServiceSource) -> Table:
     """Return the contacts of customers up to every as-of date, with their day `on`."""
     table = source.contacts
-    require_columns(table, ["customer_id", "contacted_on", "outcome"], "contacts")
+    bases.require_columns(table, ["customer_id", "contacted_on", "outcome"], "contacts")
     rounds = [name for name in table.collect_schema().names() if name == "round"]
     table = table.select("customer_id", "outcome", *rounds, on=day(table, "contacted_on"))
     table = _of_customers(table, customers)
@@ -328,7 +322,9 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     bought = nw.col("purchases" if "purchases" in columns else "sales")
     known = flag((bought > 0) | is_true(customers, "profile_complete"))
     owner = nw.col("manager_id").fill_null("")
-    table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
+    table = customers.with_columns(_owner=owner, _known=known, _bought=bought)
+    # The widest groups first: where Spark has brought them together, their parts are, too.
+    table = table.with_columns(_size=nw.col("in_managed").sum().over("_owner", PERIOD))
 
     def rank(name: str, *, descending: bool) -> nw.Expr:
         peers = ("_owner", PERIOD, "in_managed", "_known")
@@ -339,7 +335,6 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     table = table.with_columns(
         _score=rank("aum_average_quarter_cents", descending=True)
         + rank("_bought", descending=True),
-        _size=nw.col("_one").sum().over("_owner", PERIOD, "in_managed"),
         managers=flag(first) * nw.col("in_managed"),
     )
     table = table.with_columns(_rank=rank("_score", descending=False))

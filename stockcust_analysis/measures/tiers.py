@@ -23,6 +23,7 @@ from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
+from stockcust_analysis.words import say
 
 TIERED_BY = "tier_rule"
 """The column that tells by which scheme customers have their `tier`."""
@@ -284,8 +285,7 @@ def tiers_with_memory(
     unknown = {exception.tier for exception in memory.exceptions} - set(scheme.names)
     if unknown:
         raise PolicyError(
-            f"tier memory '{memory.name}' excepts {', '.join(sorted(unknown))}, "
-            f"but tier scheme '{scheme.name}' has {', '.join(scheme.names)}."
+            say("unknown_exception", memory.name, [*sorted(unknown)], scheme.name, [*scheme.names])
         )
     periods = [
         bases.customers_of(bases.Request.of(dated[day], None, "all", None), str(day), value)
@@ -314,10 +314,7 @@ def _months_apart(days: Sequence[date]) -> int:
     steps = {later - earlier for earlier, later in pairwise(numbers)} or {3 if quarters else 1}
     if ends and (steps == {1} or (steps == {3} and quarters)):
         return steps.pop()
-    raise UsageError(
-        f"snapshots from {days[0]} to {days[-1]} are neither consecutive month ends nor "
-        "consecutive quarter ends. Add the missing dates or leave the others out."
-    )
+    raise UsageError(say("days_not_consecutive", days[0], days[-1]))
 
 
 def tiers_by_period(

@@ -14,14 +14,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
+from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.words import bulleted, did_you_mean, say
 
 Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")
 Key = TypeVar("Key", bound=Hashable)
 
 PACKAGE = files("stockcust_analysis")
-_EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def read_toml(file: Path | Traversable) -> Table:
@@ -29,13 +29,13 @@ def read_toml(file: Path | Traversable) -> Table:
     try:
         return tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
-        raise UsageError(f"there is no file {file.name} at the path given.") from None
+        raise UsageError(say("no_file_there", file.name)) from None
     except OSError as error:
-        raise UsageError(f"the file {file.name} cannot be read: {error.strerror}.") from None
+        raise UsageError(say("file_unread", file.name, error)) from None
     except UnicodeDecodeError:
-        raise PolicyError(f"{file.name} is not UTF-8. Save it as UTF-8.") from None
+        raise PolicyError(say("not_utf8_file", file.name)) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PolicyError(f"{file.name} is not valid TOML: {error}.") from error
+        raise PolicyError(say("no_toml", file.name, error)) from error
 
 
 def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rule | None:
@@ -55,11 +55,11 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
         dataclass itself refuses.
     """
     if not isinstance(table, dict):
-        problems.append(f"{path}: expected a table, found {table!r}.")
+        problems.append(say("expected", path, say("a_table"), repr(table)))
         return None
     hints, stated, start = get_type_hints(cls), set(table), f"{path}." if path else ""
     for key in [key for key in table if key not in hints]:
-        problems.append(f"{start}{key}: unknown key.{did_you_mean(key, hints)}")
+        problems.append(say("key_unknown", f"{start}{key}", did_you_mean(key, hints)))
         # Taken for what it was meant to be: what follows from a misspelt key is no second problem.
         for meant in get_close_matches(key, hints.keys() - stated, n=1):
             table.setdefault(meant, table[key])
@@ -73,14 +73,16 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
         for field in fields(cls)  # type: ignore[arg-type]
         if field.default is field.default_factory is MISSING and field.name not in stated
     ]
-    problems.extend(f"{start}{name}: missing." for name in missing)
+    problems.extend(say("key_missing", f"{start}{name}") for name in missing)
     parts = chain.from_iterable(v if isinstance(v, tuple) else (v,) for v in values.values())
     if missing or None in parts:
         return None
     try:
         return cls(**values)
     except PolicyError as error:
-        problems.extend(f"{path or 'policy'}: {problem}." for problem in error.problems)
+        problems.extend(
+            say("sentence", say("of_place", path or "policy", p)) for p in error.problems
+        )
         rule = object.__new__(cls)  # so that what it is part of can be checked as well
         vars(rule).update(values)
         return rule
@@ -89,8 +91,7 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
 def require(rule: Rule | None, file: str, problems: list[str]) -> Rule:
     """Return what was built from a file, or raise one error that lists all problems."""
     if rule is None or problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise PolicyError(f"{file} cannot be followed:\n{lines}")
+        raise PolicyError(bulleted(say("rules_wrong", file), problems))
     return rule
 
 
@@ -136,7 +137,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
         if value in options:
             return value
         close = did_you_mean(str(value), options)
-        problems.append(f"{path}: takes {', '.join(options)}; found {value!r}.{close}")
+        problems.append(say("takes", path, options, repr(value), close))
         return None
     if get_origin(hint) is tuple:
         if isinstance(value, list):
@@ -148,7 +149,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
                 _convert(options[0], entry, f"{path}[{label}]", problems)
                 for label, entry in zip(labels, value, strict=True)
             )
-        expected = "a list"
+        expected = "type_list"
     else:
         kind = next(option for option in options or (hint,) if option is not type(None))
         if is_dataclass(kind):
@@ -158,6 +159,6 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
             return float(value)  # type: ignore[arg-type]
         if kind is not float and type(value) is kind:
             return value
-        expected = _EXPECTED[kind]
-    problems.append(f"{path}: expected {expected}, found {value!r}.")
+        expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
+    problems.append(say("expected", path, say(expected), repr(value)))
     return None

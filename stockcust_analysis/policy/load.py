@@ -20,11 +20,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
-from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
+from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.policy import file as rule_file
 from stockcust_analysis.policy.file import Table, read_toml, texts_at
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import DisclosureRule
+from stockcust_analysis.words import did_you_mean, say
 
 DEFAULT = "rural_commercial_bank"
 PolicyLike: TypeAlias = Policy | str | Path | None
@@ -155,7 +156,7 @@ def _read_with_bases(
         below = _shipped_file(base)
     if below in chain:
         circle = " → ".join(link.name for link in (*chain, below))
-        raise PolicyError(f"policies build on each other: {circle}.")
+        raise PolicyError(say("policies_in_circle", circle))
     rules = _read_with_bases(below, problems, chain)
     inherited = {key: value for key, value in rules.items() if key not in _NOT_INHERITED}
     return _merge_tables(inherited, table, "", problems)

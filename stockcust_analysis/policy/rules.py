@@ -429,7 +429,7 @@ class Policy:
             return name
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
         if name not in rules:
-            raise UsageError.unknown("dormancy rule", name, rules)
+            raise UsageError.unknown("dormancy_rule", name, rules)
         return rules[name]
 
     def theme(self, quarter: int) -> Theme | None:

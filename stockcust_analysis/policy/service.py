@@ -259,7 +259,7 @@ class Actions:
         'mid'
         """
         if list not in self.lists:
-            raise UsageError.unknown("work list", list, self.lists)
+            raise UsageError.unknown("work_list", list, self.lists)
         matches = [
             action
             for action in self.actions

@@ -21,12 +21,13 @@ from zipfile import ZipFile
 import pandas as pd
 
 from stockcust_analysis.core import files
-from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, folder_name
 from stockcust_analysis.report.workbook import WORKLISTS
 from stockcust_analysis.show.wording import text
+from stockcust_analysis.words import Words, did_you_mean, either, listed, say
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
 _MODE: Final = re.compile("0?[0-7]{3}")
@@ -74,17 +75,15 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
     UsageError
         Any of this cannot be done as stated; all problems at once, and nothing is written.
     """
-    what = f"'{run}'"
+    what = either([run])
     with files.exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
         facts = read_manifest(run)
-        problems: list[str] = (
-            [] if by.strip() and by.isprintable() else ["--by: name who delivers."]
-        )
+        is_named = by.strip() and by.isprintable()
+        problems: list[str] = [] if is_named else [say("nobody_delivers")]
         parties = _read(recipients, facts["branches"], problems)
         owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
         if problems:
-            lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
-            raise UsageError(f"nothing was delivered from {what}:\n{lines}")
+            raise UsageError(listed(say("not_delivered", what), problems))
         statuses = []
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]
@@ -102,43 +101,43 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
 def _read(file: Path, branches: Mapping[str, Any], problems: list[str]) -> dict[str, Recipient]:
     """Return branch → recipient, after adding what is wrong with the file and the places."""
     table, parties = read_toml(file), {}
-    problems += [f"{file.name}: unknown key '{key}'." for key in table if key != "branches"]
+    problems += [say("unknown_key_of", file.name, key) for key in table if key != "branches"]
     stated = table.get("branches", {})
     if not isinstance(stated, dict) or not stated:
-        problems.append(f"{file.name}: no [branches.<branch_id>] says who is given what.")
+        problems.append(say("no_recipients", file.name))
         stated = {}
     for branch, entry in stated.items():
         name = f"branches.{branch}"
         if branch not in branches:
-            problems.append(f"{name}: no finished page.{did_you_mean(branch, branches)}")
+            problems.append(say("no_finished_page", name, did_you_mean(branch, branches)))
         party = build(Recipient, entry, name, problems)
         if party is not None:
-            problems += [f"{name}: {reason}" for reason in _wrong(file.parent, party)]
+            problems += [say("of_place", name, reason) for reason in _wrong(file.parent, party)]
             parties[branch] = party
     places = [(file.parent / party.folder).resolve() for party in parties.values()]
-    problems += [f"'{place}' is the folder of several branches." for place in duplicates(places)]
+    problems += [say("shared_folder", place) for place in duplicates(places)]
     return parties
 
 
-def _wrong(beside: Path, party: Recipient) -> Iterator[str]:
+def _wrong(beside: Path, party: Recipient) -> Iterator[Words]:
     """Yield why files cannot be handed over so; rights are tried out on a file of our own."""
     place = beside / party.folder
     if not party.recipient.strip() or not party.recipient.isprintable():
-        yield "recipient: name who is given the files."
+        yield say("nobody_receives")
     if not place.parent.is_dir():
-        yield f"folder: there is no '{place.parent}' to put it in."
+        yield say("no_parent", place.parent)
     elif place.exists() and not place.is_dir():
-        yield f"folder: '{place}' is a file."
+        yield say("folder_is_file", place)
     elif not os.access(place if place.exists() else place.parent, os.W_OK | os.X_OK):
-        yield f"folder: '{place}' cannot be written to."
+        yield say("folder_unwritable", place)
     if not _MODE.fullmatch(party.mode) or int(party.mode, 8) & 0o700 != 0o600:
-        yield f"mode: '{party.mode}' is no mode of a file. Write 600, or 640 for a group."
+        yield say("of_place", "mode", say("no_mode", party.mode))
     elif party.group:
         with files.WorkingFolder(files.SOCKET_PATH) as folder:
             try:
                 party.access.give(folder)
             except UsageError as error:
-                yield f"group: {error}"
+                yield say("of_place", "group", error)
 
 
 def _files_of(
@@ -149,9 +148,9 @@ def _files_of(
     owned = {run / name: known for name, known in outputs.items() if name.startswith(start)}
     for path, known in owned.items():
         if not path.is_file():
-            problems.append(f"{path.relative_to(run)} is missing. Run `stockcust report` again.")
+            problems.append(say("file_gone", path.relative_to(run)))
         elif files.sha256(path) != known:
-            problems.append(f"{path.relative_to(run)} was changed after the run.")
+            problems.append(say("file_changed", path.relative_to(run)))
     return [*owned]
 
 

@@ -27,6 +27,7 @@ from traitlets.config import Config
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.report import typst
 from stockcust_analysis.report.page import Page, document_facts, read_page
+from stockcust_analysis.words import say
 
 LAYOUT: Final = "report.typ"
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -175,7 +176,7 @@ class TypstExporter(TemplateExporter):
             path = Path(folder, LAYOUT)
             if path.is_file():
                 return path.read_bytes()
-        raise ReportError(f"no template folder holds '{LAYOUT}': reinstall this package.")
+        raise ReportError(say("no_template", LAYOUT))
 
 
 class TypstPDFExporter(TypstExporter):

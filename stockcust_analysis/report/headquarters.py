@@ -35,6 +35,7 @@ from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workb
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
 from stockcust_analysis.show.page_data import without_unlike_quarters
 from stockcust_analysis.show.wording import signatures
+from stockcust_analysis.words import words_of
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
 _QUARTERS_BACK: Final = 4
@@ -284,7 +285,7 @@ def write_headquarters(
                     raise
                 for leftover in (edition.files, edition.tables):  # would pass for what was not made
                     shutil.rmtree(leftover, ignore_errors=True)
-            result = PageResult(f"@{edition.edition}", 0.0, error=str(error))
+            result = PageResult(f"@{edition.edition}", 0.0, error=words_of(error))
         results.append(replace(result, seconds=time.perf_counter() - started))
         progress(_STEPS * number, total, results[-1])
         done = itertools.count(_STEPS * number + 1)  # an edition that failed took fewer steps

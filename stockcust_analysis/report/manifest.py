@@ -44,6 +44,7 @@ from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.show.blocks import FONT_HASHES
+from stockcust_analysis.words import say
 
 STAMP: Final = "made_from.json"
 """The file beside tables that holds the digest of all they were made from."""
@@ -194,9 +195,11 @@ def write_manifest(
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return what the manifest of a quarter's folder says; UsageError where there is none."""
+    if os.path.lexists(folder / MANIFEST):
+        (folder / MANIFEST).open().close()  # one that may not be read is there
     if facts := read_json(folder / MANIFEST):
         return facts
-    raise UsageError(f"'{folder}' has no {MANIFEST}: no run has ended there.")
+    raise UsageError(say("no_manifest", folder, MANIFEST))
 
 
 def write_run(

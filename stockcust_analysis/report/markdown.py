@@ -20,6 +20,7 @@ import pypandoc
 
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.show.blocks import Alignment, Column, Table, natural_alignment
+from stockcust_analysis.words import say
 
 Block = dict[str, Any]
 Inline = str | dict[str, Any]
@@ -70,7 +71,7 @@ def _pandoc(text: str, reader: str) -> list[Node]:
     try:
         tree = pypandoc.convert_text(text, "json", READERS[reader], extra_args=["--sandbox"])
     except (OSError, RuntimeError) as error:
-        raise ReportError(f"pandoc could not read the notebook's {reader}: {error}") from error
+        raise ReportError(say("pandoc_failed", reader, error)) from error
     nodes: list[Node] = json.loads(tree)["blocks"]
     return nodes
 

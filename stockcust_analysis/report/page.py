@@ -34,6 +34,7 @@ from stockcust_analysis.show.blocks import (
     TABLE_MIME,
     Document,
 )
+from stockcust_analysis.words import say
 
 logger = logging.getLogger(__name__)
 
@@ -167,10 +168,7 @@ class _Reading:
         facts = {**output.metadata.get(mime, {}), **output.metadata}
         alt, caption = str(facts.get("alt", "")), str(facts.get("caption", ""))
         if self.requires_alt and not (alt and caption):
-            raise MissingAltTextError(
-                f"cell {number} shows a picture without alternative text or caption: end the cell "
-                "with show.figure(axes, alt=…, caption=…)."
-            )
+            raise MissingAltTextError(say("no_alt_text", number))
         return {
             "kind": "image",
             "path": self._add_file(mime, output.data[mime]),
@@ -185,7 +183,7 @@ class _Reading:
         try:
             self.files[path] = content.encode() if mime == SVG_MIME else base64.b64decode(content)
         except binascii.Error as error:
-            raise ReportError(f"a picture is damaged: {error}.") from error
+            raise ReportError(say("picture_damaged", error)) from error
         return path
 
     def finish(self) -> list[Block]:

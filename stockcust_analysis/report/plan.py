@@ -19,10 +19,11 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
+from stockcust_analysis.errors import NotebookError, UsageError
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import wrong_type
+from stockcust_analysis.words import did_you_mean, listed, say
 
 EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
@@ -75,12 +76,12 @@ class ReportOptions:
         """Refuse a look that cannot be printed and impossible shards before anything is done."""
         brand_files(self.brand)
         if not self.by.isprintable() or len(self.by) > _LONGEST_NAME:
-            raise UsageError(f"--by takes a name of at most {_LONGEST_NAME} characters.")
+            raise UsageError(say("name_too_long", _LONGEST_NAME))
         number, of = self.shard
         if not 1 <= number <= of:
-            raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
+            raise UsageError(say("no_shard", number, of, of, of, of))
         if self.collect and self.is_part:
-            raise UsageError("--shard and --collect exclude each other: collect after all shards.")
+            raise UsageError(say("shard_or_collect"))
 
     @property
     def look(self) -> str:
@@ -241,7 +242,7 @@ def require_branches(options: ReportOptions, available: Iterable[str]) -> None:
     """Raise UsageError for a requested branch that does not report, with close matches."""
     for branch_id in options.branches:
         if branch_id not in available:
-            raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
+            raise UsageError.unknown("branch_in", branch_id, available, options.quarter)
 
 
 def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[PageJob]:
@@ -282,15 +283,9 @@ def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
     own = sum(job.people.get("draft") == options.by for job in jobs)
     unknown = sum("draft" not in job.people for job in jobs)
     if own:
-        raise UsageError(
-            f"{options.by} prepared {own} of these {len(jobs)} pages and cannot issue them: "
-            "someone else must issue them. Nothing was written."
-        )
+        raise UsageError(say("issued_by_preparer", options.by, own, len(jobs)))
     if unknown:
-        raise UsageError(
-            f"no preparer is recorded for {unknown} of these {len(jobs)} pages as they are "
-            "today: print them with --status draft --by NAME first. Nothing was written."
-        )
+        raise UsageError(say("no_preparer", unknown, len(jobs)))
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
@@ -306,11 +301,7 @@ def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
 def _refuse_to_change_issued(jobs: Sequence[PageJob], folder: Path) -> None:
     """Raise UsageError when a page that was issued would become another."""
     if issued := count_issued(jobs):
-        raise UsageError(
-            f"{issued} pages in '{folder}' are issued, and this run would change them (other "
-            "numbers, rules, notebook, language, packages, status or look, or a file was touched). "
-            "Nothing was written. See which with --plan; to issue them anew, add --force."
-        )
+        raise UsageError(say("would_change_issued", issued, folder))
 
 
 def count_issued(jobs: Sequence[PageJob]) -> int:
@@ -382,9 +373,7 @@ def declared_parameters(path: Path) -> dict[str, str]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
-        raise NotebookError(
-            f"{path.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one."
-        )
+        raise NotebookError(say("parameters_cells", path.name, len(tagged)))
     source = "".join(tagged[0]["source"])
     return {match["name"]: match["type"] for match in _DECLARATION.finditer(source)}
 
@@ -397,14 +386,13 @@ def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
     """
     declared = declared_parameters(path)
     problems = [
-        f"unknown parameter '{name}'.{did_you_mean(name, declared)}"
+        say("unknown", say("parameter_word"), name) + did_you_mean(name, declared)
         for name in parameters
         if name not in declared
     ]
-    problems += [f"parameter '{name}' is missing." for name in declared if name not in parameters]
+    problems += [say("parameter_missing", name) for name in declared if name not in parameters]
     for name, value in parameters.items():
         if name in declared and (problem := wrong_type(name, declared[name], value)):
             problems.append(problem)
     if problems:
-        listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
-        raise NotebookError(f"{path.name} cannot be run with these parameters:\n{listed}")
+        raise NotebookError(listed(say("bad_parameters", path.name), problems))

@@ -31,6 +31,7 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, Repo
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
 from stockcust_analysis.show.wording import signatures
+from stockcust_analysis.words import NOTHING, Words, either, say, words_of
 
 __all__ = [
     "ReportOptions",
@@ -150,7 +151,7 @@ def _locked_run(
 ) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
     lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
-    locked = files.exclusive_lock(lock, what=f"'{folder}'", rivals=rivals)
+    locked = files.exclusive_lock(lock, what=either([folder]), rivals=rivals)
     with render.output_errors(folder), files.access(options.access), locked:
         files.give_tree(folder)
         yield _Run(bank, options, folder, progress, time.perf_counter())
@@ -322,7 +323,7 @@ def _write_worklists(
         )
     except FileInUseError as error:
         in_use = {Path(str(file)).parent for file in error.files}
-        return {branch: str(error) for branch, folder in folders.items() if folder in in_use}
+        return {branch: words_of(error) for branch, folder in folders.items() if folder in in_use}
     return {}
 
 
@@ -333,7 +334,7 @@ def verify_folder(
     mapping: Path | None = None,
     layout: str | None = None,
     workers: int | None = None,
-) -> list[str]:
+) -> list[Words]:
     """Return what differs from the manifest, one sentence each; nothing when all is as it says.
 
     Parameters
@@ -360,23 +361,23 @@ def verify_folder(
     return differences + _make_again(facts, data, mapping, layout, workers)
 
 
-def _compare_files(folder: Path, outputs: dict[str, str]) -> list[str]:
+def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
     """Return which files are missing, changed, or not in the manifest."""
     differences = []
     for name, expected in outputs.items():
         if not (folder / name).is_file():
-            differences.append(f"{name} is missing.")
+            differences.append(say("file_missing", name))
         elif files.sha256(folder / name) != expected:
-            differences.append(f"{name} was changed after the run.")
+            differences.append(say("file_changed", name))
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
         delivered = top not in _NOT_DELIVERED and not top.startswith(".") and path.is_file()
         if delivered and name not in outputs and path.suffix not in {".ipynb", ".log"}:
-            differences.append(f"{name} is not in the manifest.")
+            differences.append(say("file_unlisted", name))
     return differences
 
 
-def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]:
+def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[Words]:
     """Print every page again from its executed notebook and compare."""
     from stockcust_analysis.report.exporter import export_pdf
 
@@ -384,7 +385,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
     look = {name: facts["parameters"][name] for name in ("language", "brand")}
     branches = {plan.folder_name(page.branch_id): page for page in _pages_of(facts)}
 
-    def check(name: str) -> str:
+    def check(name: str) -> Words:
         path = folder / name
         of_all = path.stem == plan.REVIEW
         pages = [*branches.values()] if of_all else [branches[path.parent.name]]
@@ -393,9 +394,9 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, signed=signed, **look)
         except (OSError, StockcustError) as error:
-            return f"{name} cannot be printed again: {error}"
+            return say("not_printed_again", name, error)
         same = path.is_file() and pdf == path.read_bytes()
-        return "" if same else f"{name} prints differently from its notebook."
+        return NOTHING if same else say("printed_otherwise", name)
 
     with ThreadPoolExecutor(workers) as threads:
         return list(filter(None, threads.map(check, pages)))
@@ -408,7 +409,7 @@ def _pages_of(facts: dict[str, Any]) -> list[PageRecord]:
 
 def _make_again(
     facts: dict[str, Any], data: Path, mapping: Path | None, layout: str | None, workers: int | None
-) -> list[str]:
+) -> list[Words]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     options, status = ReportOptions(**facts["parameters"], workers=workers), facts["status"]
     people = plan.people_of(_pages_of(facts))
@@ -420,13 +421,13 @@ def _make_again(
             run = make_reports(bank, signed, out=out)
         again = manifest.read_manifest(run.folder)
     differences = [
-        f"{name} differs: the quarter was made from something else."
+        say("made_from_else", name)
         for name in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
         if again[name] != facts[name]
     ]
     before, after = facts["outputs"], again["outputs"]
     differences += [
-        f"{name} differs when made again."
+        say("made_otherwise", name)
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]

@@ -24,6 +24,7 @@ from stockcust_analysis import errors
 from stockcust_analysis.core import files
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord
 from stockcust_analysis.show.wording import signatures
+from stockcust_analysis.words import Words, say, words_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -105,12 +106,12 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in errors.UNWRITABLE:
                 raise
-            if _stopping.is_set():
-                return PageResult(job.branch_id, 0.0, error="interrupted.", attempts=attempt)
-            if not isinstance(error, DeadKernelError) or attempt > 1:
+            message = say("page_interrupted")
+            if not _stopping.is_set():
+                if isinstance(error, DeadKernelError) and attempt == 1:
+                    return _attempt(job, attempt + 1)
                 message = _reason(error, job) + _save_failed_notebook(job, executed)
-                return PageResult(job.branch_id, 0.0, error=message, attempts=attempt)
-    return _attempt(job, attempt + 1)
+            return PageResult(job.branch_id, 0.0, error=message, attempts=attempt)
 
 
 def _make_page(job: PageJob, executed: Path) -> PageResult:
@@ -200,25 +201,26 @@ def _save_failed_notebook(job: PageJob, executed: Path) -> str:
         return ""
     with files.atomic_write(job.failed_folder / "report.ipynb") as beside:
         shutil.copyfile(executed, beside)
-    return f" See {job.failed_folder.name}/report.ipynb under 'failed'."
+    return say("see_failed", job.failed_folder.name)
 
 
-def _reason(error: Exception, job: PageJob) -> str:
+def _reason(error: Exception, job: PageJob) -> Words:
     """Say why a page failed without quoting data that a foreign exception may carry."""
     from stockcust_analysis.kernels.warm import StuckNotebookError
 
     if isinstance(error, errors.StockcustError | StuckNotebookError):
-        return str(error)
+        return words_of(error)
     name = getattr(error, "ename", None)
     if name is None:
-        return f"{type(error).__name__} outside the notebook's cells."
-    where = f"the cell that ran as In [{getattr(error, 'exec_count', None) or '?'}]"
+        return say("failed_outside", type(error).__name__)
+    where = say("cell", getattr(error, "exec_count", None) or "?")
     if name == "KeyboardInterrupt":  # nobody else sends one to a kernel
         options = job.options
-        limits = f"{options.cell_seconds:g} s for a cell, {options.page_seconds:g} s for a page"
-        return f"{where} ran into the time limit ({limits})."
-    reason = f"{name} in {where}"
-    return f"{reason}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{reason}."
+        return say("out_of_time", where, options.cell_seconds, options.page_seconds)
+    reason = say("in_cell", name, where)
+    if hasattr(errors, name):
+        return say("of_place", reason, getattr(error, "evalue", ""))
+    return say("sentence", reason)
 
 
 class Progress(Protocol):
@@ -316,5 +318,5 @@ def _result(future: Future[PageResult], job: PageJob) -> PageResult:
     except errors.OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - an executor has errors of its own
-        reason = f"its worker was lost ({type(error).__name__}). Run the same command again."
+        reason = say("worker_lost", type(error).__name__)
         return PageResult(job.branch_id, 0.0, error=reason, action=job.action)

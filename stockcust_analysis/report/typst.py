@@ -33,6 +33,7 @@ from fontTools.ttLib import TTFont
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
 from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
+from stockcust_analysis.words import bulleted, say
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def literal(value: object) -> str:
         return f"({pairs.removesuffix(' ')})" if value else "(:)"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return f"({''.join(f'{literal(item)}, ' for item in value).removesuffix(' ')})"
-    raise TypesettingError(f"{value!r:.60} cannot be handed to the typesetter: turn it into text.")
+    raise TypesettingError(say("not_for_typst", value))
 
 
 @cache
@@ -110,11 +111,11 @@ def compile_pdf(
             )
         except typst.TypstError as error:
             hints = "".join(f" Hint: {hint}" for hint in error.hints)
-            raise TypesettingError(f"the typesetter says: {error.message}.{hints}") from error
+            raise TypesettingError(say("typst_says", error.message, hints)) from error
     for warning in warnings:
         logger.warning("typesetter: %s", warning.message)
     if not isinstance(pdf, bytes):
-        raise TypesettingError("the typesetter returned no PDF.")
+        raise TypesettingError(say("no_pdf"))
     return pdf
 
 
@@ -122,10 +123,7 @@ def _encode(source: str) -> bytes:
     try:
         return source.encode()
     except UnicodeEncodeError as error:
-        raise TypesettingError(
-            f"a text holds half a character (U+{ord(source[error.start]):04X}): "
-            "it was read with a wrong encoding."
-        ) from error
+        raise TypesettingError(say("half_character", ord(source[error.start]))) from error
 
 
 SUBSTITUTE: Final = "〓"
@@ -181,10 +179,7 @@ def check_glyphs(texts: Iterable[str], others: tuple[Path, ...] = ()) -> None:
         if missing := missing_characters(text, others):
             codes = ", ".join(f"U+{ord(character):04X}" for character in missing)
             problems.append(f"'{_shorten(text, missing[0])}' needs {codes}")
-    raise MissingGlyphError(
-        f"{len(problems)} text(s) hold characters the report's fonts cannot draw: "
-        f"{'; '.join(problems[:10])}. Replace them, or correct the text's encoding."
-    )
+    raise MissingGlyphError(say("glyphs_lacking", len(problems), "; ".join(problems[:10])))
 
 
 def _shorten(text: str, around: str, width: int = 30) -> str:
@@ -218,11 +213,11 @@ def texts_of(value: object) -> Iterator[str]:
 def svg_texts(svg: bytes) -> Iterator[str]:
     """Yield the words of a drawing."""
     if re.search(rb"<!ENTITY", svg):
-        raise ReportError("an SVG figure declares XML entities: draw it without them.")
+        raise ReportError(say("svg_entities"))
     try:
         root = ElementTree.fromstring(svg)
     except ElementTree.ParseError as error:
-        raise ReportError(f"an SVG figure is not valid XML: {error}.") from error
+        raise ReportError(say("svg_invalid", error)) from error
     for element in root.iter("{http://www.w3.org/2000/svg}text"):
         yield "".join(element.itertext())
 
@@ -330,8 +325,7 @@ def load_brand(path: str | Path) -> Brand:
         brand = Brand(brand.colours, logo, Fonts(brand.fonts.family, beside))
         problems += _colour_problems(brand.colours) + _file_problems(brand)
     if brand is None or problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise UsageError(f"the brand file '{file}' cannot be followed:\n{listed}")
+        raise UsageError(bulleted(say("brand_wrong", file), problems))
     return brand
 
 
@@ -346,7 +340,7 @@ def brand_files(path: str) -> tuple[Path, ...]:
         brand = load_brand(path)
         return (Path(path), *map(Path, filter(None, [brand.logo, *brand.fonts.files])))
     if not path.endswith(".typ") or not Path(path).is_file():
-        raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
+        raise UsageError(say("no_brand", path))
     return (Path(path),)
 
 

@@ -50,6 +50,7 @@ _CHANGES: Final = {
     "money": "0.0%",
     "count": "0.0%",
     "share": '0.0" pp"',
+    "points": '0.0"个百分点"',
     "ratio": "0.00",
     "index": "0.000",
 }
@@ -350,7 +351,7 @@ def make_worklists(
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
     if unknown := [branch for branch in branches if branch not in counts_of]:
-        raise UsageError.unknown(f"branch on {as_of}", unknown[0], names)
+        raise UsageError.unknown("branch_on", unknown[0], names, as_of)
     written, in_use = list[Path](), list[FileInUseError]()
     for branch in branches or sorted(map(str, counts_of)):
         path = out / folder_name(branch) / WORKLISTS

@@ -368,7 +368,9 @@ class _Sheets:
         kind: str | list[str] = show
         good, bad = (tuple(page.text(c, codes) for c in of.get(key, ())) for of in (_GOOD, _BAD))
         if show in _FORMATS:
-            kind = [_FORMATS[show][kind] for kind in _kinds(table["measure"])]
+            points = {"change_share": "change_points"} if page.language == "zh" else {}
+            formats = (_FORMATS[show][kind] for kind in _kinds(table["measure"]))
+            kind = [points.get(name, name) for name in formats]
         elif show == "own":
             kind = table["format"].tolist()
         elif show == "code":

@@ -35,6 +35,7 @@ import pandas as pd
 
 from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError
 from stockcust_analysis.policy.describe import align_columns
+from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -290,10 +291,7 @@ def _cell_text(value: Any, column: str, text_of: Callable[[Any], str] | None) ->
     if isinstance(value, Integral):
         return f"{value:,}"
     if isinstance(value, Number):
-        raise ReportError(
-            f"column '{column}' holds decimal numbers and no format: how many decimals to print "
-            f"is a decision, make it with formats={{'{column}': …}}."
-        )
+        raise ReportError(say("no_format", column, column))
     return str(value)
 
 
@@ -396,9 +394,7 @@ def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
     """
     for name, words in (("alt", alt), ("caption", caption)):
         if not words.strip():
-            raise MissingAltTextError(
-                f"figure(…, {name}='') is empty: say in words what the figure shows."
-            )
+            raise MissingAltTextError(say("alt_text_empty", name))
     import matplotlib as mpl
     from matplotlib import pyplot as plt
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -468,17 +464,14 @@ def font_folder() -> Path:
     """
     wheel = find_spec("mpl_font")
     if wheel is None or wheel.origin is None:
-        raise ReportError("the report fonts are missing: install the package 'mpl-font' 1.1.0.")
+        raise ReportError(say("fonts_missing"))
     folder = Path(wheel.origin).parent / "fonts" / "noto"
     for name, expected in FONT_HASHES.items():
         path = folder / name
         if not path.is_file():
-            raise ReportError(f"the font file {name} is missing: reinstall 'mpl-font' 1.1.0.")
+            raise ReportError(say("font_missing", name))
         if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            raise ReportError(
-                f"the font file {name} is not the pinned one (SHA-256 differs): "
-                "install exactly 'mpl-font' 1.1.0."
-            )
+            raise ReportError(say("font_changed", name))
     return folder
 
 

@@ -106,7 +106,7 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
         if row.by_branch and page.branch_id != WHOLE_BANK:
             key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())
         unit, contract = page.unit([amount]), bank_table(row.table)
-        money = f" {wording.format_money(amount, unit)} {unit.name}" if amount > 0 else ""
+        money = f" {wording.format_amount(amount, unit)}" if amount > 0 else ""
         reference = f"{row.table}.{row.column}"
         if page.language == "zh":
             reference = f"{contract.zh}·{contract.column(row.column).zh}"
@@ -161,10 +161,11 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure |
     of_bank = page.bank_value(measure, base)
     if of_bank is not None and kind not in ("money", "count"):
         pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))
+    ahead, behind = unit.pattern.split("{}") if unit else ("", "")
     return blocks.KeyFigure(
         label=_figure_name(page, measure),
-        value=wording.format_measure(now, printed_as, unit=unit),
-        unit=unit.name if unit else "",
+        value=ahead + wording.format_measure(now, printed_as, unit=unit),
+        unit=behind.strip(),
         comparisons=tuple(pairs),
     )
 

@@ -31,10 +31,11 @@ from matplotlib.text import Text
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
-from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style
 from stockcust_analysis.show.wording import text
+from stockcust_analysis.words import did_you_mean, say
 
 P = ParamSpec("P")
 
@@ -164,10 +165,7 @@ class Source:
         rows["measure"] = rows["measure"].str.removeprefix("household_")
         chosen = rows["measure"].isin(self.measures)
         if len(rows) and not chosen.any() and "dimension" not in rows:
-            raise UsageError(
-                f"the chart draws {', '.join(self.measures)}; the table holds other measures "
-                f"only. {self.call} returns them."
-            )
+            raise UsageError(say("other_measures", [*self.measures], self.call))
         if not self.member and "dimension" in rows:
             chosen &= rows["dimension"] == ""
         return rows[chosen]
@@ -179,8 +177,7 @@ class Source:
             return rows
         if group is None:
             raise UsageError(
-                f"a chart shows one group, the table holds {len(rows[columns].drop_duplicates())} "
-                f"({', '.join(columns)}): name one with group=…, or keep its rows only."
+                say("several_groups", len(rows[columns].drop_duplicates()), [*columns])
             )
         values = group if isinstance(group, tuple) else (group,)
         if len(values) != len(columns):
@@ -196,7 +193,7 @@ class Source:
         for name, value in zip(columns, map(str, values), strict=True):
             column = rows[name].astype(str)
             if value not in set(column):
-                raise UsageError.unknown(f"group in {name}", value, column.unique())
+                raise UsageError.unknown("group_in", value, column.unique(), name)
             bank = self.beside_bank and name == "branch_id"
             chosen &= column.isin([value, WHOLE_BANK] if bank else [value])
         return rows[chosen]
@@ -219,10 +216,7 @@ def subject_of(rows: pd.DataFrame) -> str:
     """Return the branch a chart is about: its one branch, or the bank if it is alone."""
     branches = sorted(set(rows["branch_id"]) - {WHOLE_BANK})
     if len(branches) > 1:
-        raise UsageError(
-            f"a chart shows one branch, the table holds {len(branches)}: keep the rows of one "
-            f"branch_id, and those of '{WHOLE_BANK}' to compare with."
-        )
+        raise UsageError(say("several_branches", len(branches), WHOLE_BANK))
     return branches[0] if branches else WHOLE_BANK
 
 

@@ -15,6 +15,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.words import say
 
 _COMPARISON, _COMPARED = "evaluate(bank, …).comparison", ["branch_id", "measure", "value"]
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
@@ -218,10 +219,7 @@ def _read_comparison(source: canvas.Source, frame: Frame) -> pd.DataFrame:
     for column in ("measure", "base", "peer_group"):
         if column in rows and rows[column].nunique() > 1:
             kinds = ", ".join(sorted(map(str, rows[column].unique()))[:5])
-            raise UsageError(
-                f"the chart compares branches on one {column}, the table holds several "
-                f"({kinds}): keep the rows of one."
-            )
+            raise UsageError(say("several_kinds", column, kinds))
     instead = {"name": "branch_id", "compared": "value"}
     return rows.assign(**{name: rows[instead[name]] for name in instead if name not in rows})
 

@@ -17,6 +17,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.words import say
 
 _AUM_SHARES = ("silent_aum_share", "dormant_aum_share")
 _STATUSES = canvas.Source(
@@ -301,10 +302,7 @@ def _read(source: canvas.Source, frame: Frame, group: object) -> tuple[pd.DataFr
     rows = source.read_all(table)
     measures = list(rows["measure"].unique()) if "measure" in rows else []
     if len(measures) > 1:
-        raise UsageError(
-            f"the chart shows one measure, the table holds {len(measures)} "
-            f"({', '.join(sorted(measures)[:5])}): keep the rows of one."
-        )
+        raise UsageError(say("several_measures", len(measures), [*sorted(measures)[:5]]))
     column = next((name for name in source.member if name in table), "")
     dimension = str(rows["dimension"].iloc[0]) if "dimension" in rows and len(rows) else column
     return source.choose_group(rows, group), dimension, str(measures[0]) if measures else ""

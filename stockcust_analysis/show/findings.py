@@ -44,8 +44,8 @@ _UNFAVOURABLE_WEIGHT: Final = 1.5
 # customers are a small part of the branch's.
 _ALARM: Final = 0.5
 _ALARM_CUSTOMERS: Final = 200
-# Components of the bridge that customers brought who had no assets, and those who moved in or out.
-_FROM_NEW: Final = ("new", "returned")
+# Components of the bridge that moved in or out; what others brought but new customers is existing
+# customers', who come back as they drain.
 _MOVED: Final = ("transferred_in", "transferred_out")
 
 
@@ -439,7 +439,7 @@ def split_growth(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
     steps = zip(own["component"], own["amount"].astype(float), strict=True)
     amounts = defaultdict(float, steps)
     opening, closing = amounts["opening"], amounts["closing"]
-    new, moved = (sum(amounts[name] for name in names) for names in (_FROM_NEW, _MOVED))
+    new, moved = amounts["new"], sum(amounts[name] for name in _MOVED)
     change = closing - opening
     parts = {"change": change, "new": new, "existing": change - new - moved, "moved": moved}
     return {"opening": opening, "closing": closing, **parts}

@@ -190,14 +190,15 @@ def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     if not behind:
         return None
     measure, missed = next(iter(behind.items()))
-    due = min(page.plans[branch][measure].due for branch in page.attainments[measure])
+    due, *unlike = {page.plans[branch][measure].due for branch in page.attainments[measure]}
     blanks: dict[str, Any] = {
         "measure": page.measure(measure),
         "of": len(page.attainments[measure]),
         "due": wording.format_share(due, decimals=0),
         "until": page.evaluation.quarter.end.isoformat(),
     }
-    key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
+    key = "plan_missed" if missed else "plan_met"
+    key += "_unlike" if unlike else "" if due == 1 else "_phased"
     lead = page.text(key, count=len(missed), **blanks)
     worst = {b: page.format_attained(part) for b, part in list(missed.items())[:_MOST_WORST]}
     others = [

@@ -85,8 +85,16 @@ class Lab:
         counts = {n: v if isinstance(v, str) else f"{v:,}" for n, v in blanks.items()}
         return Markdown(self._word(key).format(**counts))
 
-    def keep_branch(self, customers: pd.DataFrame) -> pd.DataFrame:
-        """Return the customers of the branch looked at; all of them for the whole bank.
+    @property
+    def by(self) -> list[str]:
+        """What a measure of two dates is grouped by, for `keep_branch` to keep the branch's rows.
+
+        Who moved to another branch is lost to none then, and new in none.
+        """
+        return ["branch_id"] if self.branch_id else []
+
+    def keep_branch(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the customers, or a measure's rows, of the branch looked at; all for the bank.
 
         Raises
         ------
@@ -94,11 +102,13 @@ class Lab:
             Nobody belongs to such a branch; close matches are offered.
         """
         if not self.branch_id:
-            return customers
-        own = customers["branch_id"] == self.branch_id
+            return table
+        own = table["branch_id"] == self.branch_id
+        if isinstance(table, Result):
+            return table[own].drop(columns="branch_id")
         if not own.any():
-            raise UsageError.unknown("branch", self.branch_id, customers["branch_id"].unique())
-        return customers[own].reset_index(drop=True)
+            raise UsageError.unknown("branch", self.branch_id, table["branch_id"].unique())
+        return table[own].reset_index(drop=True)
 
     def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""

@@ -18,6 +18,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.show.blocks import Language, known_language
 from stockcust_analysis.show.page_data import BranchPage, branch_page
+from stockcust_analysis.words import NOTHING, Words, listed, say
 
 if TYPE_CHECKING:
     from stockcust_analysis.evaluation.review import Review
@@ -29,15 +30,6 @@ _PROGRESS: Final = {
     "en": "No evaluation in '{folder}' yet; making it from '{data}': {done} of {total} steps done",
 }
 _PLAIN_TYPES: Final = {"str", "int", "float", "bool", "list", "dict"}
-_TYPE_WORDS: Final = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "a flag (True or False)",
-    "list": "a list",
-    "dict": "a mapping",
-    "NoneType": "nothing",
-}
 
 
 def open_branch_page(
@@ -123,15 +115,12 @@ def _make_review(folder: str, data: str, language: Language) -> Review:
 
     evaluation, policy = _open_or_make(str(Path(folder).parent), data, language), load_policy()
     if evaluation.policy_facts["digest"] != policy.digest:
-        raise UsageError(
-            f"'{folder}' holds no review, and the evaluation beside it is by another policy than "
-            f"'{policy.name}'. Write one with: stockcust report …"
-        )
+        raise UsageError(say("no_review_by_policy", folder, policy.name))
     review = make_review(evaluation, policy=policy)
     return review.with_pages((branch, "missing", "") for branch in evaluation.branches["branch_id"])
 
 
-def wrong_type(name: str, wanted: str, value: object) -> str:
+def wrong_type(name: str, wanted: str, value: object) -> Words:
     """Return what is wrong with a notebook's parameter, and what to do; "" when it is as declared.
 
     papermill's option `-p` reads values as numbers and flags where they look like some, `-y` as
@@ -144,23 +133,13 @@ def wrong_type(name: str, wanted: str, value: object) -> str:
     ''
     """
     if wanted not in _PLAIN_TYPES:
-        return (
-            f"parameter '{name}' is declared {wanted}, which papermill cannot write into a "
-            "notebook. Declare str, int, float, bool, list or dict; a date as str, 2026-09-30."
-        )
+        return say("parameter_declared", name, wanted)
     actual = type(value).__name__
     if actual == wanted or (actual, wanted) == ("int", "float"):
-        return ""
-    problem = (
-        f"parameter '{name}' must be {_TYPE_WORDS[wanted]} ({wanted}), "
-        f"not {_TYPE_WORDS.get(actual, actual)} ({value!r})"
-    )
-    if wanted != "str":
-        return f"{problem}."
-    return (
-        f"{problem}: papermill's -p turns the text 0110 into 110, and -y into 72. "
-        f"Give it with -r, as it is written: -r {name} …"
-    )
+        return NOTHING
+    given = say(f"type_{actual}") if actual in {*_PLAIN_TYPES, "NoneType"} else actual
+    problem = say("parameter_type", name, say(f"type_{wanted}"), wanted, given, repr(value))
+    return say("with_r", problem, name) if wanted == "str" else say("sentence", problem)
 
 
 def check_texts(language: object, **texts: object) -> None:
@@ -169,6 +148,5 @@ def check_texts(language: object, **texts: object) -> None:
     problems = [wrong_type(name, "str", value) for name, value in parameters.items()]
     wrong = [problem for problem in problems if problem]
     if wrong:
-        lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(wrong, 1))
-        raise UsageError(f"the notebook cannot be run with these parameters:\n{lines}")
+        raise UsageError(listed(say("bad_parameters", say("the_notebook")), wrong))
     known_language(language)

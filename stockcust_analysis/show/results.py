@@ -28,6 +28,7 @@ from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
+from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,10 +157,7 @@ def draw(result: Result, **options: Any) -> Axes:
             f"no chart is natural for this table; sca.plot has {', '.join(plot.__all__)}."
         )
     if "measure" not in result and "quarter" in result and result["quarter"].nunique() > 1:
-        raise UsageError(
-            "no chart draws this table over several quarters: keep the rows of one, such as "
-            f"result[result['quarter'] == '{result['quarter'].max()}'].plot()."
-        )
+        raise UsageError(say("several_quarters", result["quarter"].max()))
     options, drawn = {"language": chosen_language(), **options}, result
     if "measure" in result:
         known = result.about.leading in {*result["measure"]}
@@ -217,7 +215,7 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
 def write_workbook(results: Mapping[str, Result], path: Path) -> None:
     """Write results into a workbook, a sheet each: words, numbers with their formats, notes."""
     if path.suffix.lower() != ".xlsx":
-        raise UsageError(f"a workbook's name ends in .xlsx; given '{path.name}'.")
+        raise UsageError(say("no_xlsx", path.name))
     import xlsxwriter
 
     with atomic_write(path) as beside:

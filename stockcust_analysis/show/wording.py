@@ -28,6 +28,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
+from stockcust_analysis.words import say
 
 # Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]
@@ -238,8 +239,8 @@ def name_deposits(words: str, language: Language) -> str:
     ('季日均存款', 'Deposits per customer')
     >>> name_deposits("有资产客户的资产集中度", "zh"), name_deposits("Assets falling", "en")
     ('有资产客户的存款集中度', 'Deposits falling')
-    >>> name_deposits("沉默有资产", "zh"), name_deposits("Silent with assets", "en")
-    ('沉默有存款', 'Silent with deposits')
+    >>> name_deposits("有资产的沉默客户", "zh"), name_deposits("Silent with assets", "en")
+    ('有存款的沉默客户', 'Silent with deposits')
     """
     if language == "zh":
         return re.sub(r"AUM|(?<!部)资产(?!客户|标准|、)", "存款", words)
@@ -385,10 +386,7 @@ def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> 
     if definition.kind != "money":
         return format_number(value, decimals=definition.decimals)
     if unit is None:
-        raise UsageError(
-            f"'{measure}' is money: choose one unit for the column with money_unit(values) "
-            "and pass it as unit=…."
-        )
+        raise UsageError(say("money_without_unit", measure))
     return format_money(value, unit)
 
 

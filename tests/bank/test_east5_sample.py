@@ -19,6 +19,7 @@ from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
 from stockcust_analysis.bank.sample.bank import ORDERS, make_bank, write_east_files
 from stockcust_analysis.cli import cli
 from stockcust_analysis.evaluation.review import make_review
+from stockcust_analysis.evaluation.worklists import make_lists
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
@@ -57,6 +58,26 @@ def sayable(tables: Frames) -> Iterator[Evaluation]:
     """Return the evaluation of what EAST can say of the sample bank, its averages made here."""
     with open_bank(what_east_can_say(tables)) as bank:
         yield evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
+
+
+def test_reasons_speak_of_deposits_by_whatever_amount_tiers_go(
+    tables: Frames, tmp_path: Path
+) -> None:
+    """Where tiers go by the period's end it is 时点存款 beside a customer, not 时点AUM."""
+    by_end = replace(BY_DEPOSITS, tiers=replace(BY_DEPOSITS.tiers, value="aum_period_end"))
+    write_east_files(tables, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bank = open_bank(tmp_path, layout="east5")
+    with bank:
+        lists, _, _ = make_lists(bank, as_of=date(2026, 9, 30), policy=by_end)
+    for language, said, others in (
+        ("zh", "时点存款", "AUM|资产"),
+        ("en", "eriod-end deposits", "AUM|assets"),
+    ):
+        reasons = lists[f"reason_{language}"]
+        assert reasons.str.contains(said).any()
+        assert not reasons.str.contains(others).any()
 
 
 def read_back(tables: Frames, folder: Path, *policies: Policy, **form: bool) -> list[Evaluation]:

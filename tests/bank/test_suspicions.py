@@ -598,20 +598,20 @@ CASES: dict[Change, tuple[str, str]] = {
     branch_average_in_ten_thousands: (
         "unit",
         r"^customers.aum_average_quarter of 2026Q3 differs by orders of magnitude from "
-        r"aum_period_end in 1 of \d+ branches \(B003\): ",
+        r"customers.aum_period_end in 1 of \d+ branches \(B003\): ",
     ),
     product_in_hundredths: (
         "unit",
-        "^holdings of fund in 2026Q3 are 1e\\+02 times those of the ledger",
+        "^holdings of fund in 2026Q3 are 100 times those of the ledger",
     ),
     product_in_ten_thousands_now: (
         "unit",
-        "^holdings of wealth in 2026Q3 are .* times those of 2026Q2",
+        "^holdings of wealth in 2026Q3 are 1/[89],\\d00 of those of 2026Q2",
     ),
     ledger_doubled: ("part_of_aum", r"^holdings are 50% of the ledger in 2026Q3: deliver the same"),
     ledger_negative: (
         "negative_balance",
-        r"^balance is negative in (\d+) of \1 rows of ledger of loan in 2026Q3",
+        r"^ledger.balance is negative in (\d+) of \1 rows of loan in 2026Q3",
     ),
     branch_doubled_in_ledger: (
         "part_of_aum",
@@ -644,11 +644,11 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     averages_swapped: (
         "averages_alike",
-        r"^customers.aum_average_month of 2026Q3 is farther from aum_period_end than",
+        r"^customers.aum_average_month of 2026Q3 is farther from customers.aum_period_end than",
     ),
     average_of_month_twice: (
         "averages_alike",
-        r"^customers.aum_average_quarter of 2026Q3 is aum_average_month for [\d,]+ customers: ",
+        r"^customers.aum_average_quarter of 2026Q3 is customers.aum_average_month for [\d,]+ cust",
     ),
     births_by_default: (
         "one_value",
@@ -710,7 +710,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     deposits_negative: (
         "negative_balance",
-        r"^balance is negative in [\d,]+ of [\d,]+ rows of holdings of demand_deposit in 2026Q3",
+        r"^holdings.balance is negative in [\d,]+ of [\d,]+ rows of demand_deposit in 2026Q3",
     ),
     funds_not_delivered: (
         "part_of_aum",
@@ -718,12 +718,12 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     plans_in_ten_thousands: (
         "unit",
-        r"^targets of aum_average_quarter in 2026Q3 are 0.0001\d* times what the branches have",
+        r"^targets of aum_average_quarter in 2026Q3 are 1/[\d,]+ of what the branches have",
     ),
     aum_swapped: (
         "part_of_aum",
         r"^holdings of 2026Q3 are what customers.aum_average_quarter says of [\d,]+ customers, and "
-        "aum_period_end of 0: are two columns swapped",
+        "customers.aum_period_end of 0: are two columns swapped",
     ),
     balances_swapped: (
         "part_of_aum",
@@ -743,15 +743,15 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     closed_with_aum: (
         "closed_with_aum",
-        "^closed_on is not later than as_of in 2 rows of customers with AUM in 2026Q3",
+        "^customers.closed_on is not later than as_of in 2 rows of customers with AUM in 2026Q3",
     ),
     matured_before_opened: (
         "days_reversed",
-        r"^holdings.opened_on is later than matures_on in [\d,]+ rows of 2026Q3",
+        r"^holdings.opened_on is later than holdings.matures_on in [\d,]+ rows of 2026Q3",
     ),
     born_after_they_came: (
         "days_reversed",
-        r"^customers.birth_date is later than relationship_since in [\d,]+ rows of 2026Q3",
+        r"^customers.birth_date is later than customers.relationship_since in [\d,]+ rows of 202",
     ),
     contacts_without_rows: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
     contacts_of_next_year: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
@@ -766,7 +766,7 @@ CASES: dict[Change, tuple[str, str]] = {
     plans_of_last_year: ("nothing_of_quarter", "^targets are of 2025Q3, none of 2026Q3"),
     merged_next_year: (
         "branch_vanished",
-        r"^branch B005, .* no successor and no closed_on by 2026",
+        r"^branch B005, .* no successor and no branches.closed_on by 2026",
     ),
     merged_into_another: (
         "moves_not_followed",
@@ -784,10 +784,13 @@ CASES: dict[Change, tuple[str, str]] = {
         "unit",
         "customers.aum_average_quarter of 2026Q3 is .*aum_period_end",
     ),
-    quarter_in_ten_thousands: ("unit", "holdings.balance of 2026Q3 is .* times that of 2026Q2"),
-    all_in_ten_thousands: ("unit", "customers.aum_period_end of 2026Q3 is .* CNY per customer"),
+    quarter_in_ten_thousands: ("unit", "holdings.balance of 2026Q3 is 1/9,\\d00 of that of 2026Q2"),
+    all_in_ten_thousands: (
+        "unit",
+        "customers.aum_period_end of 2026Q3 is CNY [\\d.,]+ per customer",
+    ),
     quarter_in_hundredths: ("unit", r"holdings.balance of 2026Q3 is \S+ times that of 2026Q2"),
-    all_in_hundredths: ("unit", "customers.aum_period_end of 2026Q3 is .* CNY per customer"),
+    all_in_hundredths: ("unit", "customers.aum_period_end of 2026Q3 is CNY [\\d.,]+ per customer"),
     delivered_again: ("delivered_again", "customers of 2026Q3 have the rows and amounts of 2026Q2"),
     a_branch_vanishes: ("branch_vanished", r"branch B005, with \d+ customers in 2026Q2, has none"),
     renumbered: ("renumbered", r"of [\d,]+ customers of 2026Q2 0 are found again in 2026Q3"),
@@ -937,3 +940,71 @@ def test_a_family_that_no_holding_is_of_is_said(tiny_bank: TinyBank) -> None:
             evaluate(bank, quarter="2026Q3", policy=own)
         # A family as shipped is one that this bank may well not have.
         evaluate(bank, quarter="2026Q3", policy=rules)
+
+
+def with_own_headers(tables: Tables, headers: dict[str, dict[str, str]], folder: Path) -> list[str]:
+    """Open a bank under its own headers, and return in Chinese what looks wrong."""
+    lines = []
+    for name, titles in headers.items():
+        tables[name] = tables[name].rename(columns={c: title for title, c in titles.items()})
+        lines += [f"[tables.{name}.columns]", *(f'"{t}" = "{c}"' for t, c in titles.items())]
+    (folder / "mapping.toml").write_text("\n".join(lines), encoding="utf-8")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(tables, mapping=folder / "mapping.toml").close()
+    return [w.message.args[0].text("zh") for w in caught]  # type: ignore[union-attr]
+
+
+OWN_HEADERS = {
+    "branches": {"停业日": "closed_on"},
+    "customers": {
+        "期末余额": "aum_period_end",
+        "季均余额": "aum_average_quarter",
+        "月均余额": "aum_average_month",
+        "客户类别": "customer_type",
+        "销户日": "closed_on",
+        "末次动账日": "last_active_on",
+    },
+    "holdings": {"账面余额": "balance"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            column_in_ten_thousands,
+            "2026Q3的“季均余额”（customers.aum_average_quarter）是“期末余额”"
+            "（customers.aum_period_end）的1/",
+        ),
+        (
+            quarter_in_hundredths,
+            "2026Q3的“账面余额”（holdings.balance）是2026Q2的",
+        ),
+        (
+            a_branch_vanishes,
+            "截至2026-09-30也没有承接机构和“停业日”（branches.closed_on）（branch_vanished）。",
+        ),
+    ],
+)
+def test_what_looks_wrong_is_told_under_the_banks_own_headers(
+    change: Change, said: str, made: Tables, tmp_path: Path
+) -> None:
+    """Columns have the headers of the bank's files, as in what `check` refuses."""
+    tables = without_unknown_customers({name: frame.copy() for name, frame in made.items()})
+    change(tables)
+    told = with_own_headers(without_unknown_customers(tables), OWN_HEADERS, tmp_path)
+    assert [text for text in told if said in text], told
+
+
+def test_sizes_are_written_as_bankers_read_them(delivered: Delivered, made: Tables) -> None:
+    """No power of ten: 10,000 times, 1/10,000, and CNY to two digits."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    divide(tables, "customers", [*AUM, "loan_balance"], by=0.0001)
+    found = " ".join(found_in(tables, delivered))
+    assert re.search(r"aum_period_end of 2026Q3 is (9,\d|10,0)00 times that of holdings.bal", found)
+    assert not re.search(r"\d[eE][+-]\d", found)
+    tables = {name: frame.copy() for name, frame in made.items()}
+    divide(tables, "customers", ["aum_average_quarter"])
+    found = " ".join(found_in(tables, delivered))
+    assert re.search(r"average_quarter of 2026Q3 is 1/(9,\d|1\d,0)00 of that of cust", found)

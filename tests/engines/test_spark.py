@@ -10,6 +10,7 @@ import pytest
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.engines import SparkEngine
 from stockcust_analysis.errors import UsageError
 from tests.engines.banks import assert_same, evaluated, in_duckdb, population, with_moves
 from tests.reading.test_days import DATES, clean_days, days_of, tiny, without_gaps
@@ -42,6 +43,20 @@ def test_what_spark_does_not_have_is_said(spark: Any, tmp_path: Path) -> None:
         open_bank(spark, tables={"branches": "nowhere"})
     with pytest.raises(UsageError, match=r"Spark cannot read '.*gone\.parquet'"):
         open_bank(spark, tables={"branches": str(tmp_path / "gone.parquet")})
+
+
+def test_a_held_step_is_a_table_of_its_own(spark: Any) -> None:
+    """It no longer knows how it was made, or each look would plan that again; released, it goes."""
+    engine, held = SparkEngine(), spark.sparkContext._jsc.getPersistentRDDs
+    before = held().size()
+    step = engine.materialize(spark.range(3).selectExpr("id + 1 AS n"))
+    assert step._jdf.queryExecution().analyzed().children().isEmpty()
+    twice = engine.materialize(step.selectExpr("n * 2 AS n"))
+    assert sorted(row["n"] for row in twice.join(step, "n").collect()) == [2]
+    assert held().size() == before + 2
+    engine.release(step)
+    engine.close()
+    assert held().size() == before
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])

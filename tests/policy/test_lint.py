@@ -93,4 +93,4 @@ def test_the_command_prints_traps_and_is_no_error(tmp_path: Any) -> None:
     assert result.exit_code == 0
     assert result.output.startswith("Quarter-average AUM: A volume that holds deposits is ranked")
     clean = CliRunner().invoke(cli, ["policy", "lint"])
-    assert clean.output == "rural_commercial_bank: no trap found.\n"
+    assert clean.output == "rural_commercial_bank：没有发现问题。\n"

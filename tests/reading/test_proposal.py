@@ -12,6 +12,7 @@ from stockcust_analysis.bank import samples
 from stockcust_analysis.bank.mapping import read_mapping
 from stockcust_analysis.bank.proposal import propose_mapping
 from stockcust_analysis.bank.source import open_bank
+from tests.bank.test_words import ENGLISH
 from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
@@ -50,6 +51,29 @@ def test_names_of_banks_are_known(tmp_path: Path) -> None:
         "# No file was taken for: branches,",
     ):
         assert line in text
+
+
+def test_comments_are_in_the_commands_language(tmp_path: Path) -> None:
+    """`stockcust map` gives its reasons in Chinese, and in English where that is asked for."""
+    (tmp_path / "零售客户_20260930.csv").write_text(f"{HEADERS}\n{ROWS}", encoding="utf-8")
+    (tmp_path / "空.csv").touch()
+    assert run("map", tmp_path) == 0
+    assert run("map", tmp_path, "--out", tmp_path / "en.toml", "--language", "en") == 0
+    zh, en = (tmp_path.joinpath(n).read_text("utf-8") for n in ("mapping.toml", "en.toml"))
+    for line in (
+        "# stockcust map看过每种文件的前2,000行后提出的建议。请更正，再运行stockcust check。",
+        '# name = "本行名称"  # 行名，印在每一页；不写则用文件夹名',
+        "# 客户表（customers）：1个文件；UTF-8编码的文本，分隔符','",
+        'unit = "万元"  # 按表头',
+        'as_of = "file name"  # 没有这一列',
+        '"客户编号" = "customer_id"  # 按列名；整数',
+        '"AUM余额(万元)" = "aum_period_end"  # 按列名；两位小数的金额',
+        '# "空.csv"：',
+        "# 没有文件对应：branches、branch_successors、holdings、",
+    ):
+        assert line in zh
+    assert '"客户编号" = "customer_id"  # by its name; whole numbers' in en
+    assert not ENGLISH.search(zh.partition("\n\n")[2])
 
 
 def test_more_words_of_banks_are_known(tmp_path: Path) -> None:
@@ -304,7 +328,7 @@ def test_an_empty_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """Without a file there is one error, and nothing is written."""
     (tmp_path / ".hidden").touch()
     assert run("map", tmp_path) == 2
-    assert "holds no files of tables. Put the bank's extracts there." in capsys.readouterr().err
+    assert "中没有数据文件。请把本行的数据文件放在该文件夹。" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
 
 
@@ -317,7 +341,7 @@ def test_a_mapping_that_is_there_is_kept(
     assert "stockcust check" in capsys.readouterr().out
     first = (folder / "mapping.toml").read_bytes()
     assert run("map", folder) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "已存在。请用--out指定其他文件，或移走它。" in capsys.readouterr().err
     assert run("map", folder, "--out", folder / "other.toml") == 0
     assert (folder / "other.toml").read_bytes() == first
     assert run("check", folder) == 0

@@ -56,7 +56,7 @@ def test_files_arrive_with_their_rights_and_receipts(
 ) -> None:
     """Each branch has its page and its lists, readable as stated, and hashes that are true."""
     assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
-    assert "Not issued, and marked so on lists and receipts: 2 draft." in capsys.readouterr().out
+    assert "尚未签发，名单与回执已注明：草稿2家。\n2个网点已送出，回执在" in capsys.readouterr().out
     place = tmp_path / "share" / "001"
     assert {path.name for path in place.iterdir()} == {
         "report.pdf",
@@ -120,13 +120,14 @@ def test_all_problems_are_said_and_nothing_is_written(
     assert run("deliver", reported, *to(tmp_path, bad)) == 2
     message = capsys.readouterr().err
     for words in (
-        f"there is no '{tmp_path / 'not_mounted'}'",
-        "'460' is no mode of a file",
-        "branches.002: recipient: name who",
-        "branches.002: group: files cannot be given to the group 'no such group'",
-        "branches.003: no finished page",
-        "branches.003.right: unknown key",
-        "is the folder of several branches",
+        "的文件都没有送出：\n  1. ",
+        f"branches.001：folder：上级文件夹“{tmp_path / 'not_mounted'}”不存在。",
+        "branches.001：mode：“460”不是文件权限。",
+        "branches.002：recipient：请写明接收人。",
+        "branches.002：group：文件不能交给用户组“no such group”：没有这个组。",
+        "branches.003：没有成品报告。",
+        "branches.003.right：未知的键。",
+        "”是几个网点共同的文件夹。",
     ):
         assert words in message
     assert not [*(tmp_path / "share").iterdir()]
@@ -144,7 +145,7 @@ def test_a_file_that_was_changed_is_not_delivered(
         assert run("deliver", reported, *to(tmp_path, GOOD)) == 2
     finally:
         page.write_bytes(content)
-    assert "branches/002/report.pdf was changed after the run." in capsys.readouterr().err
+    assert "branches/002/report.pdf在运行之后被改动。" in capsys.readouterr().err
     assert not [*(tmp_path / "share").iterdir()]
 
 
@@ -154,5 +155,8 @@ def test_who_is_given_nothing_is_listed(
     """A branch that nobody is named for is no error, and is not passed over in silence."""
     assert run("deliver", reported, *to(tmp_path, GOOD.split("[branches.002]")[0])) == 0
     shown = capsys.readouterr().out
-    assert "No recipient for: 002" in shown
-    assert "1 branches delivered" in shown
+    assert "没有指定接收人的网点：002\n" in shown
+    assert "1个网点已送出" in shown
+    english = (*to(tmp_path, GOOD.split("[branches.002]")[0]), "--language", "en")
+    assert run("deliver", reported, *english) == 0
+    assert "1 branch delivered; receipts in" in capsys.readouterr().out

@@ -177,12 +177,12 @@ def test_an_interrupt_ends_the_run_and_the_next_goes_on(tmp_path: Path, asked: i
     run.send_signal(asked)
     said, _ = run.communicate(timeout=600)
     assert run.returncode == 130, said
-    assert "Interrupted. Run the same command again to go on." in said
+    assert "已中断。重新运行同一命令即可接着做。" in said
     assert runs.left_behind() == []
     (tmp_path / "go").touch()
     code, said = runs.end(out)
     assert code == 0, said
-    assert "up to date          2" in said
+    assert "  无变化        2" in said
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def test_a_full_disk_is_one_clear_error(
     (small_disk / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize - 40_000))
     code, said = runs.end(small_disk)
     assert code == 2
-    assert said.count("stockcust: cannot write to") == 1
-    assert "No space left on device" in said
+    assert said.count("stockcust: 无法写入") == 1
+    assert "磁盘空间不足" in said
     assert "Traceback" not in said
     assert page.read_bytes() == before
     (small_disk / "filler").unlink()
@@ -225,6 +225,6 @@ def test_a_read_only_folder_is_one_clear_error(runs: Runs, small_disk: Path) -> 
     subprocess.run(remount, check=True)
     code, said = runs.end(small_disk)
     assert code == 2
-    assert said.count("stockcust: cannot write to") == 1
-    assert "Read-only file system" in said
+    assert said.count("stockcust: 无法写入") == 1
+    assert "文件系统只读" in said
     assert "Traceback" not in said

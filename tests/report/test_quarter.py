@@ -143,10 +143,10 @@ def test_one_failed_branch_does_not_stop_the_others(
 
 
 BAD = {
-    "no such quarter": ((), {}, "2027Q1", "unknown quarter '2027Q1'"),
-    "no previous quarter": ((), {}, "2026Q2", "2026Q2 has no previous quarter"),
-    "no such branch": (("--branch", "009"), {}, "2026Q3", "unknown branch in 2026Q3 '009'"),
-    "no such policy": (("--policy", "rural"), {}, "2026Q3", "unknown policy 'rural'"),
+    "no such quarter": ((), {}, "2027Q1", "没有季度“2027Q1”"),
+    "no previous quarter": ((), {}, "2026Q2", "2026Q2没有上一季度"),
+    "no such branch": (("--branch", "009"), {}, "2026Q3", "没有2026Q3的网点“009”"),
+    "no such policy": (("--policy", "rural"), {}, "2026Q3", "没有政策“rural”"),
     "bad extracts": (
         (),
         {"holdings": HOLDINGS.replace("A4,C4", "A4,C9")},

@@ -73,9 +73,12 @@ def test_plans_are_those_of_the_quarter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("when", "words"),
     [
-        (["--as-of", "2026-07-31"], "no rows as of 2026-07-31. Days there are: 2025-08-31, 2026-"),
-        (["--as-of", "2026-08-30"], "2026-08-30 is no month's last day"),
-        (["--as-of", "2026-08-31", "--quarter", "2026Q2"], "give one of them"),
+        (
+            ["--as-of", "2026-07-31"],
+            "没有2026-07-31的数据。已有日期：2025-08-31、2026-06-30、2026-",
+        ),
+        (["--as-of", "2026-08-30"], "2026-08-30不是月末日，--as-of须为月末日。"),
+        (["--as-of", "2026-08-31", "--quarter", "2026Q2"], "--quarter与--as-of只能写其一。"),
     ],
 )
 def test_another_day_is_a_clear_error(

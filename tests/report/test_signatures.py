@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
@@ -80,18 +81,20 @@ def test_nobody_issues_what_nobody_prepared(
 ) -> None:
     """Where nobody is named nobody issues, and an issued page keeps its issuer."""
     assert sign(bank, tmp_path, "issued", "王五") == 2
-    assert "no preparer is recorded for 1 of these 1 pages" in capsys.readouterr().err
+    assert "这1份报告中有1份没有当前版本的编制人记录" in capsys.readouterr().err
     assert not list((tmp_path / "2026Q3").glob("branches/*"))
     before = (issued / "manifest.json").read_bytes()
     assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
-    assert "1 pages in" in capsys.readouterr().err
+    assert "”中有1份报告已签发，" in capsys.readouterr().err
     assert (issued / "manifest.json").read_bytes() == before
 
 
-def test_a_corrected_set_is_prepared_and_issued_anew(tmp_path: Path) -> None:
+def test_a_corrected_set_is_prepared_and_issued_anew(
+    bank: Path, issued: Path, tmp_path: Path
+) -> None:
     """With names a correction begins as a draft that somebody prepares; the last issue is kept."""
-    bank, out = write_tiny_bank(tmp_path), tmp_path / "reports"
-    assert [sign(bank, out, "draft", "张三"), sign(bank, out, "issued", "王五")] == [0, 0]
+    bank = Path(shutil.copytree(bank, tmp_path / bank.name))
+    out = Path(shutil.copytree(issued.parent, tmp_path / "reports"))
     first = (out / "2026Q3" / "issued" / "measures.csv").read_bytes()
     (bank / "holdings.csv").write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
     assert sign(bank, out, "issued", "王五", "--force") == 2  # nobody prepared these figures

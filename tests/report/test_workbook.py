@@ -76,6 +76,17 @@ def test_what_is_withheld_is_a_star(review: Review, written: Path) -> None:
     assert gone[["实际", "完成率", "原始分", "得分"]].to_numpy().tolist() == [["*"] * 4]
 
 
+def test_points_are_named_in_the_language_of_the_workbook(tmp_path: Path) -> None:
+    """A share changes by 个百分点, in English by pp; no sheet has those of the other."""
+    for language, own, other in (("zh", "个百分点", " pp"), ("en", " pp", "百分点")):
+        path = tmp_path / f"{language}.xlsx"
+        write_workbook(path, headquarters_page(small_review(), language=language), status="draft")
+        with zipfile.ZipFile(path) as book:
+            styles = book.read("xl/styles.xml").decode("utf-8")
+        assert own in styles
+        assert other not in styles
+
+
 def test_in_the_internal_edition_nothing_is_withheld(tmp_path: Path) -> None:
     """No cell of it is "*", every branch has place and points, and every sheet says 内部."""
     path, review = tmp_path / "internal.xlsx", small_review()

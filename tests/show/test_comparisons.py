@@ -79,6 +79,16 @@ def test_shares_change_in_points() -> None:
     assert en.comparisons == (("QoQ", "▲2.0 pp"),)
 
 
+def test_money_on_a_tile_reads_as_its_language_says_it() -> None:
+    """CNY stands before the number, 万元 behind it."""
+    figures = quarter_of("2026Q3", "B01", {"customers": 1000, "aum_average_quarter": 85_600_000})
+    shown = [key_figures(page_of(figures, language)).figures[0] for language in ("zh", "en")]
+    assert [(one.value, one.unit) for one in shown] == [
+        ("8,560", "万元"),
+        ("CNY 85.60", "million"),
+    ]
+
+
 def test_members_are_compared_with_themselves() -> None:
     """A figure of a dimension's member is found by its name, and by no other."""
     page = page_of(quarter_of("2026Q3", "B01", {("penetration", "family", "fund"): 0.12}))

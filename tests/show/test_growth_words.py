@@ -22,8 +22,7 @@ def test_new_customers_alone() -> None:
     table = pd.concat([bridge(new=1.5e6, shrunk=-5e5), bridge("@bank", grown=2e5)])
     assert growth_sentence(table, branch_id="B01") == Sentence(
         lead="增长来自新客户，原有客户在减少",
-        text="期末AUM较上季末+100万元（+10.0%，全行+2.0%）："
-        "新增与恢复客户+150万元，原有客户-50万元。",
+        text="期末AUM较上季末+100万元（+10.0%，全行+2.0%）：新增客户+150万元，原有客户-50万元。",
         section="growth",
     )
 
@@ -33,6 +32,7 @@ def test_new_customers_alone() -> None:
     [
         ({"new": 1.5e6}, "增长来自新客户，原有客户持平"),
         ({"grown": 1.5e6}, "增长来自原有客户"),
+        ({"returned": 1.5e6}, "增长来自原有客户"),
         ({"new": 5e5, "grown": 5e5}, "新客户与原有客户都有增长"),
         ({"new": 5e5, "shrunk": -4.9e5}, "资产基本持平：新客户大体补上了原有客户的减少"),
         ({"new": 1e5, "closed": -9e5}, "资产下降"),
@@ -55,7 +55,7 @@ def test_english() -> None:
     assert told is not None
     assert told.lead == "All growth came from new customers; existing customers' assets fell"
     assert told.text == (
-        "Period-end AUM +CNY 1.00 million from last quarter (+10.0%): new and re-funded customers "
+        "Period-end AUM +CNY 1.00 million from last quarter (+10.0%): new customers "
         "+CNY 1.50 million, existing customers -CNY 0.50 million."
     )
 
@@ -65,7 +65,7 @@ def test_who_moved_between_branches_is_neither_new_nor_existing() -> None:
     moves = {"transferred_in": 4e5, "transferred_out": -1e5}
     told = growth_sentence(bridge(new=1.5e6, shrunk=-8e5, **moves), branch_id="B01")
     assert told is not None
-    assert told.text.endswith("新增与恢复客户+150万元，原有客户-80万元，行内划转+30万元。")
+    assert told.text.endswith("新增客户+150万元，原有客户-80万元，行内划转+30万元。")
 
 
 def test_a_new_branch_has_nothing_to_grow_from() -> None:

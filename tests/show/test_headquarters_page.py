@@ -114,6 +114,21 @@ def test_a_plan_that_all_meet_says_so() -> None:
     assert leads(page_of(targets=targets))[0] == "24家网点全部完成季日均AUM计划"
 
 
+@pytest.mark.parametrize(
+    ("plan", "lead"),
+    [
+        (1e6, "24家网点季日均AUM均达各自的序时进度"),
+        (1e12, "24家网点季日均AUM落后各自的序时进度"),
+    ],
+)
+def test_plans_due_in_different_parts_are_behind_their_own(plan: float, lead: str) -> None:
+    """One branch has half of its plan due and the others all: no part is due of all of them."""
+    targets = small_evaluation().targets
+    due = targets["branch_id"].eq("B001").map({True: 0.5, False: 1.0})
+    page = page_of(targets=targets.assign(target=plan, phased_share=due))
+    assert leads(page)[0] == lead
+
+
 def test_without_plans_growth_comes_first_and_branches_go_by_change() -> None:
     """No plan, no sentence of one, no column of attainment."""
     page = page_of(targets=small_evaluation().targets.iloc[:0])
@@ -134,9 +149,7 @@ def test_growth_is_told_without_branches_opened_this_year() -> None:
     later = page_of(branches=branches.assign(opened_on=opened))
     assert not any("不含" in text for text in texts)
     words = next(s.text for s in hq.review_conclusions(later).sentences if "不含" in s.text)
-    assert words.endswith(
-        "不含本年新开的003支行：+6.0%，新增与恢复客户+0.07亿元，原有客户+0.07亿元。"
-    )
+    assert words.endswith("不含本年新开的003支行：+6.0%，新增客户+0.07亿元，原有客户+0.07亿元。")
     shown = tables.branch_table(later)
     assert shown is not None
     assert "003支行（2026-02开业）" in [row[0] for row in shown.rows]

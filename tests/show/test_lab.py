@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import stockcust_analysis
 from stockcust_analysis import set_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.features import ModelWarning
@@ -207,6 +208,50 @@ def cell_result(topic: str, part: str, names: dict[str, Any]) -> Any:
     assert isinstance(last, ast.Expr)
     exec(compile(ast.Module(lines, []), topic, "exec"), names)
     return eval(compile(ast.Expression(last.value), topic, "eval"), names)
+
+
+def moved(day: str, branch: str, **changed: float) -> pd.DataFrame:
+    """Return four customers of one date, C1 in the branch given."""
+    amounts = {"C1": 100.0, "C2": 200.0, "C3": 400.0, "C4": 800.0} | changed
+    facts = {"branch_id": [branch, "A", "A", "B"], "tier": "potential", "funded": 1}
+    aum = {f"aum_{name}": [*amounts.values()] for name in ("period_end", "average_quarter")}
+    return pd.DataFrame({"as_of": pd.Timestamp(day), "customer_id": [*amounts], **facts, **aum})
+
+
+class TestOneBranch:
+    """A of three customers: one moves to B, one grows by 50, one stays as he was."""
+
+    @pytest.fixture
+    def names(self, opened: Lab) -> dict[str, Any]:
+        """Return what the cells of a notebook know when customers have been looked up."""
+        lab = replace(opened, branch_id="A", language="en")
+        both = {"before": moved("2026-06-30", "A"), "now": moved("2026-09-30", "B", C2=250.0)}
+        return {"sca": stockcust_analysis, "policy": None, "language": "en", "lab": lab} | both
+
+    def test_who_moved_is_handed_over_not_closed(self, names: dict[str, Any]) -> None:
+        """700 then, 100 handed over, 50 more of C2: 650 now; nobody has closed."""
+        names["lab"].topic = "growth"
+        cell_result("growth", "sca.growth_bridge", names)
+        amounts = names["change"].set_index("component")["amount"]
+        moves = {"opening": 700, "grown": 50, "transferred_out": -100, "closing": 650}
+        assert amounts[amounts != 0].to_dict() == moves
+        shown = cell_result("growth", "same_customer_growth(", names)
+        assert [row[-1] for row in shown.rows] == ["-7.1%", "8.3%"]
+        shown = cell_result("growth", "sca.asset_retention", names)
+        rates = {row[:2]: row[-1] for row in shown.rows}
+        assert rates["潜力", "资产留存率"] == "100.0%"
+
+    def test_who_moved_is_not_lost_to_the_tiers(self, names: dict[str, Any]) -> None:
+        """Three of three are still customers, one of them in B."""
+        names["lab"].topic = "tier_migration"
+        cell_result("tier_migration", "sca.migration_matrix", names)
+        moves = names["moves"].query("customers > 0")
+        assert dict(zip(moves["to"], moves["customers"], strict=True)) == {
+            "potential": 2,
+            "TRANSFERRED": 1,
+        }
+        (row,) = cell_result("tier_migration", "sca.customer_retention", names).rows
+        assert row[-2:] == ("3", "100.0%")
 
 
 @pytest.fixture

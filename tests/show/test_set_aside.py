@@ -41,11 +41,11 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 def test_a_branch_is_told_its_own_count_on_every_page(evaluation: Evaluation) -> None:
     """Footer and facts tell the branch's rows and amount, of the bank the rows alone."""
     shown = cover(branch_page(evaluation, branch_id="001", language="zh"))
-    words = "本机构2行 2.40 万元，全行6行"
+    words = "本机构2行 2.40万元，全行6行"
     assert shown.edition == f"未计入：持有·客户号查无 {words}"
     assert shown.run_facts["未计入：持有·客户号查无"] == words
     shown = cover(branch_page(evaluation, branch_id="002", language="en"))
-    words = "4 rows 4.00 CNY of this branch, 6 of the bank"
+    words = "4 rows CNY 4.00 of this branch, 6 of the bank"
     assert shown.edition == f"Left out: holdings.customer_id unknown {words}"
 
 
@@ -62,7 +62,7 @@ def test_headquarters_is_told_all_of_it(evaluation: Evaluation) -> None:
     page = headquarters_page.headquarters_page(
         make_review(evaluation, policy=load_policy()), language="zh"
     )
-    line = "内部 · 未计入：持有·客户号查无 全行6行 2.40 万元"
+    line = "内部 · 未计入：持有·客户号查无 全行6行 2.40万元"
     assert page.edition_line == headquarters_page.cover(page).edition == line
 
 

@@ -16,17 +16,12 @@ from typing import Any
 import duckdb
 
 from stockcust_analysis.bank.duckdb_connection import literal
-from stockcust_analysis.bank.layouts.east5_checks import (
-    check_days,
-    check_meaning,
-    cut_months,
-    warn_of_gaps,
-)
+from stockcust_analysis.bank.layouts import east5_checks
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
-from stockcust_analysis.bank.words import say
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
+from stockcust_analysis.words import say
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _MONTHS, _DAYS = 3, 366
@@ -296,7 +291,7 @@ def make_tables(
     orders = options.get("orders", {})
     for code, order in orders.items():
         if code not in layout["tables"]:
-            raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
+            raise UsageError.unknown("order", code, layout["tables"])
         if twice := sorted({name for name in order if order.count(name) > 1}):
             raise UsageError(say("order_states_twice", code, twice))
     files = LayoutFiles(connection, copies, layout, orders)
@@ -304,19 +299,19 @@ def make_tables(
         files.read(source)
     else:
         files.read_tables(source)
-    check_days(files)
+    east5_checks.check_days(files)
     if files.problems:
         return files
     words = {name: {**layout.get(name, {}), **options.get(name, {})} for name in _OPTIONS}
     _define(files, words)
-    check_meaning(files)
+    east5_checks.check_meaning(files)
     if files.problems:
         return files
     tables = _tables(files, words["subjects"])
     files.tables = {name: copies / f"{name}.parquet" for name in tables}
     for name, sql in tables.items():
         connection.execute(f"COPY ({sql}) TO {literal(str(files.tables[name]))} (FORMAT parquet)")
-    warn_of_gaps(files)
+    east5_checks.warn_of_gaps(files)
     return files
 
 
@@ -347,7 +342,7 @@ def _quarter_start(day: date) -> date:
 
 def _define_whole(files: LayoutFiles) -> None:
     """Define since when the transactions up to each day are whole; and if its quarter's are."""
-    cut, whole = cut_months(files), list[tuple[date, date | None, bool]]()
+    cut, whole = east5_checks.cut_months(files), list[tuple[date, date | None, bool]]()
     for as_of in files.days["GRCKFHZ"]:
         day, start = as_of, None
         while day in files.days["GRCKFHZMX"] and day not in cut:
@@ -404,7 +399,7 @@ def _tables(files: LayoutFiles, subjects: Dictionary[str, str]) -> dict[str, str
         "customers": _CUSTOMERS.format(transactions=transactions, passive=passive),
         "holdings": _HOLDINGS.format(average=average),
     }
-    if files.days["GRCKFHZMX"] and not cut_months(files):
+    if files.days["GRCKFHZMX"] and not east5_checks.cut_months(files):
         tables["transactions"] = _TRANSACTION_ROWS
     if files.days["ZZKJQKMB"] and files.days["JGGXB"] and subjects:
         tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", subjects))

@@ -37,6 +37,7 @@ from stockcust_analysis.bank.sample.people import (
 from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
+from stockcust_analysis.words import say
 
 SEED = 20260930
 CUSTOMERS_PER_BRANCH = 100
@@ -99,14 +100,13 @@ def make_bank(
 def check_size(branches: int, customers: int, quarters: int) -> None:
     """Raise UsageError for a bank that cannot hold its stories."""
     if branches < len(Branch):
-        raise UsageError(f"branches={branches} is too few: the stories need {len(Branch)}.")
+        raise UsageError(say("too_few_branches", branches, len(Branch)))
     if customers < branches * CUSTOMERS_PER_BRANCH:
         raise UsageError(
-            f"customers={customers} is too few for {branches} branches: "
-            f"ask for {branches * CUSTOMERS_PER_BRANCH} or more, or for fewer branches."
+            say("too_few_customers", customers, branches, branches * CUSTOMERS_PER_BRANCH)
         )
     if not 2 <= quarters <= LAST:
-        raise UsageError(f"quarters={quarters} is not between 2 and {LAST}.")
+        raise UsageError(say("quarters_of_sample", quarters, LAST))
 
 
 def write_bank(
@@ -122,10 +122,7 @@ def write_bank(
     customers = assign_files(target, HouseMapping())[0]["customers"]
     others = [path for path in customers if path.name != file_name("customers")]
     if others:
-        raise UsageError(
-            f"'{target}' holds {len(others)} files of another bank, such as {others[0].name}. "
-            "Give another folder, or remove them."
-        )
+        raise UsageError(say("another_bank_there", target, len(others), others[0].name))
     for name, frame in tables.items():
         write_table(name, frame, target / file_name(name))
     write_texts(

@@ -1,4 +1,4 @@
-"""What is said of a delivery, in English and in Chinese.
+"""What is said of deliveries, arguments and runs, in English and in Chinese.
 
 Templates stand in TOML files by name, in both languages; facts fill their blanks in their order. A
 name with two texts in each language says what is wrong, and what to do.
@@ -6,16 +6,15 @@ name with two texts in each language says what is wrong, and what to do.
 
 from __future__ import annotations
 
+import errno
+import tomllib
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stockcust_analysis.bank.contract import table
-from stockcust_analysis.errors import close_matches
-from stockcust_analysis.policy.file import read_toml
-
-FILES = ("words.toml", "doubts.toml", "layouts/words.toml")
+FILES = ("words.toml", "bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
 _BETWEEN = {"en": ", ", "zh": "、"}
 
 
@@ -44,8 +43,8 @@ NOTHING = Words("")
 @cache
 def templates() -> dict[str, dict[str, Any]]:
     """Return name → language → template, or the two of what is wrong and what to do."""
-    files = (read_toml(Path(__file__).parent / name) for name in FILES)
-    return {name: entry for file in files for name, entry in file.items()}
+    texts = ((Path(__file__).parent / name).read_text("utf-8") for name in FILES)
+    return {name: entry for text in texts for name, entry in tomllib.loads(text).items()}
 
 
 def say(name: str, *facts: object) -> Words:
@@ -64,13 +63,21 @@ def advise(name: str, *facts: object) -> tuple[Words, Words]:
 def in_language(said: object, language: str) -> object:
     """Return words, or an error made of them, in a language; any other fact as it is.
 
-    Of several there is a comma between each two.
+    Of several there is a comma between each two; of the system's errors why it refused.
     """
-    if isinstance(said, Exception) and said.args:
-        return in_language(said.args[0], language)
+    if isinstance(said, Exception):
+        return words_of(said).text(language)
     if isinstance(said, (list, tuple)):
         return _BETWEEN[language].join(str(in_language(entry, language)) for entry in said)
     return said.text(language) if hasattr(said, "text") else said
+
+
+def words_of(error: Exception) -> Words:
+    """Return what an error says; of the system's errors why it refused."""
+    if isinstance(error, OSError) and error.strerror:
+        known = templates().get(errno.errorcode.get(error.errno or 0, ""), {})
+        return Words(error.strerror, known.get("zh"))
+    return error.args[0] if error.args and isinstance(error.args[0], Words) else Words(str(error))
 
 
 def counted(name: str, number: int) -> Words:
@@ -85,45 +92,32 @@ def listed(head: Words, entries: Iterable[object]) -> Words:
     return head
 
 
-def named(table_name: str, column: str = "", header: str = "", source: str = "") -> Words:
-    """Return a table of the contract, or one of its columns, with its Chinese name.
-
-    Of a table it is said what its file, or its table in a database, is called otherwise.
-    """
-    if not column:
-        names = [table_name, *([source] if source.split(".")[0] not in ("", table_name) else [])]
-        return Words(table_name, f"{table(table_name).zh}表（{'，'.join(names)}）")
-    name = f"{table_name}.{column}"
-    return Words(name, f"“{_title(table_name, column, header)}”（{name}）")
+def bulleted(head: Words, entries: Iterable[object]) -> Words:
+    """Return a heading with the entries below it, behind dashes."""
+    for entry in entries:
+        head += say("dashed", entry)
+    return head
 
 
-def figure(name: str) -> Words:
-    """Return a column, or the rows, of a table by `table.column`."""
-    return named(*name.split("."))
-
-
-def called(table_name: str, column: str, header: str = "") -> Words:
-    """Return a column of a table under the bank's header, where that is not its name."""
-    if isinstance(column, Words):
-        return column
-    title = _title(table_name, column, header)
-    own = f" ('{title}')" if title == header else ""
-    return Words(column + own, f"“{title}”列（{column}）")
-
-
-def _title(table_name: str, column: str, header: str) -> str:
-    """Return the header of a column, or its Chinese name where that is the contract's."""
-    titles = {"rows": "行数", **{entry.name: entry.zh for entry in table(table_name).columns}}
-    return titles[column] if header.casefold() in ("", column) else header
+def joined(lines: Iterable[object]) -> Words:
+    """Return lines as one text."""
+    texts = [*lines]
+    return Words(*("\n".join(str(in_language(t, of)) for t in texts) for of in ("en", "zh")))
 
 
 def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
-    """Ask, perhaps of a code, whether a name like this one was meant; nothing where none is."""
-    close = either(close_matches(name, available))
+    """Ask, perhaps of a code, whether a name like this one was meant; nothing where none is.
+
+    >>> did_you_mean("balanse", ["balance", "product"])
+    " Did you mean 'balance'?"
+    >>> did_you_mean("zzz", ["balance", "product"])
+    ''
+    """
+    close = either(get_close_matches(name, list(available), n=2, cutoff=0.6))
     return say("for_code" if code else "did_you_mean", *code, close) if close else NOTHING
 
 
-def either(names: Iterable[str]) -> Words:
+def either(names: Iterable[object]) -> Words:
     """Return names in quotation marks, one of which is meant."""
     shown = [*names]
     return Words(" or ".join(f"'{n}'" for n in shown), "或".join(f"“{n}”" for n in shown))
