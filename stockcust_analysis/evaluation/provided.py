@@ -35,13 +35,8 @@ _DEPOSITS = {"demand_deposit", "time_deposit"}
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 # Measures by the number of families that a customer holds.
 _BY_NUMBER = ("product", "multi_product")
-# What pages print of the rules of service.
-_SERVICE: Final = {
-    "coverage": "manage_from vip_from contact_months effective_outcomes first_call_days "
-    "reclaim_months set_aside_after purchase_months classes",
-    "attrition": "lowest_average margin",
-    "worklists": "maturing_months upgrade_from near_border silent_from next_product_below",
-}
+# Of the rules of service, what no page prints.
+_UNPRINTED = {"source", "model", "hold_out_share", "hold_out_seed"}
 # Work lists that cannot be made without borders of AUM, averages of the quarter before on the same
 # definition, products beside deposits, and days on which deposits mature.
 _LISTS: Final = {
@@ -279,11 +274,8 @@ def service_facts(policy: Policy) -> dict[str, Any]:
     >>> service_facts(load_policy())["contact_months"]
     3
     """
-    facts = {
-        name: getattr(getattr(policy, rule), name)
-        for rule, names in _SERVICE.items()
-        for name in names.split()
-    }
+    rules = vars(policy.worklists) | vars(policy.attrition) | vars(policy.coverage)
+    facts = {name: value for name, value in rules.items() if name not in _UNPRINTED}
     return dict(json.loads(json.dumps(facts, default=asdict)))
 
 

@@ -63,10 +63,7 @@ class RuleWords:
         words |= {name: format_border(100 * rules[name]) for name in ("margin", "near_border")}
         *names, rest, unknown = [group[self.language] for group in self.facts["classes"]]
         shares = [format_border(100 * group["share"]) for group in rules["classes"]]
-        ranked = [
-            self._part("ranked", name=name, share=share)
-            for name, share in zip(names, shares, strict=False)
-        ]
+        ranked = [f"{name} {share}%" for name, share in zip(names, shares, strict=False)]
         borders = wording.section_words("list_rule", self.language).items()
         listed = [border.format(**words) for name, border in borders if name in lists]
         separator = wording.text("list_separator", self.language, within="page")
