@@ -60,7 +60,7 @@ class UsageError(StockcustError):
         shown = say("some_of", names[:12], len(names)) if len(names) > 12 else names
         close = say("did_you_mean", either(meant)) if meant else did_you_mean(str(name), names)
         thing = say(f"{what}_word", *facts) if f"{what}_word" in templates() else what
-        return cls(say("unknown_name", thing, name, close, shown or say("none")))
+        return cls(say("unknown_name", thing, name, close, shown or say("none"), str(thing)))
 
 
 class PolicyError(StockcustError):
