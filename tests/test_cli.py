@@ -279,7 +279,8 @@ def test_an_unknown_branch_is_told_before_the_evaluation(
     asked = ("report", tiny_bank(), "--quarter", "2026Q3", "--branch", "0O1", *more)
     assert run(*asked, "--out", tmp_path / "out") == 2
     assert capsys.readouterr().err == (
-        "stockcust: 没有2026Q3的网点“0O1”（unknown branch in 2026Q3）。是否应为“001”？可用的有：001、002。\n"
+        "stockcust: 没有2026Q3的网点“0O1”（unknown branch in 2026Q3）。是否应为“001”？"
+        "可用的有：001、002。\n"
     )
     assert run(*asked, "--out", tmp_path / "out", "--language", "en") == 2
     assert "unknown branch in 2026Q3 '0O1'. Did you mean '001'" in capsys.readouterr().err

@@ -182,9 +182,8 @@ def _figure_name(page: BranchPage, measure: str) -> str:
     name, facts = page.text(measure, "measure"), page.evaluation.policy_facts
     if measure == wording.AVERAGE and average_is_balance(facts):
         return page.text("from_balance").format(name)
-    if measure == wording.AVERAGE and page.quarter in facts.get("approximations", {}).get(
-        "month_ends", []
-    ):
+    from_month_ends = facts.get("approximations", {}).get("month_ends", [])
+    if measure == wording.AVERAGE and page.quarter in from_month_ends:
         return page.text("from_month_ends").format(name)
     return name
 

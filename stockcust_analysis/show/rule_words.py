@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 
@@ -65,14 +66,18 @@ class RuleWords:
         shares = [format_border(100 * group["share"]) for group in rules["classes"]]
         ranked = [f"{name} {share}%" for name, share in zip(names, shares, strict=False)]
         borders = wording.section_words("list_rule", self.language).items()
-        listed = [border.format(**words) for name, border in borders if name in lists]
+        listed = [
+            self._part("list", name=list_name(name, self.language), border=border.format(**words))
+            for name, border in borders
+            if name in lists
+        ]
         separator = wording.text("list_separator", self.language, within="page")
         return words | {
             "outcomes": self._named("contact_outcome", rules["effective_outcomes"], "or"),
             "shares": self._join([*ranked, self._part("rest", name=rest)], "comma"),
             "unknown": unknown,
             "months": self._join([str(group["contact_months"]) for group in rules["classes"]]),
-            "borders": begin(self._known(separator.join(listed))),
+            "borders": self._known(separator.join(listed)),
         }
 
     def _dormancy(self, rule: Mapping[str, Any]) -> dict[str, str]:
