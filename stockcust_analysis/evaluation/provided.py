@@ -35,6 +35,8 @@ _DEPOSITS = {"demand_deposit", "time_deposit"}
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 # Measures by the number of families that a customer holds.
 _BY_NUMBER = ("product", "multi_product")
+# Of the rules of service, what no page prints.
+_UNPRINTED = {"source", "model", "hold_out_share", "hold_out_seed"}
 # Work lists that cannot be made without borders of AUM, averages of the quarter before on the same
 # definition, products beside deposits, and days on which deposits mature.
 _LISTS: Final = {
@@ -255,6 +257,7 @@ def policy_facts(
         "aum_products": list(policy.families.aum_products),
         "tier_value": policy.tiers.value,
         "dormancy": json.loads(json.dumps(asdict(policy.dormancy))),  # as it is read back
+        "service": service_facts(policy),
         "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
         "families_missing": _words_of(families),
@@ -263,6 +266,17 @@ def policy_facts(
         **({"moves": True} if "customer_moves" in bank.columns else {}),
         **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
     }
+
+
+def service_facts(policy: Policy) -> dict[str, Any]:
+    """Return what a page prints of the rules of service, warning and work lists, as read back.
+
+    >>> service_facts(load_policy())["contact_months"]
+    3
+    """
+    rules = vars(policy.worklists) | vars(policy.attrition) | vars(policy.coverage)
+    facts = {name: value for name, value in rules.items() if name not in _UNPRINTED}
+    return dict(json.loads(json.dumps(facts, default=asdict)))
 
 
 def unit_facts(

@@ -55,6 +55,8 @@ _NARROW: Final = 0.66
 _LEGIBLE_SIZE: Final = 7.3
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
+_LAST_SIZE: Final = 8.0
+"""Of a report's last table: what its words mean is small print."""
 _WIDEST_WORDS: Final = 30.0
 _KEPT_TOGETHER: Final = 1700.0
 """Ems of rows that surely fit on one page."""
@@ -238,6 +240,7 @@ def _arrange(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Bl
         # What follows, on the run, is never alone on the last page.
         rows = (max(sum(map(_width, row)), _LINE) for row in paired[-1]["rows"])
         paired[-1]["ends"] = sum(rows) <= _KEPT_TOGETHER
+        paired[-1]["size"] = min(paired[-1]["size"], _LAST_SIZE)
     return paired
 
 
@@ -342,6 +345,9 @@ def _measure_table(table: Block) -> dict[str, Any]:
         before = column["align"]
     line = _LINE * (0.48 if half else 1)
     widths = _fit_widths(widths, least, line * _ORDINARY_SIZE / _LEGIBLE_SIZE)
+    # What is left of a line is for whole sentences: they are the ones that are broken.
+    if (widest := max(widths, default=0.0)) >= _WIDEST_WORDS:
+        widths[widths.index(widest)] += max(line - sum(widths), 0)
     total = max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.

@@ -7,6 +7,7 @@ values are shown. A column of the same name is shown alike on all sheets. Money 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -345,7 +346,16 @@ class _Sheets:
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.
         fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
-        return self.sheet("definitions", table, fields, note=note, on_one_page=True)
+        sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
+        # First the rules by which all of them go.
+        rows = hq.definitions_table(page).rows
+        labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
+        said = dict(zip(labels, zip(*rows, strict=True), strict=True))
+        columns = [
+            replace(column, values=[*said.get(column.label, [""] * len(rows)), *column.values])
+            for column in sheet.columns
+        ]
+        return replace(sheet, columns=columns)
 
     def _column(self, table: pd.DataFrame, field: str) -> Column:
         """Return a field's column: codes in words, money in ten thousands."""

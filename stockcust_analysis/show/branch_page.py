@@ -28,6 +28,14 @@ KEY_MEASURES: Final = (
     ("ten_largest_share", "funded"),
     ("top_20_share", "funded"),
 )
+# Rules that are told only beside figures of theirs: one of these measures or lists.
+_TOLD_WITH: Final[dict[str, tuple[str, ...]]] = {
+    "coverage": ("contact_coverage",),
+    "managing": ("managed_share", "reclaim_due_share"),
+    "classes": ("class_customers",),
+    "attrition": ("attrition_warning_rate",),
+    "worklists": wording.names("list_rule"),
+}
 _SHORT_NAMES: Final = {
     "customers": "funded_customers",
     page_data.IDLE: page_data.IDLE,
@@ -174,9 +182,8 @@ def _figure_name(page: BranchPage, measure: str) -> str:
     name, facts = page.text(measure, "measure"), page.evaluation.policy_facts
     if measure == wording.AVERAGE and average_is_balance(facts):
         return page.text("from_balance").format(name)
-    if measure == wording.AVERAGE and page.quarter in facts.get("approximations", {}).get(
-        "month_ends", []
-    ):
+    from_month_ends = facts.get("approximations", {}).get("month_ends", [])
+    if measure == wording.AVERAGE and page.quarter in from_month_ends:
         return page.text("from_month_ends").format(name)
     return name
 
@@ -236,15 +243,21 @@ def definitions_table(page: BranchPage) -> blocks.Table:
     """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
     policy = page.evaluation.policy_facts
     blanks = {"as_of": page.evaluation.quarter.end.isoformat()}
-    blanks |= RuleWords(policy, page.language).definitions()
+    figures, rules = _measures_and_lists(page), RuleWords(policy, page.language)
+    service = rules.service(figures)
+    blanks |= rules.definitions() | service
     is_whole = page.evaluation.quarter.is_whole
     variants = {"aum": page.deposits, "as_of": not is_whole}
-    variants |= {"retention": page.deposits == UNKNOWN, "dormancy": "clock" not in blanks}
+    variants |= dict.fromkeys(("retention", "managing"), page.deposits == UNKNOWN)
+    variants |= {"dormancy": "clock" not in blanks, "coverage": not service}
+    # Where nothing is known of the rules of service, one of them says so.
+    told = {key for key in _TOLD_WITH if not figures.isdisjoint(_TOLD_WITH[key])}
+    told = told if service else told & {"coverage"}
     meanings = {
         key: page.text(key, "definition_variant" if variants.get(key) else "definition", **blanks)
         for key in wording.names("definition")
+        if key not in _TOLD_WITH or key in told
     }
-    meanings["coverage"] = page.define("contact_coverage")
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     if page.deposits == UNKNOWN:
         del meanings["tiers"]
@@ -260,6 +273,13 @@ def definitions_table(page: BranchPage) -> blocks.Table:
         caption=page.text("definitions"),
         note="".join([*wording.assumptions(policy, page.language), page.text("definitions_note")]),
     )
+
+
+def _measures_and_lists(page: BranchPage) -> set[str]:
+    """Return the names of the measures and of the work lists of which there are figures."""
+    cells = page.cells.get((page.quarter, page.branch_id), {})
+    lists = page.own(page.evaluation.worklists).get("list", ())
+    return {*(measure for measure, _ in cells), *lists}
 
 
 def memory_note(page: BranchPage) -> str:

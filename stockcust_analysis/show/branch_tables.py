@@ -369,10 +369,9 @@ def class_table(page: BranchPage) -> Table | None:
     ]
     unit = page.unit([row["class_aum"] for row in rows])
     # The table beside this one counts those with assets only.
-    *ranked, rest, unknown = page.members("customer_class").values()
-    first = page.text("ranked", classes=page.text("enumeration").join(ranked)) if ranked else ""
+    *_, unknown = page.members("customer_class").values()
     count = sum(row["customers"] for row in rows)
-    note = page.text("classes_note", ranked=first, rest=rest, unknown=unknown, customers=count)
+    note = page.text("classes_note", unknown=unknown, customers=count)
     return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 

@@ -6,11 +6,12 @@ not hold is named as the policy's, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 
@@ -54,6 +55,31 @@ class RuleWords:
         }
         return words | (self._dormancy(rule) if "clock" in rule else {})
 
+    def service(self, lists: Collection[str] = ()) -> dict[str, str]:
+        """Return what fills the blanks of the rules of service and of these lists, if known."""
+        rules = self.facts.get("service")
+        if rules is None:
+            return {}
+        words = {name: format_border(n) for name, n in rules.items() if isinstance(n, int | float)}
+        words |= {name: format_border(100 * rules[name]) for name in ("margin", "near_border")}
+        *names, rest, unknown = [group[self.language] for group in self.facts["classes"]]
+        shares = [format_border(100 * group["share"]) for group in rules["classes"]]
+        ranked = [f"{name} {share}%" for name, share in zip(names, shares, strict=False)]
+        borders = wording.section_words("list_rule", self.language).items()
+        listed = [
+            self._part("list", name=list_name(name, self.language), border=border.format(**words))
+            for name, border in borders
+            if name in lists
+        ]
+        separator = wording.text("list_separator", self.language, within="page")
+        return words | {
+            "outcomes": self._named("contact_outcome", rules["effective_outcomes"], "or"),
+            "shares": self._join([*ranked, self._part("rest", name=rest)], "comma"),
+            "unknown": unknown,
+            "months": self._join([str(group["contact_months"]) for group in rules["classes"]]),
+            "borders": self._known(separator.join(listed)),
+        }
+
     def _dormancy(self, rule: Mapping[str, Any]) -> dict[str, str]:
         """Return what fills the blanks of the dormancy rule."""
         period = "idle_months" if rule["idle_months"] else "idle_days"
@@ -86,8 +112,11 @@ class RuleWords:
         return wording.text(key, self.language, within="rule_part").format(**blanks)
 
     def _amount(self, column: str) -> str:
-        word = wording.text(column, self.language, within="amount")
-        return wording.name_deposits(word, self.language) if self.facts.get("aum") else word
+        return self._known(wording.text(column, self.language, within="amount"))
+
+    def _known(self, words: str) -> str:
+        """Return words of assets, which are called deposits where nothing else is known."""
+        return wording.name_deposits(words, self.language) if self.facts.get("aum") else words
 
     def _named(self, within: str, codes: Sequence[str], last: str = "and") -> str:
         """Return codes in the words of a section; "" of none."""

@@ -273,8 +273,10 @@ def test_pages_without_tiers_say_neither_their_borders_nor_assets(
 ) -> None:
     """What is called 存款 in one place is not 资产 in another; by deposits there are borders."""
     by_deposits, page = (branch_page(e, branch_id="B001", language="zh") for e in whole)
-    terms, known = ([row[0] for row in definitions_table(p).rows] for p in (page, by_deposits))
-    assert [term for term in known if term not in terms] == ["客户分层"]
+    told, known = (dict(definitions_table(p).rows) for p in (page, by_deposits))
+    assert [term for term in known if term not in told] == ["客户分层", "客户类别"]
+    assert told["管户与贵宾"] == "首联限2天；6个月未联络回收；5次未成交暂停。"
+    assert "存款达50,000元应管户" in known["管户与贵宾"]
     captions = [page.text(key, "caption") for key in ("concentration", "lorenz", "tiers")]
     verdicts = [page.text(key, "bridge_verdict") for key in ("steady", "offset", "falling")]
     assert not [text for text in captions + verdicts if "资产" in text.replace("有资产", "")]

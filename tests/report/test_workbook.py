@@ -16,7 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.report.workbook_sheets import write_workbook
-from stockcust_analysis.show.headquarters_page import headquarters_page
+from stockcust_analysis.show.headquarters_page import definitions_table, headquarters_page
 from stockcust_analysis.show.wording import text
 from tests.report.small_review import WITHHELD, small_review, without_ranks
 
@@ -168,6 +168,10 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert book["例外"].page_setup.fitToHeight == 0
     heads, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
     assert heads == ("指标", "单位", "方向", "口径")
+    # First what the review's pages say of the policy's rules, in the same words.
+    terms = [(term, meaning) for term, _, _, meaning in rows]
+    rules = definitions_table(page).rows
+    assert tuple(terms[: len(rules)]) == rules
     units = {row[0]: row[1] for row in rows}
     assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
 

@@ -6,9 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from stockcust_analysis import evaluate, open_evaluation
+from stockcust_analysis.bank.contract import table as bank_table
+from stockcust_analysis.evaluation.provided import service_facts
+from stockcust_analysis.policy import Policy, load_policy
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import definitions_table
 from stockcust_analysis.show.branch_tables import five_things, tier_table
@@ -120,6 +125,142 @@ def with_facts(language: Language, **facts: Any) -> BranchPage:
     evaluation = page.evaluation
     changed = {**evaluation.policy_facts, **facts}
     return replace(page, evaluation=replace(evaluation, policy_facts=changed))
+
+
+SERVICE = """
+[coverage]
+manage_from = 20_000.5
+vip_from = 300_000
+contact_months = 2
+effective_outcomes = ["sale"]
+first_call_days = 5
+reclaim_months = 4
+set_aside_after = 3
+purchase_months = 9
+classes = [
+    { name = "A", share = 0.145, contact_months = 4 },
+    { name = "B", share = 0.07, contact_months = 5 },
+    { name = "C", contact_months = 7, share = 0.0 },
+    { name = "D", contact_months = 8, share = 0.0 },
+]
+[attrition]
+margin = 0.05
+lowest_average = 2_000
+[worklists]
+near_border = 0.55
+upgrade_from = 5_000
+silent_from = 100
+maturing_months = 1
+next_product_below = 4
+"""
+# Of the policy above: every one of its numbers, and the only outcome that counts.
+TOLD: dict[Language, dict[str, str]] = {
+    "zh": {
+        "有效联络": "结果为成交的联络；覆盖率：可联络、管户满2个月的，其间有过的占比。",
+        "管户与贵宾": "季日均AUM达20,000.5元应管户，达300,000元为贵宾；首联限5天；4个月未联络回收；"
+        "3次未成交暂停。",
+        "客户类别": "各经理的客户按资产与近9个月成交排名：A类 14.5%、B类 7%、C类其余，"
+        "D类资产与意向未明；联络周期依次为4、5、7与8个月。",
+        "流失预警": "上季季日均AUM达2,000元，本季下降，且变动率比同网点同层级中位数低逾5个百分点。",
+        "名单": "到期1个月内；临界提升5,000元起、达上一层55%；有资产的沉默客户100元起；"
+        "下一产品少于4类。",
+    },
+    "en": {
+        "Effective contact": "A contact that ended in a sale. Coverage: of contactable customers "
+        "managed throughout the 2-month period, those with one in it.",
+        "Managed and VIP": "Managed from CNY 20,000.5, VIP from CNY 300,000 of quarter-average "
+        "AUM; a 5-day limit for first calls, 4-month for reclaims; set aside at effective contact "
+        "3 without a sale.",
+        "Classes": "Customers of a manager ranked by assets and 9-month sales: A 14.5%, B 7%, C "
+        "the rest; D assets and intent unknown. Months between contacts: 4, 5, 7 and 8.",
+        "Attrition warning": "Quarter-average AUM of at least CNY 2,000 last quarter that fell, by "
+        "over 5 points more than the median of the tier in the branch.",
+        "Work lists": "Maturing: 1-month horizon; Upgrade candidates: from CNY 5,000 and 55% of "
+        "the next threshold; Silent with assets: from CNY 100; Next product: below 4 families.",
+    },
+}
+SERVED = {"contact_coverage": 0.5, "managed_share": 0.8, "attrition_warning_rate": 0.1}
+
+
+def served_page(policy: Policy, language: Language, **facts: Any) -> BranchPage:
+    """Return a page with figures of contacts, managers, classes, warnings and all lists."""
+    names = ("maturing", "upgrade_candidates", "silent_with_assets", "next_product")
+    lists = pd.concat([LISTS[LISTS["list"] == "maturing"].assign(list=name) for name in names])
+    planted: dict[Any, float] = {**SERVED, ("class_customers", "customer_class", "A"): 9}
+    page = page_of(story(planted), language, worklists=lists)
+    known = {"funded": 100, "effective": 10_000, "dormancy": {"cap": 10}, **policy.members}
+    told = {**known, "service": service_facts(policy), **facts}
+    return replace(page, evaluation=replace(page.evaluation, policy_facts=told))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_rules_of_service_are_told_in_full(tmp_path: Path, language: Language) -> None:
+    """What counts as contact, borders, periods, classes, warning and lists: as the policy says."""
+    (tmp_path / "own.toml").write_text(BASE + SERVICE, "utf-8")
+    told = meanings(served_page(load_policy(str(tmp_path / "own.toml")), language))
+    assert {term: told[term] for term in TOLD[language]} == TOLD[language]
+    shipped = meanings(served_page(load_policy(), language))
+    assert not TOLD[language].items() & shipped.items()
+
+
+def test_the_shipped_rules_of_service_name_every_answer() -> None:
+    """Whoever answered was reached, whatever the answer; every outcome of the table has a word."""
+    told = meanings(served_page(load_policy(), "zh"))
+    assert told["有效联络"].startswith("结果为接通、预约、面访、成交或拒绝的联络；")
+    english = meanings(served_page(load_policy(), "en"))["Effective contact"]
+    assert "in an answer, an appointment, a visit, a sale or a refusal. " in english
+    outcomes = bank_table("contacts").column("outcome").allowed
+    assert set(wording.names("contact_outcome")) == set(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        line.split(" = ")
+        for line in SERVICE.splitlines()
+        if " = " in line and "classes" not in line and not line.startswith(" ")
+    ],
+)
+def test_each_number_of_the_rules_of_service_is_told(
+    tmp_path: Path, line: str, number: str
+) -> None:
+    """Whichever of them alone is another, the definitions are others."""
+    section = next(part for part in SERVICE.split("\n[") if f"{line} = " in part).partition("]")[0]
+    (tmp_path / "own.toml").write_text(f"{BASE}[{section}]\n{line} = {number}\n", "utf-8")
+    own = load_policy(str(tmp_path / "own.toml"))
+    for language in ("zh", "en"):
+        told, shipped = (meanings(served_page(rules, language)) for rules in (own, load_policy()))
+        assert told != shipped
+
+
+def test_rules_of_service_stand_only_beside_their_figures(
+    tmp_path: Path, tiny_bank: TinyBank
+) -> None:
+    """Without contacts, managers and lists nothing is said of them; an evaluation carries them."""
+    bare = with_facts("zh", funded=100, effective=10_000, dormancy={"cap": 10})
+    evaluation = replace(bare.evaluation, worklists=pd.DataFrame())
+    assert not TOLD["zh"].keys() & meanings(replace(bare, evaluation=evaluation)).keys()
+    told = pages(tmp_path, tiny_bank, BASE + SERVICE)["zh"]
+    assert told.evaluation.policy_facts["service"]["manage_from"] == 20_000.5
+    assert told.evaluation.policy_facts["service"]["classes"][0]["share"] == 0.145
+
+
+def test_where_only_deposits_are_known_lists_speak_of_deposits() -> None:
+    """Nothing is called assets of which only deposits are known."""
+    told = meanings(served_page(load_policy(), "zh", aum="deposits_only"))
+    assert "有存款的沉默客户10,000元起" in told["名单"]
+    assert told["管户与贵宾"].startswith("季日均存款达50,000元")
+
+
+def test_rules_of_service_that_an_earlier_version_did_not_save_are_the_policys() -> None:
+    """One row says so, the others are left out."""
+    page = served_page(load_policy(), "zh")
+    earlier = {k: v for k, v in page.evaluation.policy_facts.items() if k != "service"}
+    told = meanings(replace(page, evaluation=replace(page.evaluation, policy_facts=earlier)))
+    assert told["有效联络"] == (
+        "评价由较早版本保存，未含管户、类别、预警与名单的规则：见政策文件。"
+    )
+    assert not {"管户与贵宾", "客户类别", "流失预警", "名单"} & set(told)
 
 
 def test_an_evaluation_of_an_earlier_version_says_what_it_does_not_hold() -> None:
