@@ -262,9 +262,9 @@ def _proportion_limits(
     """
     centre = min(max(centre, 0.0), 1.0)
     limits = [limit for level in LEVELS for limit in mid_p_limits(n, centre, level)]
-    scaled = (np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits)
-    inside = ((limit > 0) & (limit < 1) for limit in limits)
-    limits = [np.where(*each) for each in zip(inside, scaled, limits, strict=True)]
+    scaled = [np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits]
+    both = zip(limits, scaled, strict=True)
+    limits = [np.where((limit > 0) & (limit < 1), inner, limit) for limit, inner in both]
     inside = np.clip(centre + _divide(value - centre, width), 0, 1)
     return limits, mid_p_z(inside * n, n, centre)
 
