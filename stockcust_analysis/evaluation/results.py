@@ -178,15 +178,15 @@ class Evaluation:
     def _names(self) -> dict[str, str]:
         return dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone.
 
         Parameters
         ----------
-        folder : Path
+        folder : str or Path
             Made where it is missing; `open_evaluation` reads it.
         """
-        write_evaluation(self, folder / _FACTS)
+        write_evaluation(self, Path(folder) / _FACTS)
 
 
 def new_branches(branches: pd.DataFrame, quarter: Quarter) -> dict[str, tuple[str, str]]:

@@ -131,7 +131,7 @@ class CampaignEffect(BaseEstimator):
         bank : Bank
             As `open_bank` gives it.
         contacted : list of str
-            Customer numbers; those not funded at `before` are left out.
+            Customer numbers; those not of funded customers at `before` are left out, and counted.
         before, after : "2026Q2", "2026Q3"
             Quarter ends before the first contact and after the last.
         outcome : str
@@ -166,7 +166,8 @@ class CampaignEffect(BaseEstimator):
         naive = float(change[treated].mean() - change[~treated].mean())
         tests = pd.DataFrame(placebos, columns=["quarter", "value", "low", "high"])
         measured = len(self.pairs_), self.effect_, self.low_, self.high_, naive
-        return CampaignReport(*measured, self.balance_, tests)
+        left_out = len({*contacted}) - int(treated.sum())
+        return CampaignReport(*measured, self.balance_, tests, left_out)
 
     def _balance(self, codes: Array, treated: Array, pairs: Array) -> pd.DataFrame:
         """Return the standardised differences of all numbers before and after matching."""
@@ -205,6 +206,8 @@ class CampaignReport(features.Report):
         `feature` and its standardised difference `before` and `after` matching.
     placebos : DataFrame
         `quarter`, `value`, `low`, `high` of the same customers before the campaign.
+    left_out : int
+        Numbers on the list that are not those of funded customers at the first date.
     """
 
     pairs: int
@@ -214,6 +217,7 @@ class CampaignReport(features.Report):
     naive: float
     balance: pd.DataFrame
     placebos: pd.DataFrame
+    left_out: int = 0
 
     @property
     def trustworthy(self) -> bool:
@@ -229,6 +233,8 @@ class CampaignReport(features.Report):
     def describe(self, language: str) -> list[str]:
         """Return what there is to say."""
         said = [sentence("effect", language, **vars(self))]
+        if self.left_out:
+            said.append(sentence("left_out", language, count=self.left_out))
         if self.low <= 0 <= self.high:
             said.append(sentence("no_effect", language))
         if self.placebos.empty:

@@ -14,7 +14,8 @@ from tests.models.banks import FEW, bank_with, visited
 def measured(effects: str) -> object:
     """Return the report of the campaign in a bank with effects or none."""
     periods = {"before": "2026Q2", "after": "2026Q3", "outcome": "aum_period_end"}
-    return CampaignEffect().measure(bank_with(effects), visited(effects), **periods)
+    listed = [*visited(effects), "nobody", "nobody"]
+    return CampaignEffect().measure(bank_with(effects), listed, **periods)
 
 
 @pytest.mark.slow
@@ -23,6 +24,8 @@ def test_a_planted_effect_is_found() -> None:
     report = measured("planted")
     assert 0 < report.low < 0.22 < report.high + 0.1
     assert report.trustworthy
+    customers = bank_with("planted").customers("2026Q2").query("funded == 1")
+    assert report.left_out == len({*visited("planted")} - {*customers["customer_id"]}) + 1
     assert len(report.placebos) == 3
     assert report.balance["after"].abs().max() < 0.2 < report.balance["before"].abs().max()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,6 @@ def test_an_effect_is_drawn_before_its_placebo_tests() -> None:
     report = CampaignReport(100, 0.05, 0.01, 0.09, 0.2, balance, tests)
     assert names_of(report, "en") == ["Effect of the campaign", "Placebo test (2026Q2)"]
     np.testing.assert_array_equal(report.to_pandas()["value"], [0.05, -0.01])
+    assert not any("名单" in text for text in report.describe("zh"))
+    told = replace(report, left_out=3).describe("zh")[1]
+    assert told == "名单中有3个号码期初不是有资产客户的，未参与比较：请核对客户号。"
