@@ -222,11 +222,13 @@ class TestOneBranch:
     """A of three customers: one moves to B, one grows by 50, one stays as he was."""
 
     @pytest.fixture
-    def names(self, opened: Lab) -> dict[str, Any]:
+    def names(self, opened: Lab) -> Iterator[dict[str, Any]]:
         """Return what the cells of a notebook know when customers have been looked up."""
+        set_language("en")
         lab = replace(opened, branch_id="A", language="en")
         both = {"before": moved("2026-06-30", "A"), "now": moved("2026-09-30", "B", C2=250.0)}
-        return {"sca": stockcust_analysis, "policy": None, "language": "en", "lab": lab} | both
+        yield {"sca": stockcust_analysis, "policy": None, "language": "en", "lab": lab} | both
+        set_language("zh")
 
     def test_who_moved_is_handed_over_not_closed(self, names: dict[str, Any]) -> None:
         """700 then, 100 handed over, 50 more of C2: 650 now; nobody has closed."""
@@ -239,7 +241,7 @@ class TestOneBranch:
         assert [row[-1] for row in shown.rows] == ["-7.1%", "8.3%"]
         shown = cell_result("growth", "sca.asset_retention", names)
         rates = {row[:2]: row[-1] for row in shown.rows}
-        assert rates["潜力", "资产留存率"] == "100.0%"
+        assert rates["Potential", "Asset retention"] == "100.0%"
 
     def test_who_moved_is_not_lost_to_the_tiers(self, names: dict[str, Any]) -> None:
         """Three of three are still customers, one of them in B."""
