@@ -201,7 +201,7 @@ def write_fixed(tables: Tables, folder: Path) -> None:
 
 # What a person reads in the proposal and puts right: codes that only the bank knows.
 TYPE_CODES = {
-    f'# "{code}" = "?"  # not understood: one of personal, sole_trader, corporate': (
+    f'# "{code}" = "?"  # 不认识：应为personal、sole_trader、corporate之一': (
         f'"{code}" = "{word}"'
     )
     for word, code in CODES.items()

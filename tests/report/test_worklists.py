@@ -53,7 +53,7 @@ def test_a_sheet_per_list_that_has_customers(tmp_path: Path) -> None:
     """After the first sheet come the lists in the policy's order; empty ones have no sheet."""
     book = openpyxl.load_workbook(written(tmp_path / "a.xlsx"))
     assert " ".join(book.sheetnames) == (
-        "说明 移交 到期 联络逾期 应管未管 临界提升 有资产的沉默客户 下一产品 转介来源 待建档"
+        "说明 移交 到期 联络逾期 应管未管 临界提升 沉默待访 下一产品 转介来源 待建档"
     )
 
 
@@ -91,7 +91,7 @@ def test_the_first_sheet_counts_found_listed_and_left_out(tmp_path: Path) -> Non
     assert rows[1][:2] == ("统计时点", "2026-09-30")
     assert rows[2][1] == "城关支行"
     assert rows[3][1] == f"{POLICY.name} {POLICY.version}"
-    silent = next(row for row in rows if row[0] == "有资产的沉默客户")
+    silent = next(row for row in rows if row[0] == "沉默待访")
     assert silent[1:6] == (1, 1, 60_000, 1, 1)
 
 

@@ -63,7 +63,7 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert first[:2] == ("1", "联系到期客户，谈续作\n产品近期到期，资金可能转走")
     assert first[2:] == ("12", "120.0", "最早10月5日，10月内5户", "到期")
     assert second[:2] == ("2", "走访有资产的沉默客户\n有资产，长期没有主动交易")
-    assert second[2:] == ("40", "840.0", "10月31日", "有资产的沉默客户（30户）")
+    assert second[2:] == ("40", "840.0", "10月31日", "沉默待访（30户）")
     english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
     assert english.rows[0][-2:] == ("first 5 Oct; 5 in Oct", "Maturing")
