@@ -352,7 +352,7 @@ def test_lists_that_rest_on_what_is_not_told_are_named_and_not_made(folder: Path
     told = [str(row[0]) for row in first.iter_rows(values_only=True)]
     assert any("未提供的名单：移交、联络逾期、应管未管" in text for text in told)
     assert any("流失预警、存款转空" in text for text in told)
-    assert "有存款的沉默客户" in [row[0] for row in first.iter_rows(values_only=True)]
+    assert "沉默待访" in [row[0] for row in first.iter_rows(values_only=True)]
 
 
 def test_averages_that_were_delivered_are_not_compared_with_rebuilt_ones() -> None:

@@ -162,8 +162,7 @@ TOLD: dict[Language, dict[str, str]] = {
         "客户类别": "各经理的客户按资产与近9个月成交排名：A类 14.5%、B类 7%、C类其余，"
         "D类资产与意向未明；联络周期依次为4、5、7与8个月。",
         "流失预警": "上季季日均AUM达2,000元，本季下降，且变动率比同网点同层级中位数低逾5个百分点。",
-        "名单": "到期1个月内；临界提升5,000元起、达上一层55%；沉默待访100元起；"
-        "下一产品少于4类。",
+        "名单": "到期1个月内；临界提升5,000元起、达上一层55%；沉默待访100元起；下一产品少于4类。",
     },
     "en": {
         "Effective contact": "A contact that ended in a sale. Coverage: of contactable customers "
@@ -248,7 +247,7 @@ def test_rules_of_service_stand_only_beside_their_figures(
 def test_where_only_deposits_are_known_lists_speak_of_deposits() -> None:
     """Nothing is called assets of which only deposits are known."""
     told = meanings(served_page(load_policy(), "zh", aum="deposits_only"))
-    assert "有存款的沉默客户10,000元起" in told["名单"]
+    assert "沉默待访10,000元起" in told["名单"]
     assert told["管户与贵宾"].startswith("季日均存款达50,000元")
 
 
