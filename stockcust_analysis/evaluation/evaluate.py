@@ -113,11 +113,10 @@ def evaluate(
         parts.append(Measured(measuring.aum_change(before, now, target, rules), pd.DataFrame()))
     progress(len(chunks) + 1, steps)
     missing = provided.families_missing(bank, rules, quarters)
-    uncounted = provided.uncounted_families(rules, missing)
     aum = provided.aum_of_deposits(bank, rules, target.end)
     targets = provided.targets_today(targets, _merged(bank, target))
-    targets = provided.mark_incomplete(targets, bank, rules, uncounted[str(target)], aum)
-    tell(_unused_families(rules, target, uncounted[str(target)]), bank.as_errors, bank.name)
+    targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)
+    tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = provided.without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(bank, rules, parts, target, branches, targets, missing=missing, aum=aum)
@@ -126,7 +125,7 @@ def evaluate(
         quarter=target,
         bank_name=bank.name,
         policy_facts=provided.policy_facts(rules, bank, target, missing[str(target)], aum)
-        | provided.unlike_families(uncounted, target)
+        | provided.unlike_families(rules, missing, target)
         | provided.unit_facts(bank, rules, target, tables["measures"]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
@@ -253,8 +252,7 @@ def _standing(
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = provided.without_families(measures[list(results.MEASURE_COLUMNS)], missing)
-    uncounted = provided.uncounted_families(policy, missing)
-    measures = provided.comparable_numbers(measures, uncounted, target)
+    measures = provided.comparable_numbers(measures, policy, missing, target)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)

@@ -73,14 +73,6 @@ def families_missing(
     }
 
 
-def uncounted_families(
-    policy: Policy, missing: Mapping[str, Sequence[str]]
-) -> dict[str, list[str]]:
-    """Return those missing whose products are counted: a channel is no product."""
-    counted = {*policy.families.names}
-    return {quarter: [n for n in names if n in counted] for quarter, names in missing.items()}
-
-
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
@@ -95,18 +87,24 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     return table[~dropped].reset_index(drop=True)
 
 
-def unlike_families(missing: Mapping[str, Sequence[str]], quarter: Quarter) -> dict[str, Any]:
-    """Return what a page prints of quarters whose numbers of families are not comparable."""
-    own = {*missing[str(quarter)]}
-    unlike = [when for when, names in missing.items() if {*names} != own]
+def unlike_families(
+    policy: Policy, missing: Mapping[str, Sequence[str]], quarter: Quarter
+) -> dict[str, Any]:
+    """Return what a page prints of quarters whose numbers of families are not comparable.
+
+    Channels are no products: which of them are missing changes no number.
+    """
+    counted = {*policy.families.names}
+    gone = {when: counted.intersection(names) for when, names in missing.items()}
+    unlike = [when for when in gone if gone[when] != gone[str(quarter)]]
     return {"families_unlike": unlike} if unlike else {}
 
 
 def comparable_numbers(
-    measures: pd.DataFrame, missing: Mapping[str, Sequence[str]], quarter: Quarter
+    measures: pd.DataFrame, policy: Policy, missing: Mapping[str, Sequence[str]], quarter: Quarter
 ) -> pd.DataFrame:
     """Return measures with numbers of families only of quarters of which the same are known."""
-    unlike = unlike_families(missing, quarter).get("families_unlike", [])
+    unlike = unlike_families(policy, missing, quarter).get("families_unlike", [])
     by_number = measures["measure"].str.startswith(_BY_NUMBER)
     return measures[~(measures["quarter"].isin(unlike) & by_number)].reset_index(drop=True)
 
@@ -185,7 +183,7 @@ def mark_incomplete(
     # What is delivered in part is not held against a plan of the whole.
     unknown = {*codebook.measures_by_aum(policy), "customers"} if aum == UNKNOWN else set()
     incomplete = targets["measure"].isin(unknown)
-    if bank.layout and missing:
+    if bank.layout and {*policy.families.names}.intersection(missing):
         incomplete |= targets["measure"].str.startswith(_BY_NUMBER)
     return targets.assign(start=pd.Series(0.0, index=targets.index).mask(incomplete))
 
