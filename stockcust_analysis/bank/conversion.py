@@ -49,8 +49,9 @@ _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
+_TOTAL = "(?:otal|OTAL)[^0-9A-Za-z]*$"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = f"^'|:$|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
+_NOT_PLAIN = f"^'|:$|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}|{_TOTAL}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
@@ -58,7 +59,7 @@ _SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
 _OF_LISTS = {"nested_list": _NESTED, "not_parted": _SLASH}
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
-_SUMS = ("total", "sum", "average", "trailer", "eof")
+_SUMS = ("sum", "average", "trailer", "eof")
 _TOTALS = tuple(form(word) for word in _SUMS for form in (str.lower, str.title, str.upper))
 """Sums whose name is as plain as any."""
 _ODD_LIST = r"[,|\[{\"'/:\\]|;;|^;|;$"
@@ -250,7 +251,8 @@ def _sql_text(
     is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
     is_short = f"strlen({given}) <= {max(map(len, (*marks, *_TOTALS)))}"
     closer = f"regexp_matches({given}, {literal(unusual)})"
-    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN false ELSE {closer}"
+    is_total = f"suffix({given}, 'otal') OR suffix({given}, 'OTAL')"
+    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN {is_total} ELSE {closer}"
     return Reading(value, odd=f"(CASE {cases} END)")
 
 
@@ -327,7 +329,7 @@ def frame_reading(
     there = ~value.is_null()
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
     # Most text is bare, which is seen for less; pandas would look for both.
-    closer = value.str.contains("[^0-9A-Za-z.-]") if has_dates else there
+    closer = value.str.contains(f"[^0-9A-Za-z.-]|{_TOTAL}") if has_dates else there
     is_odd = ((closer & value.str.contains(unusual)) | value.is_in((*absent, *_TOTALS))) & there
     odd = None if trimmed or column.kind is Kind.CODE else is_odd
     wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there

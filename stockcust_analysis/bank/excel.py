@@ -147,7 +147,7 @@ def read_tables(
             left_out.append(say(name, table.sheet.name))
     units = {
         "unit_of_format": lost_cells.unit_shown(path),
-        "unit_of_sheet": grammar.find_unit(" ".join(t.sheet.name for t in taken)),
+        "unit_of_sheet": grammar.other_units(" ".join(t.sheet.name for t in taken), "元"),
     }
     for name, unit in units.items() if mapping.unit == "元" else ():
         if unit:
@@ -226,8 +226,7 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
     if cells and max(cells) > max(1, len(table.headers) // 2):
         yield "", *advise("rows_above_sheet"), above
     title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
-    stated = grammar.find_unit(title)
-    if stated and mapping.unit == "元":
+    if stated := grammar.other_units(title, mapping.unit):
         yield "", say("unit_above", stated), grammar.unit_remedy(stated), above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:

@@ -24,7 +24,7 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import read_tables
 from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
-from stockcust_analysis.bank.grammar import TOTALS, find_unit, is_one_of
+from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
@@ -90,7 +90,7 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
-                if self.mapping.unit == "元" and (unit := find_unit(path.name)):
+                if self.mapping.unit == "元" and (unit := other_units(path.name, "元")):
                     doubt = say("unit_doubt", say("unit_of_name", path.name, unit))
                     warnings.warn(doubt, stacklevel=2)
                 is_parquet, is_excel = name.endswith(".parquet"), name.endswith(EXCEL_ENDINGS)

@@ -42,17 +42,26 @@ LOST = (
 )
 """What characters become that an encoding lacks, characters that only one bank's fonts have, and
 Chinese read as Latin-1 or from UTF-8 as GBK."""
-_SUM = "[*]*(?:本页|本月|全行|全辖)?(?:[合总小共] *计|汇总)"
-_SUM_NAMES = "全行|全辖|(?:grand )?total[:：]?|sum|average|平均[值数]?|trailer|eof"
+_MARKS = "[-—*=#. <>《》【】「」〔〕()（）\\[\\]]*"
+# Before a sum stands what was summed (一支行合计). One character alone may be a family name.
+_SUMMED = f"{_MARKS}(?:.*[^ ] *[^ ]|[!-~本总全各行社区县市省部处所组页月日年])? *"
+_SUM = "(?:[合总小共] *计|汇总)"
+_SUM_WORDS = f"{_MARKS}(?:本页|本月|全行|全辖)?{_SUM}"
+_BEHIND = "金额|[户笔人家]?数|[行项值额]"
+_WORDS = "sum|average|平均[值数]?|trailer|eof"
+_WHOLE = "全行|全辖|(?:grand )?total"
+_ENGLISH = "(?:.*[^a-z])?(?:(?:sub|grand)[- ]?)?total|total of .*"
 TOTALS = (
-    f"{_SUM}(?:[(（].*[)）]|金额|[户笔]数)?[*]*(?:[:：].*)?|{_SUM_NAMES}|其中[:：].*|"
-    "总?(?:记录|笔|行|条)数.*|共 *\\d+ *[条户笔行页家人个].*|制表.*"
+    f"{_SUMMED}(?:{_SUM}(?:[(（].*[)）]|{_BEHIND})?|求和|计数|平均[值数]?){_MARKS}(?:[:：].*)?|"
+    f"{_MARKS}(?:{_WHOLE}|{_ENGLISH}){_MARKS}[:：]?|{_WORDS}|其中[:：].*|制表.*|"
+    f"总?(?:记录|笔|行|条)数.*|{_SUMMED}(?:共|{_SUM}) *\\d+ *[条户笔行页家人个].*"
 )
 """What stands in front of sums, in place of a name."""
-TOTAL_WORDS = f"{_SUM}(?:[(（][千百万亿]*元[)）]|金额|[户笔]数)?[*]*[:：]?|{_SUM_NAMES}"
+_IN_UNIT = f"(?:[(（][千百万亿]*元[)）]|{_BEHIND})?"
+TOTAL_WORDS = f"(?:{_SUM_WORDS}{_IN_UNIT}|{_MARKS}(?:{_WHOLE})){_MARKS}[:：]?|{_WORDS}"
 """Those of them that are known words alone, so that they may be shown."""
 REMARK_LABELS = (
-    f"(?:制表|审核|复核|填报|填表|经办|联系|负责)(?:人员?|单位|部门|机构|日期|时间)?|{_SUM}|备注|"
+    f"(?:制表|审核|复核|填报|填表|经办|联系|负责)(?:人员?|单位|部门|机构|日期|时间)?|{_SUM_WORDS}|备注|"
     "说明|附?注|单位|数据来源|其中|总?(?:记录|笔|行|条)数|共"
 )
 """What remarks below a table begin with; what follows may be anybody's name."""
@@ -64,11 +73,18 @@ TRUE_WORDS = ("true", "t", "1", "1.0", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "0.0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
 _STATED_UNIT = re.compile(
-    "(?:千|百?万|亿)元|单位[: ]*(分|角|千|百?万|亿)(?!元)|[(\\[](千|百?万|亿)[)\\]]|"
-    "美元|港币|欧元|USD|HKD|EUR|"
-    "[Uu]nits?[: ].*(10[ ,]*000|thousand|million)"
+    "((?:千|百?万|亿)元|美元|港币|欧元|USD|HKD|EUR)|"
+    "(?:(?<![\u4e00-\u9fff\\d])|单位|人民币)(元)(?![\u4e00-\u9fff/])|"
+    "单位[: ]*(千|百?万|亿)(?!元)|[(\\[](千|百?万|亿)[)\\]]|(单位[: ]*[分角])|"
+    "[Uu]nits?[: ](?=.*?((?:10 ?|ten )?thousand|10?[ ,]*000|(?:100 ?|hundred )?million))"
 )
-"""A unit or currency of amounts, other than CNY, as headers, titles and names of files state it."""
+"""A unit or currency of amounts, as headers, titles and names of files state it."""
+_IN_ENGLISH = {
+    **dict.fromkeys(("1000", "thousand"), "千元"),
+    **dict.fromkeys(("10000", "10thousand", "tenthousand"), "万元"),
+    **dict.fromkeys(("100million", "hundredmillion"), "亿元"),
+    "million": "百万元",
+}
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
 _EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
 SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
@@ -167,20 +183,31 @@ def whole_value(
     return [*steps, wrong], [*patterns, otherwise]
 
 
-def find_unit(text: str) -> str:
-    """Return the unit or currency of amounts, other than CNY, that a text states, or ''.
+def find_units(text: str) -> list[str]:
+    """Return the units and currencies of amounts that a text states.
 
-    >>> find_unit("时点AUM（万）"), find_unit("单位：千"), find_unit("USD"), find_unit("AUM（元）")
-    ('万元', '千元', 'USD', '')
+    >>> find_units("时点AUM（万）"), find_units("Unit: thousand"), find_units("AUM（万元）、元")
+    (['万元'], ['千元'], ['万元', '元'])
     """
-    match = _STATED_UNIT.search(unicodedata.normalize("NFKC", text))
-    short = match and (match[1] or match[2])
-    return f"{short}元" if f"{short}元" in UNITS else match[0] if match else ""
+    found = list[str]()
+    for match in _STATED_UNIT.finditer(unicodedata.normalize("NFKC", text)):
+        word = match[match.lastindex or 0]
+        short = f"{word}元" if f"{word}元" in UNITS else word
+        found.append(_IN_ENGLISH.get(re.sub("[ ,]", "", word), short))
+    return [*dict.fromkeys(found)]
 
 
-def unit_remedy(stated: str) -> Words:
-    """Return what to do about amounts in another unit than the mapping's."""
-    return say("unit_stated", stated) if stated in UNITS else say("unit_not_cny")
+def other_units(text: str, unit: str) -> list[str]:
+    """Return the units that a text states, none where it states just this one."""
+    stated = find_units(text)
+    return stated if {*stated} - {unit} else []
+
+
+def unit_remedy(stated: Sequence[str]) -> Words:
+    """Return what to do about amounts in another unit than the mapping's, or in several."""
+    if len(stated) > 1:
+        return say("units_stated")
+    return say("unit_stated", *stated) if {*stated} <= {*UNITS} else say("unit_not_cny")
 
 
 def is_one_of(text: str, words: Iterable[str]) -> str:

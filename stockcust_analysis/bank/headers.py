@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table, named
 from stockcust_analysis.bank.file_names import SYNONYMS
-from stockcust_analysis.bank.grammar import INVISIBLE, find_unit, unit_remedy
+from stockcust_analysis.bank.grammar import INVISIBLE, other_units, unit_remedy
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import is_quotable
@@ -141,9 +141,8 @@ def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[st
 def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:
     """Yield the columns of amounts whose headers state another unit than the mapping does."""
     for name, header in matched.items():
-        is_plain = re.search(r"[(\[]元[)\]]", unicodedata.normalize("NFKC", header))
-        stated = find_unit(header) or ("元" if is_plain else unit)
-        if contract.column(name).kind is Kind.MONEY and stated != unit:
+        stated = other_units(header, unit)
+        if contract.column(name).kind is Kind.MONEY and stated:
             what, remedy = say("header_unit", stated, unit), unit_remedy(stated) + say("one_unit")
             yield Problem(contract.name, name, what, remedy, header=header)
 

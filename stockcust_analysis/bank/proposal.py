@@ -25,7 +25,7 @@ from stockcust_analysis.bank.file_names import (
     day_in_name,
 )
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
-from stockcust_analysis.bank.grammar import UNITS, find_unit
+from stockcust_analysis.bank.grammar import UNITS, find_units
 from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
@@ -247,17 +247,18 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     yield from _footer_lines(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers = [matches[0].sure[name].header for name in money]
+    units = set[str]()
     for place, texts in (
         ("by_title", [sample.title]),
         ("by_headers", headers),
         ("by_file", [f"{sample.path.name} {sample.sheet}"]),
     ):
-        stated = [*filter(None, map(find_unit, texts))]
-        units = {*stated}
-        if len(units) == 1 and units <= {*UNITS} and len(stated) == len(texts):
+        stated = [find_units(text) for text in texts]
+        units.update(*stated)
+        if len(units) == 1 and units <= {*UNITS} - {"元"} and all(stated):
             yield say("commented", f"unit = {_quote(*units)}", say(place))
             return
-        if units:
+        if any(stated) and units != {"元"}:
             unit, *others = map(_quote, sorted(units))
             also = say("unit_beside", others) if others else NOTHING
             yield say("unit_in_doubt", unit, also, say(place))

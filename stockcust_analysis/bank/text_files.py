@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.grammar import find_unit, gbk_characters, unit_remedy
+from stockcust_analysis.bank.grammar import gbk_characters, other_units, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import UnusableFileError
@@ -360,8 +360,8 @@ def _require_title(
     path: Path, above: Sequence[tuple[list[str], int]], width: int, mapping: TableMapping
 ) -> int:
     """Return how many lines above the header hold a title; UnusableFileError where one is a row."""
-    stated = find_unit(" ".join(cell for cells, _ in above for cell in cells))
-    if stated and mapping.unit == "元":
+    title = " ".join(cell for cells, _ in above for cell in cells)
+    if stated := other_units(title, mapping.unit):
         raise UnusableFileError(say("unit_in_title", path.name, stated), unit_remedy(stated))
     counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
     if counts and max(counts) > max(1, width // 2):

@@ -294,8 +294,10 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
 
 
 def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> pd.DataFrame:
-    """Return `sums` as a small pandas table, in the order of its groups."""
+    """Return `sums` as a small pandas table, in the order of its groups; nobody adds up to 0."""
     totals = pd.DataFrame(collect_rows(sums(frame, by, columns)))
+    if not by and totals.empty:
+        return pd.DataFrame([dict.fromkeys(totals, 0)])
     return totals.sort_values([*by], ignore_index=True) if by else totals
 
 

@@ -78,7 +78,7 @@ def rules_stated(frame: Frame) -> dict[str, str]:
     ends = {f"{n}|{i}": (nw.col(n).min(), nw.col(n).max())[i] for n in names for i in (0, 1)}
     found = collect_rows(table.select(**ends)) if names else {}
     pairs = {n: dict.fromkeys(found[f"{n}|{i}"][0] for i in (0, 1)) for n in names}
-    return {n: " … ".join(map(str, two)) for n, two in pairs.items() if None not in two}
+    return {n: " … ".join(two) for n, two in pairs.items() if all(isinstance(x, str) for x in two)}
 
 
 def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
@@ -174,19 +174,20 @@ def require_amounts(
         columns["|key"] = nw.col(key)
         totals += [nw.col("|key").n_unique(), nw.len().alias("|rows")]
     found = collect_rows(table.select(**columns).select(*totals)) if columns else {}
-    days = found.get("as_of", [1])[0]
+    found = {name: values[0] or 0 for name, values in found.items()}  # SQL sums nothing to NULL
+    days = found.get("as_of", 1)
     if days > 1:
         raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
     problems = []
     for name in conditions:
         column, wrong = name.rsplit("|", 1)
-        count = int(found[name][0] or 0)
+        count = int(found[name])
         problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
     if problems:
         raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
-    if "|key" in columns and (twice := int(found["|rows"][0] - found["|key"][0])):
+    if "|key" in columns and (twice := int(found["|rows"] - found["|key"])):
         raise UsageError(f"{what}: {twice:,} rows repeat a '{key}'. Keep one row per customer.")
-    beyond = [f"'{name}'" for name in amounts if (found[name][0] or 0) >= MOST]
+    beyond = [f"'{name}'" for name in amounts if found[name] >= MOST]
     if beyond:
         raise UsageError(say("beyond_cents", what, [*beyond], MOST))
 

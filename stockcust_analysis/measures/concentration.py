@@ -326,7 +326,7 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     names = ("amount", "customers", "total_cents", "customers_through", "cents_through")
     rows = steps.filter(crossed).select(*keys, *names)
     points = pd.DataFrame(frames.collect_rows(rows)).sort_values([*keys, "customers_through"])
-    curves = []
+    curves = [pd.DataFrame(columns=[*by, "customer_share", "value_share"])] if points.empty else []
     for label, group in points.groupby(keys, sort=True):
         curve = pd.DataFrame(dict(zip(keys, label, strict=True)), index=range(101))
         shares = {"customer_share": np.arange(101) / 100, "value_share": _curve(group)}

@@ -378,8 +378,11 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     table, last = as_lazy(stated[names[0]]), stated.get("as_of")
     if "as_of" not in table.collect_schema().names():
         raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
-    days = [d for d in bases.as_of_dates(stated[names[0]]) if last is None or d <= as_day(last)]
-    parts = []
+    if not (days := bases.as_of_dates(stated[names[0]])):  # of nobody there is no quarter
+        nothing = answer(stated).head(0)
+        nothing.insert(0, "quarter", "")
+        return nothing
+    days, parts = [d for d in days if last is None or d <= as_day(last)], list[Result]()
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])
         if quarter is None:

@@ -396,7 +396,7 @@ def _retain_cohorts(table: Table, by: str, base: str, value: str, rules: Policy)
     # When first seen they were customers, each on a day of its own.
     first, parts = first.drop("as_of", "closed_on", strict=False), list[Result]()
     moments = collect_rows(table.select("seen").unique())["seen"]
-    for on in sorted({*map(as_day, moments)}):
+    for on in sorted({*map(as_day, moments)}) or [as_day("1900-12-31")]:
         opening = first.filter(~frames.after(nw.col("seen"), on))
         closing = table.filter(frames.on_day(nw.col("seen"), on))
         sides, quarter = (opening.to_native(), closing.to_native()), Quarter.ending_on(on)

@@ -213,6 +213,13 @@ def put_title(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     sheet["A1"].value, sheet["A2"].value = "客户清单", "单位：万元"
 
 
+def put_two_units(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put a line above the header with one unit over AUM and another beside it."""
+    del book
+    sheet.insert_rows(1)
+    sheet["G1"].value, sheet["H1"].value = "AUM（万元）", "贷款（元）"
+
+
 def long_numbers(first: float) -> Change:
     """Return the change that makes customer numbers out of long numbers."""
 
@@ -299,6 +306,11 @@ BROKEN = {
         put_title,
         "customers: 2 rows (first: 1, 2): customers.xlsx, sheet 'Sheet': a line above the header "
         'states amounts in 万元. Write unit = "万元" in the mapping',
+    ),
+    "two units above": (
+        put_two_units,
+        "customers: 1 row (first: 1): customers.xlsx, sheet 'Sheet': a line above the header "
+        "states amounts in 万元, 元. Deliver all amounts of a table in one unit.",
     ),
     "a sheet that lacks a header": (
         add_sheet(HEADER.split(",")[:3], ["2026-12-31", "C1", "001"]),

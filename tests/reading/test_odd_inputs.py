@@ -132,6 +132,8 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
         f"ending {row!r}": (ending(row), what)
         for row, what in {
             "合计,2,,": TOTAL_LINE,
+            "一支行合计,2,urban,1": TOTAL_LINE,
+            "B3 Total,2,,1": TOTAL_LINE,
             ",合计,2,": 'such as { "name" = ["合计"] }',
             "其中：东区,1,,": TOTAL_LINE,
             "TRAILER,2,,": TOTAL_LINE,
@@ -268,6 +270,17 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
         "1 problem in 1 table of '",
         "customers.customer_id: none of its values is in holdings.customer_id, "
         "contacts.customer_id. Deliver all of them as text",
+    ),
+    **{
+        f"the customer {name}": (
+            {"customers.csv": CUSTOMERS + f"2026-09-30,{name},001,personal,,,9.00,9.00\n"},
+            f"customers.customer_id: 1 row (first: 9): {TOTAL}",
+        )
+        for name in ("一支行合计", "001_TOTAL", "共计3户")
+    },
+    "a manager who is a sum": (
+        {"managers.csv": MANAGERS.replace("M1", "001小计")},
+        f"managers.manager_id: 1 row (first: 2): {TOTAL}",
     ),
     "an account called 合计": (
         {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},
@@ -487,11 +500,47 @@ NAMES = {
     "总 计": TOTAL,
     "总计：": TOTAL,
     "其中：城区": TOTAL,
+    **dict.fromkeys(
+        (
+            *("一支行合计", "总行合计", "本支行合计", "以上合计", "各网点合计", "青禾农商行合计"),
+            *(
+                "B3小计",
+                "B小计",
+                "001 小 计",
+                "三支行汇总",
+                "【合计】",
+                "（合计）",
+                "《小计》",
+                "合计：",
+            ),
+            *(
+                "共计150户",
+                "合计150户",
+                "城关支行共150户",
+                "城关支行合计（万元）",
+                "一支行小计户数",
+            ),
+            *("--合计--", "网点平均", "B3 计数", "B3 Total", "B3_total", "B3-TOTAL", "B3Total"),
+            *("Grand Total", "Subtotal", "b3 sub-total", "(TOTAL)", "Total of B3", "【全行】"),
+        ),
+        TOTAL,
+    ),
     "1.2E+05": "number in scientific notation",
     "6.22202E+18": "number in scientific notation",
     # What is as it should be, though it looks odd.
     "城关支行": "",
     "合计镇支行": "",
+    "合计镇支行营业部": "",
+    "一汇总镇支行": "",
+    "小计庄分理处": "",
+    "总计划处支行": "",
+    "城关统计支行": "",
+    "王小计": "",
+    "马 合计": "",
+    "Totaltown": "",
+    "Total Plaza": "",
+    "Capitol": "",
+    "Ada Sum": "",
     "全行通支行": "",
     "喆淼骉垚支行": "",
     "鍩桥支行": "",
@@ -706,12 +755,16 @@ def test_null_marks_may_be_numbers_and_days(
 
 
 @pytest.mark.parametrize(
-    "cell", ["本页小计", "合计（家）", "**合计**", "共 2 家", "共7条记录", "总 计：", "全行合计"]
+    "cell",
+    [
+        *("本页小计", "合计（家）", "**合计**", "共 2 家", "共7条记录", "总 计：", "全行合计"),
+        *("一支行合计", "B3小计", "三支行汇总", "【合计】", "共计150户"),
+    ],
 )
 def test_sums_have_many_names(cell: str) -> None:
     """What reports write in front of sums is known; branches called nearly so are not taken."""
     assert re.fullmatch(TOTALS, cell)
-    assert not re.fullmatch(TOTALS, f"{cell.strip('*：')}镇支行".replace("共", "同"))
+    assert not re.fullmatch(TOTALS, f"{cell.strip('*：【】')}镇支行".replace("共", "同"))
 
 
 LISTS: tuple[object, ...] = (["elder", None, "farmer"], None, ["elder", "farmer"], [])

@@ -256,6 +256,40 @@ def test_titles_totals_and_units_are_seen(tmp_path: Path) -> None:
     assert 'drop_rows_where = { "统计时点" = ["合计"] }' in text
 
 
+@pytest.mark.parametrize(
+    ("title", "headers", "expected"),
+    [
+        (
+            ",,,,,AUM（万元）,贷款（元）",
+            "AUM余额,贷款余额",
+            '# unit = "万元", beside "元"  # by a line above',
+        ),
+        (
+            "单位：元",
+            "AUM余额(万元),贷款余额(万元)",
+            '# unit = "万元", beside "元"  # by headers, not of',
+        ),
+        (
+            "客户表",
+            "AUM余额(万元),贷款余额(元)",
+            '# unit = "万元", beside "元"  # by headers, not of all',
+        ),
+        ("AUM,Unit: 10,000 CNY", "AUM余额,贷款余额", 'unit = "万元"  # by a line above the header'),
+        ("单位：元", "AUM余额,贷款余额(元)", ""),
+    ],
+)
+def test_several_units_are_in_doubt(
+    tmp_path: Path, title: str, headers: str, expected: str
+) -> None:
+    """One that holds for all is proposed, several are a comment, and CNY goes without saying."""
+    rows = "2026-09-30,C1,001,个人,2020-01-01,1.20,3.00\n" * 9
+    start = "统计时点,客户号,归属机构,客户类型,开户日期"
+    text = propose(tmp_path, {"客户.csv": f"{title}\n{start},{headers}\n{rows}"})
+    units = [line for line in text.splitlines() if "unit =" in line]
+    assert len(units) == bool(expected)
+    assert all(line.startswith(expected) for line in units)
+
+
 def test_sheets_of_several_tables_are_parted(tmp_path: Path) -> None:
     """A workbook with a sheet for each table is named for each, with the sheet."""
     with pd.ExcelWriter(tmp_path / "全行.xlsx") as book:

@@ -54,6 +54,10 @@ FORMS: dict[str, str | bytes] = {
     "a column nobody needs": lines(*(f"{row},x" for row in BRANCHES.splitlines())),
 }
 READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "a true name that ends as totals do": (
+        {"branches.csv": BRANCHES.replace("城关支行", "城关总计")},
+        '[tables.branches.codes.name]\n"城关总计" = "城关支行"\n',
+    ),
     "a unit of 元 above": ({"customers.csv": f"单位：元\n{CUSTOMERS}"}, ""),
     "a lock file of Excel": ({"~$branches.xlsx": "x"}, ""),
     "other separators": (
@@ -308,6 +312,35 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         '"时点AUM（元）" = "aum_period_end"\n',
         "customers.aum_period_end ('时点AUM（元）'): its header states amounts in 元",
     ),
+    **{
+        f"{title} above, where the mapping states {unit}": (
+            {"customers.csv": f"{title}\n{CUSTOMERS}"},
+            f'[tables.customers]\nunit = "{unit}"\n',
+            f"a line above the header of customers.csv states amounts in {said}",
+        )
+        for unit, title, said in (
+            (
+                "万元",
+                ",,,,,,AUM（万元）,贷款（元）",
+                "万元, 元. Deliver all amounts of a table in one unit.",
+            ),
+            (
+                "元",
+                ",,,,,,AUM（万元）,贷款（元）",
+                "万元, 元. Deliver all amounts of a table in one unit.",
+            ),
+            (
+                "元",
+                ",,,,,,AUM/元,贷款/千元",
+                "元, 千元. Deliver all amounts of a table in one unit.",
+            ),
+            ("万元", "单位：元", '元. Write unit = "元" in the mapping'),
+            ("万元", "单位：千元", '千元. Write unit = "千元" in the mapping'),
+            ("万元", "客户表,币种:美元", "美元. Deliver them in CNY"),
+            ("万元", "Unit: USD million", "百万元, USD. Deliver all amounts"),
+            ("元", "Unit: CNY 10 000", '万元. Write unit = "万元" in the mapping'),
+        )
+    },
     "question marks where characters were": (
         {"branches.csv": BRANCHES.replace("城关支行", "????")},
         "",
@@ -647,6 +680,18 @@ def test_what_is_said_of_files_is_refused_for_frames(tmp_path: Path) -> None:
 def test_a_name_holds_one_day_or_none(name: str, expected: str) -> None:
     """A month or a quarter stands for its last day; several days are none."""
     assert str(day_in_name(name)) == expected
+
+
+@pytest.mark.parametrize(
+    "title", ["单位：万元", "AUM（万元）,,贷款（万元）", "Unit: 10,000 CNY", "元旦前客户表 单位:万"]
+)
+def test_a_title_in_the_unit_of_the_mapping_is_read(tiny_bank: TinyBank, title: str) -> None:
+    """AUM of 142,701.25 is 10,000 times that, where the title says what the mapping does."""
+    folder = tiny_bank(customers=f"{title}\n{CUSTOMERS}")
+    deliver(folder, {}, '[tables.customers]\nunit = "万元"\n')
+    with open_bank(folder) as bank:
+        aum = bank.table("customers").df()["aum_period_end"].sum()
+    assert aum == 1_427_012_500.00
 
 
 def test_a_unit_in_the_name_of_a_file_is_one_warning(tiny_bank: TinyBank) -> None:
