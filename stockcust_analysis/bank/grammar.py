@@ -76,7 +76,7 @@ _STATED_UNIT = re.compile(
     "((?:千|百?万|亿)元|美元|港币|欧元|USD|HKD|EUR)|"
     "(?:(?<![\u4e00-\u9fff\\d])|单位|人民币)(元)(?![\u4e00-\u9fff/])|"
     "单位[: ]*(千|百?万|亿)(?!元)|[(\\[](千|百?万|亿)[)\\]]|(单位[: ]*[分角])|"
-    "[Uu]nits?[: ](?=.*?((?:10 ?|ten )?thousand|10?[ ,]*000(?!\\d)|(?:100 ?|hundred )?million))"
+    "[Uu]nits?[: ](?=.*?((?:10 ?|ten )?thousand|10*(?:[ ,]*000)+|(?:100 ?|hundred )?million))"
 )
 """A unit or currency of amounts, as headers, titles and names of files state it."""
 _IN_ENGLISH = {
