@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -92,8 +93,8 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
             mark = " · ".join(parts)
-            rows = _hand_over(recipients.parent, party, owned[branch], common, mark)
-            _add_receipts(run / RECEIPTS / f"{on.isoformat()}.csv", rows)
+            receipts = run / RECEIPTS / f"{on.isoformat()}.csv"
+            _hand_over(recipients.parent, party, owned[branch], common, mark, receipts)
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
 
@@ -155,22 +156,34 @@ def _files_of(
 
 
 def _hand_over(
-    beside: Path, party: Recipient, owned: list[Path], facts: Mapping[str, str], mark: str
-) -> list[dict[str, str]]:
-    """Write a branch's files into its place, the receipt last, and return its rows."""
-    place, rows = (beside / party.folder).resolve(), []
+    beside: Path,
+    party: Recipient,
+    owned: list[Path],
+    facts: Mapping[str, str],
+    mark: str,
+    receipts: Path,
+) -> None:
+    """Write a branch's files into its place, each with both its receipts.
+
+    All three are first written beside their places, so that a full disk stops them together; the
+    file takes its place before the receipts that say so.
+    """
+    place = (beside / party.folder).resolve()
     contents = {
         path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
         for path in owned
     }
-    with files.access(party.access):
-        for name, content in contents.items():
-            files.write_bytes(place / name, content)
-            digest = hashlib.sha256(content).hexdigest()
-            own = {"file": name, "sha256": digest, "recipient": party.recipient}
-            rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
-        _add_receipts(place / "receipt.csv", rows)
-    return rows
+    for name, content in contents.items():
+        digest = hashlib.sha256(content).hexdigest()
+        own = {"file": name, "sha256": digest, "recipient": party.recipient}
+        row = own | dict(facts) | {"place": str(place), "mode": party.mode}
+        with (
+            _receipt_of(row, receipts),
+            files.access(party.access),
+            _receipt_of(row, place / "receipt.csv"),
+            files.atomic_write(place / name) as file,
+        ):
+            file.write_bytes(content)
 
 
 def _marked(path: Path, mark: str) -> bytes:
@@ -194,11 +207,15 @@ def _marked(path: Path, mark: str) -> bytes:
     return marked.getvalue()
 
 
-def _add_receipts(path: Path, rows: list[dict[str, str]]) -> None:
-    """Add to the receipts of earlier deliveries, none twice; the mark lets Excel read Chinese."""
-    receipts = pd.DataFrame(rows, columns=[*_RECEIPT])
+@contextmanager
+def _receipt_of(row: Mapping[str, str], path: Path) -> Iterator[None]:
+    """Add to the receipts of earlier deliveries, none twice, what the block delivers."""
+    receipts = pd.DataFrame([row], columns=[*_RECEIPT])
     if path.exists():
         earlier = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         receipts = pd.concat([earlier, receipts])
     receipts = receipts.drop_duplicates().sort_values([*_RECEIPT])
-    files.write_text(path, "\ufeff" + receipts.to_csv(index=False, lineterminator="\n"))
+    text = "\ufeff" + receipts.to_csv(index=False, lineterminator="\n")  # lets Excel read Chinese
+    with files.atomic_write(path) as file:
+        file.write_bytes(text.encode())
+        yield
