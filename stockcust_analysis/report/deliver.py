@@ -85,16 +85,17 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
         if problems:
             raise UsageError(listed(say("not_delivered", what), problems))
-        statuses = []
+        statuses, day = [], on.isoformat()
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]
-            common = {"date": on.isoformat(), "by": by, "status": status}
-            parts = [party.recipient, on.isoformat(), by]
+            place = (recipients.parent / party.folder).resolve()
+            row = {"recipient": party.recipient, "date": day, "by": by, "status": status}
+            row |= {"place": str(place), "mode": party.mode}
+            parts = [party.recipient, day, by]
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
-            mark = " · ".join(parts)
-            receipts = run / RECEIPTS / f"{on.isoformat()}.csv"
-            _hand_over(recipients.parent, party, owned[branch], common, mark, receipts)
+            contents = _contents(owned[branch], " · ".join(parts))
+            _hand_over(contents, place, party.access, row, run / RECEIPTS / f"{day}.csv")
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
 
@@ -155,31 +156,28 @@ def _files_of(
     return [*owned]
 
 
+def _contents(owned: list[Path], mark: str) -> dict[str, bytes]:
+    """Return what a branch is given: file → content, the lists with their mark."""
+    return {p.name: _marked(p, mark) if p.name == WORKLISTS else p.read_bytes() for p in owned}
+
+
 def _hand_over(
-    beside: Path,
-    party: Recipient,
-    owned: list[Path],
+    contents: Mapping[str, bytes],
+    place: Path,
+    access: files.Access,
     facts: Mapping[str, str],
-    mark: str,
     receipts: Path,
 ) -> None:
-    """Write a branch's files into its place, each with both its receipts.
+    """Write a branch's files into its place, each with its receipts there and in the run.
 
     All three are first written beside their places, so that a full disk stops them together; the
     file takes its place before the receipts that say so.
     """
-    place = (beside / party.folder).resolve()
-    contents = {
-        path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
-        for path in owned
-    }
     for name, content in contents.items():
-        digest = hashlib.sha256(content).hexdigest()
-        own = {"file": name, "sha256": digest, "recipient": party.recipient}
-        row = own | dict(facts) | {"place": str(place), "mode": party.mode}
+        row = {"file": name, "sha256": hashlib.sha256(content).hexdigest(), **facts}
         with (
             _receipt_of(row, receipts),
-            files.access(party.access),
+            files.access(access),
             _receipt_of(row, place / "receipt.csv"),
             files.atomic_write(place / name) as file,
         ):
@@ -215,7 +213,7 @@ def _receipt_of(row: Mapping[str, str], path: Path) -> Iterator[None]:
         earlier = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         receipts = pd.concat([earlier, receipts])
     receipts = receipts.drop_duplicates().sort_values([*_RECEIPT])
-    text = "\ufeff" + receipts.to_csv(index=False, lineterminator="\n")  # lets Excel read Chinese
+    lines = "\ufeff" + receipts.to_csv(index=False, lineterminator="\n")  # lets Excel read Chinese
     with files.atomic_write(path) as file:
-        file.write_bytes(text.encode())
+        file.write_bytes(lines.encode())
         yield
