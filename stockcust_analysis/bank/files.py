@@ -217,6 +217,9 @@ class FileReader:
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self.connection.register(view, frame.assign(_row=[number for number, _ in rows]))
+            count = f"SELECT count(*) FROM {view} WHERE {self._dropped(columns)}"
+            if dropped := self.connection.execute(count).fetchall()[0][0]:
+                notes.append(say("rows_dropped", dropped))
             name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))

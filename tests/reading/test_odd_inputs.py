@@ -280,7 +280,7 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
     },
     "a manager who is a sum": (
         {"managers.csv": MANAGERS.replace("M1", "001小计")},
-        f"managers.manager_id: 1 row (first: 2): {TOTAL}",
+        "managers: 1 row (first: 2): total lines (合计) in managers.csv",
     ),
     "an account called 合计": (
         {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.file_names import day_in_name
@@ -571,6 +572,10 @@ def test_check_says_what_each_file_was_taken_as(
     assert "branches, 3 rows, UTF-8, separator ',', 1 of them dropped by" in capsys.readouterr().out
     assert run("check", folder) == 0
     assert "其中1行按drop_rows_where剔除" in capsys.readouterr().out
+    pd.read_csv(folder / "branches.csv", dtype=str).to_excel(folder / "branches.xlsx", index=False)
+    (folder / "branches.csv").unlink()
+    assert run("check", folder) == 0
+    assert "3行、其中1行按drop_rows_where剔除" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
