@@ -56,7 +56,7 @@ _DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
 _NOT_CIRCULATED = ("cells", "worklists", "outcomes", "previous_migration", "previous_bridge")
 _FIGURE = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
-_OWN = ["n", "value", "compared", "expected_ratio"]
+_OWN = ["n", "value", "compared"]
 _MOVEMENT = ["movement", "movement_standard_error"]
 _AMONG_ALL = ["centre", "lower_95", "upper_95", "lower_998", "upper_998", "z"]
 _AMONG_ALL += ["rank", "rank_low", "rank_high", "shrunk_value"]
@@ -458,7 +458,8 @@ def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quart
     """Return the comparison without withheld figures, and the limits and ranks of their measure.
 
     Of winsorised measures it is the figure alone: less what is compared, or what limits or ranks
-    say of that, it is what the branch's largest customers have above the cap.
+    say of that, it is what the branch's largest customers have above the cap. What a branch's tiers
+    and tenures let expect is of no measure: it is a sum over their numbers, the small ones as well.
     """
     if table.empty:
         return table.assign(withheld=False)
@@ -471,6 +472,7 @@ def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quart
     # Of a proportion it is the denominator, which is printed with the value.
     unnumbered = table["kind"].ne("proportion") & _is_withheld(plain, measures, quarter, "n")
     masked["n"] = masked["n"].mask(unnumbered)
+    masked["expected_ratio"] = np.nan
     moved_gone = gone | before_gone | capped
     for columns, rows in ((_OWN, gone), (_MOVEMENT, moved_gone), (_AMONG_ALL, some_gone)):
         masked.loc[rows, columns] = np.nan

@@ -251,7 +251,9 @@ class _Sheets:
         table[ranks] = table[ranks].mask(unranked, MISSING)
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         note += f" {page.text('unranked')}" if unranked.any() else ""
-        return self.sheet("comparison", table, frozen=4, note=note)
+        circulated = len(page.review.report) > 0
+        fields = _SHEETS["comparison"].removesuffix(" expected_ratio") if circulated else ""
+        return self.sheet("comparison", table, fields, frozen=4, note=note)
 
     def migration(self) -> Sheet:
         """Return the migration of the bank and of its branches, a row per pair of tiers."""
