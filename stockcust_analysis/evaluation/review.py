@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -301,6 +302,8 @@ def relations(policy: Policy) -> Relations:
     declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
     same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
     declared["same"] = same | declared["same"]
+    declared["sums"] = [*declared["sums"], *_border_sums(policy)]
+    del declared["border_sums"]
     parts = disclosure.PARTS
     measures = {
         measure.name: [p for p in parts if str(getattr(measure, p, "")).endswith("_cents")]
@@ -308,6 +311,23 @@ def relations(policy: Policy) -> Relations:
         if measure.name not in no_sums
     }
     return disclosure.Relations(**declared, whole=WHOLE_BANK, measures=measures)
+
+
+def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
+    """Yield the sums that hold where a rule's border is that of a tier, or of another rule."""
+    by_amount = policy.tier_memory is None and policy.tiers.value == "aum_average_quarter"
+    tiers = policy.tiers.tiers if by_amount else ()
+    for entry in _DECLARED["border_sums"]:
+        borders = [attrgetter(rule)(policy) for rule in entry["borders"]]
+        here = next((place for place, tier in enumerate(tiers) if tier.lower in borders[:1]), 0)
+        names = {"{families}": str(len(policy.families.families))}
+        names |= {"{tier}": tiers[here].name} if here else {}
+        names |= {"{lowest}": tiers[0].name} if here == 1 else {}
+        terms = [entry["whole"], *entry["parts"]]
+        for blank, name in names.items():
+            terms = [term.replace(blank, name) for term in terms]
+        if len({*borders}) <= 1 and not any("{" in term for term in terms):
+            yield {**entry, "whole": terms[0], "parts": terms[1:]}
 
 
 def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
@@ -341,6 +361,7 @@ def recode(evaluation: Evaluation) -> Tables:
     detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
     of_branch = (measures["dimension"] == "") | (now & ~detail)
     hidden = measures["measure"].isin(recoded["branch_only"])
+    hidden |= measures["measure"].isin(recoded["bank_only"]) & ~whole_bank
     hidden |= ~now & measures["measure"].isin(codebook.measures_of_changes())
     tables = _tables(evaluation) | {"measures": measures[~hidden & (whole_bank | of_branch)]}
     for name in ("migration", "bridge"):
