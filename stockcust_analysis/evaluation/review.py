@@ -276,7 +276,12 @@ def circulate(
     facts = {**evaluation.policy_facts}
     if facts.get("unit", {}).get("several", rule.smallest_cell) < rule.smallest_cell:
         del facts["unit"]
+    agreed = evaluation.reconciliation
+    # A difference may be one account: it is said that there is one, not how large it is.
+    differ = agreed.get("difference", pd.Series(dtype=float)).ne(0)
+    agreed = agreed.assign(**{c: agreed[c].mask(differ) for c in agreed.columns[1:]})
     changed: dict[str, Any] = {
+        "reconciliation": agreed,
         "set_aside": aside,
         **result.tables,
         **dict.fromkeys(_NOT_CIRCULATED, pd.DataFrame()),

@@ -317,9 +317,10 @@ class _Sheets:
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
         page, review = self._page, self._page.review
-        checks = self._evaluation.reconciliation[["check", "difference"]].to_numpy()
+        table = self._evaluation.reconciliation[["check", "difference"]].astype(object)
+        checks = table.fillna(SUPPRESSED).to_numpy()
         rows: list[tuple[str, str, Any, str]] = [
-            (page.text(check, "reconciliation"), "", float(difference), "cny")
+            (page.text(check, "reconciliation"), "", difference, "cny")
             for check, difference in checks
         ]
         gone = review.report

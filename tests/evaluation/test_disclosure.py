@@ -193,6 +193,19 @@ def test_no_attack_succeeds_on_all_that_a_bank_circulates(
     assert too_close(attack, counts, sensitive_amounts(evaluation, told, facts)) == []
 
 
+def test_a_difference_of_totals_is_not_circulated() -> None:
+    """It may be one account that was set aside; that tables agree is said to the cent."""
+    evaluation, facts = bank_of(2, branches=3, customers=150)
+    checks = pd.DataFrame(
+        [("customers_and_accounts", 9.5, 9.5, 0.0), ("ledger_and_accounts", 12.0, 9.5, 2.5)],
+        columns=["check", "left", "right", "difference"],
+    )
+    told = circulate(replace(evaluation, reconciliation=checks), facts).evaluation.reconciliation
+    assert told["check"].tolist() == checks["check"].tolist()
+    assert told["difference"].isna().tolist() == [False, True]
+    assert told.loc[1, ["left", "right"]].isna().all()
+
+
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where batches are small for a bank, as with hundreds of branches, others help, and enough."""
     monkeypatch.setattr(search, "_LARGEST_BATCH", 2)
