@@ -284,6 +284,9 @@ class Attack:
         if told and all(map(self._there, (*kinds["numerator"], *kinds["denominator"]))):
             self._equal(due, *kinds["denominator"], minus=tuple(kinds["numerator"]))
         self._within(due, cell("reclaim_due_share", "managed"))
+        managed = [cell("managed_customers", "funded"), cell("managed_share", "funded")]
+        self._within(cell("customers_per_manager", "managed"), managed[0])
+        self._within(*managed)
         self._equal(
             cell("managed_share", "funded"),
             cell("profile_completion", "managed", part="denominator"),
@@ -307,6 +310,13 @@ class Attack:
         ):
             at_risk = cell(part, "all", part="denominator")
             self._within(cell(whole, "effective", part="denominator"), at_risk)
+        self._within(
+            cell("attrition_warning_rate", "all", part="denominator"),
+            cell("customer_retention", "effective"),
+        )
+        for base in ("funded", "effective"):
+            self._within(cell("customers", base), cell("customer_retention", base))
+        self._within(cell("aum_average_quarter", "all"), cell("asset_retention_net", "funded"))
 
     def _migration(self, block: Name, cell: Callable[..., Name]) -> None:
         """Write down the margins of the migration: tiers, up and down, gone and new."""
