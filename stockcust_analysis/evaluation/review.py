@@ -321,11 +321,11 @@ def relations(policy: Policy) -> Relations:
 def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
     """Yield the sums that hold where a rule's border is that of a tier, or of another rule."""
     by_amount = policy.tier_memory is None and policy.tiers.value == "aum_average_quarter"
-    tiers = policy.tiers.tiers if by_amount else ()
+    tiers, families = policy.tiers.tiers if by_amount else (), len(policy.families.families)
     for entry in _DECLARED["border_sums"]:
         borders = [attrgetter(rule)(policy) for rule in entry["borders"]]
         here = next((place for place, tier in enumerate(tiers) if tier.lower in borders[:1]), 0)
-        names = {"{families}": str(len(policy.families.families))}
+        names = {"{families}": str(families), "{beyond_3}": str(families - 3)}
         names |= {"{tier}": tiers[here].name} if here else {}
         names |= {"{lowest}": tiers[0].name} if here == 1 else {}
         terms = [entry["whole"], *entry["parts"]]

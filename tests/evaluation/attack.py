@@ -239,6 +239,10 @@ class Attack:
         )
         self._not_negative({held: 1, one: -1, two: -2, three: -3, more: -4})
         self._not_negative({held: -1, one: 1, two: 2, three: 3, more: float(FAMILIES)})
+        two, three, four = (cell(f"multi_product_share{k}", base) for k in ("", "_3", "_4"))
+        customers = cell("products_per_customer", base, part="denominator")
+        self._not_negative({held: 1, two: -2, three: -1, four: -1})
+        self._not_negative({held: -1, customers: 1, two: 1, three: 1, four: FAMILIES - 3})
 
     def _tiers(self, cell: Callable[..., Name], told: set[str]) -> None:
         """Write down who the tiers from a border upwards are, where it is a rule's, too."""
