@@ -6,18 +6,14 @@ evaluation ── make_review ──> Review ──> notebook, workbook, index, 
 
 The internal edition is the evaluation as it is. The circulated one is the only form in which its
 figures may leave the building: the evaluation is recoded, `disclosure`, which is loaded for it
-alone, withholds cells of its tables, and what follows from a withheld figure goes with it. What is
-declared about the measures stands in `relations.toml`. Figures of an issued quarter that would read
-otherwise today are restatements (追溯调整), and are listed.
+alone, withholds cells of its tables, and what follows from a withheld figure goes with it. Figures
+of an issued quarter that would read otherwise today are restatements (追溯调整), and are listed.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,16 +24,16 @@ from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation import results
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
+from stockcust_analysis.evaluation.relations import DECLARED, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.measures import codebook
-from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
-    from stockcust_analysis.disclosure import Protected, Relations, Tables
+    from stockcust_analysis.disclosure import Protected, Tables
 
 Edition = Literal["internal", "circulated"]
 _KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
@@ -52,8 +48,6 @@ _PLAIN = ("edition", "merged", "exposed", "theme", "issued")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
 _LAST_DIGIT = 1e-9  # a smaller relative difference is the last digit of a float
 _NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
-_SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
-_DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
 _NOT_CIRCULATED = ("cells", "worklists", "outcomes", "previous_migration", "previous_bridge")
 _FIGURE = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
@@ -291,68 +285,6 @@ def circulate(
     return mask_scores(replace(evaluation, **changed)), result
 
 
-def relations(policy: Policy) -> Relations:
-    """Return what is known of a policy's measures: the registry's sums, and `relations.toml`.
-
-    >>> from stockcust_analysis import load_policy
-    >>> known = relations(load_policy())
-    >>> known.measures["aum_per_customer"], known.same["aum_per_customer"]
-    (['numerator'], 'aum_average_quarter')
-    """
-    from stockcust_analysis import disclosure
-
-    declared, tiers = dict(_DECLARED), [tier.name for tier in policy.tiers.tiers]
-    no_sums = {*declared["concentration"]["measures"], *declared.pop("recoded")["branch_only"]}
-    top = policy.disclosure.merged_tiers
-    declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
-    same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
-    declared["same"] = same | declared["same"]
-    declared["sums"] = [*declared["sums"], *_border_sums(policy)]
-    del declared["border_sums"]
-    parts = disclosure.PARTS
-    measures = {
-        measure.name: [p for p in parts if str(getattr(measure, p, "")).endswith("_cents")]
-        for measure, _ in codebook.all_measures(policy)
-        if measure.name not in no_sums
-    }
-    return disclosure.Relations(**declared, whole=WHOLE_BANK, measures=measures)
-
-
-def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
-    """Yield the sums that hold where a rule's border is that of a tier, or of another rule."""
-    by_amount = policy.tier_memory is None and policy.tiers.value == "aum_average_quarter"
-    tiers, families = policy.tiers.tiers if by_amount else (), len(policy.families.families)
-    for entry in _DECLARED["border_sums"]:
-        borders = [attrgetter(rule)(policy) for rule in entry["borders"]]
-        here = next((place for place, tier in enumerate(tiers) if tier.lower in borders[:1]), 0)
-        names = {"{families}": str(families), "{beyond_3}": str(families - 3)}
-        names |= {"{tier}": tiers[here].name} if here else {}
-        names |= {"{lowest}": tiers[0].name} if here == 1 else {}
-        terms = [entry["whole"], *entry["parts"]]
-        for blank, name in names.items():
-            terms = [term.replace(blank, name) for term in terms]
-        if len({*borders}) <= 1 and not any("{" in term for term in terms):
-            yield {**entry, "whole": terms[0], "parts": terms[1:]}
-
-
-def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
-    """Yield each number of a question that is the same sum as an earlier one, and that one."""
-    # The customers of two dates are not those of the quarter.
-    names = {} if question in codebook.PAIR_QUESTIONS else {("customers", "", ""): "customers"}
-    for measure in question.measures(policy):
-        n, name, denominator = f"{measure.name}.n", measure.name, f"{measure.name}.denominator"
-        sums = {
-            n: ("customers", "", ""),
-            name: (measure.numerator, measure.dimension, measure.member),
-            denominator: (measure.denominator or denominator, "", ""),
-        }
-        for label, own in sums.items():
-            # Where members have denominators of their own these are as many numbers.
-            is_one = label == name or not measure.dimension or own in names
-            if is_one and names.setdefault(own, label) != label:
-                yield label, names[own]
-
-
 def recode(evaluation: Evaluation) -> Tables:
     """Return the tables that may be circulated, with the detail they are circulated in.
 
@@ -360,7 +292,7 @@ def recode(evaluation: Evaluation) -> Tables:
     rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
     dimensions, and without what changed in them, which stand in the editions circulated then.
     """
-    measures, recoded = evaluation.measures, _DECLARED["recoded"]
+    measures, recoded = evaluation.measures, DECLARED["recoded"]
     whole_bank = measures["branch_id"] == WHOLE_BANK
     now = measures["quarter"] == str(evaluation.quarter)
     detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
@@ -380,7 +312,7 @@ def _tables(evaluation: Evaluation) -> Tables:
     """Return the tables of numbers; the pairs of families, which stand twice, in one order."""
     tables: Tables = {
         name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
-        for name in ("measures", *_DECLARED["shapes"])
+        for name in ("measures", *DECLARED["shapes"])
     }
     pairs, families = tables["co_holding"], tables["co_holding"][["family_a", "family_b"]]
     pairs = pairs.assign(first=families.min(axis=1), second=families.max(axis=1))

@@ -29,8 +29,9 @@ from stockcust_analysis.disclosure.system import system_of
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import review
 from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.relations import relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.review import make_review, recode, relations
+from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
