@@ -6,7 +6,8 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,36 +22,16 @@ from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_i
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.words import advise, say
 
-Words = Mapping[str, tuple[str, str]]
+Words = Mapping[str, Sequence[str]]
 """Code → how it is written in Chinese and in English."""
-OUTCOMES: Words = {
-    "none": ("未接通", "Not answered"),
-    "reached": ("已接通", "Reached"),
-    "appointment": ("已预约", "Appointment"),
-    "visit": ("已面访", "Visit"),
-    "sale": ("已成交", "Sale"),
-    "refused": ("拒绝", "Refused"),
-}
-CHANNELS: Words = {
-    "phone": ("电话", "Phone"),
-    "message": ("短信", "Message"),
-    "wechat": ("微信", "WeChat"),
-    "visit": ("上门", "Visit"),
-    "branch": ("网点", "Branch"),
-}
-_CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
-# Each column's English heading.
-_COLUMNS = {
-    "customer_id": "Customer",
-    "manager_id": "Manager",
-    "contacted_on": "Contacted on",
-    "channel": "Channel",
-    "outcome": "Result",
-}
+_WORDS = tomllib.loads((Path(__file__).parent / "contacts.toml").read_text("utf-8"))
+OUTCOMES: Words = _WORDS["outcome"]
+CHANNELS: Words = _WORDS["channel"]
 HEADINGS: Words = {
-    name: (table("contacts").column(name).zh, english) for name, english in _COLUMNS.items()
+    name: (table("contacts").column(name).zh, en) for name, en in _WORDS["heading"].items()
 }
 AS_OF = ("统计时点", "As of")
+_CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
 _LATEST = timedelta(days=366)
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 _SHOWN = 3

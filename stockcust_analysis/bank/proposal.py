@@ -15,15 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
-from stockcust_analysis.bank.file_names import (
-    COMPANIONS,
-    DAY_IN_NAME,
-    SYNONYMS,
-    assign_files,
-    day_in_name,
-)
+from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize, words_of
@@ -80,7 +75,7 @@ class _Match:
     @property
     def lacking(self) -> list[Column]:
         """Required columns that no header and no file name gives."""
-        known = {*self.sure, "as_of" if day_in_name(self.sample.path.name) else ""}
+        known = {*self.sure, "as_of" if file_names.day_in_name(self.sample.path.name) else ""}
         return [c for c in self.table.columns if c.required and c.name not in known]
 
     @property

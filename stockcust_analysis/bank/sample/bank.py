@@ -23,17 +23,8 @@ from stockcust_analysis.bank.conversion import SQL_TYPES
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.file_names import assign_files
 from stockcust_analysis.bank.mapping import Mapping as HouseMapping
-from stockcust_analysis.bank.sample.people import (
-    LAST,
-    NOTES,
-    QUARTERS,
-    Branch,
-    Effects,
-    decode_names,
-    draw_arrivals,
-    make_branches,
-    make_people,
-)
+from stockcust_analysis.bank.sample import people
+from stockcust_analysis.bank.sample.people import LAST, QUARTERS, Branch, decode_names
 from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import read_toml
@@ -55,7 +46,7 @@ def make_bank(
     branches: int = 24,
     customers: int = 12_000,
     quarters: int = LAST,
-    effects: Effects = "",
+    effects: people.Effects = "",
 ) -> dict[str, pd.DataFrame]:
     """Make an invented bank, every table of the contract, to learn and to test with.
 
@@ -90,9 +81,9 @@ def make_bank(
     """
     check_size(branches, customers, quarters)
     rng = np.random.default_rng(seed)
-    network = make_branches(rng, branches)
-    people = make_people(rng, network, draw_arrivals(rng, network, customers))
-    piece = make_piece(rng, network, people, quarters=quarters, effects=effects)
+    network = people.make_branches(rng, branches)
+    everybody = people.make_people(rng, network, people.draw_arrivals(rng, network, customers))
+    piece = make_piece(rng, network, everybody, quarters=quarters, effects=effects)
     tables = {name: decode_names(piece[name]) for name in LARGE} | join_pieces(network, [piece])
     return {entry.name: tables[entry.name] for entry in TABLES if entry.name in tables}
 
@@ -110,7 +101,7 @@ def check_size(branches: int, customers: int, quarters: int) -> None:
 
 
 def write_bank(
-    tables: dict[str, pd.DataFrame], folder: str | Path, *, effects: Effects = ""
+    tables: dict[str, pd.DataFrame], folder: str | Path, *, effects: people.Effects = ""
 ) -> None:
     """Write a bank's tables, its name (`mapping.toml`) and a README into a folder.
 
@@ -131,7 +122,7 @@ def write_bank(
         rows={name: len(frame) for name, frame in tables.items()},
         quarters=tables["customers"]["as_of"].nunique(),
         pair=first_pair(tables["customers"]),
-        notes=NOTES.get(effects, ""),
+        notes=people.NOTES.get(effects, ""),
     )
 
 
@@ -179,8 +170,8 @@ def write_texts(
 
 def first_pair(customers: pd.DataFrame) -> list[str]:
     """Return the first two customer numbers of one person."""
-    people = customers.drop_duplicates("customer_id").dropna(subset="person_id")
-    twice = people[people["person_id"].duplicated(keep=False)].sort_values("person_id")
+    known = customers.drop_duplicates("customer_id").dropna(subset="person_id")
+    twice = known[known["person_id"].duplicated(keep=False)].sort_values("person_id")
     return [*twice["customer_id"].head(2)]
 
 
@@ -382,8 +373,8 @@ def write_east_files(
         month = _MONTH.replace("$elsewhere", literal(first)).replace("$smallest", smallest)
         for day in pd.date_range(opening, closing, freq="ME")[1:]:
             writer.write("GRCKFHZMX", day.date(), month)
-        people = connection.sql(writer.fill(_TOLD)).fetchall()
-    _write_beside(tables, {customer for (customer,) in people}, folder)
+        told = connection.sql(writer.fill(_TOLD)).fetchall()
+    _write_beside(tables, {customer for (customer,) in told}, folder)
 
 
 @dataclass(frozen=True)
@@ -427,12 +418,12 @@ def _mask(number: str) -> str:
     return number[:6] + hashlib.new("sm3", f"{_NAME[0]}{number.upper()}".encode()).hexdigest()
 
 
-def _write_beside(tables: Mapping[str, pd.DataFrame], people: set[str], folder: Path) -> None:
+def _write_beside(tables: Mapping[str, pd.DataFrame], told: set[str], folder: Path) -> None:
     """Write the mapping, and the small tables that EAST has nothing of."""
     for name in ("branch_successors", "managers", "assignments", "contacts", "targets"):
         frame = tables[name]
         if "customer_id" in frame:
-            frame = frame[frame["customer_id"].isin(people)]
+            frame = frame[frame["customer_id"].isin(told)]
         write_table(name, frame, folder / file_name(name))
     types = tables["branches"].dropna(subset=["type"])[["branch_id", "type"]].to_numpy()
     lines = [
