@@ -57,9 +57,10 @@ def require_joinable(
         raise UsageError(say("number_and_text", number, text))
 
 
+JUDGED_BY, TIERED_BY = "dormancy_rule", "tier_rule"
 RULE_COLUMNS = {
-    "dormancy_rule": "status",
-    "tier_rule": "tier",
+    JUDGED_BY: "status",
+    TIERED_BY: "tier",
     "base_rule": "funded|effective",
     "family_rule": "families|holds_.+|uses_.+",
 }

@@ -253,8 +253,8 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     """
     rule, scheme = stated.get("rule"), stated.get("scheme")
     asked = policy.labels if stated.get("policy") is not None else {}
-    asked["dormancy_rule"] = label_of(policy.dormancy_rule(rule))
-    asked |= {"tier_rule": label_of(scheme)} if scheme else {}
+    asked[bases.JUDGED_BY] = label_of(policy.dormancy_rule(rule))
+    asked |= {bases.TIERED_BY: label_of(scheme)} if scheme else {}
     made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
     bases.require_one_rule(made)
     notes = dict[str, str]()

@@ -24,8 +24,6 @@ from stockcust_analysis.measures.registry import Measure, Question, answer, meas
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 from stockcust_analysis.words import say
 
-TIERED_BY = "tier_rule"
-"""The column that tells by which scheme customers have their `tier`."""
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 
 
@@ -64,7 +62,7 @@ def assign_tiers(
     bases.require_columns(table, [scheme.value], "customers")
     bases.require_amounts(table, [scheme.value], "customers")
     tier = tier_name(cents(scheme.value), scheme)
-    table = table.drop(TIERED_BY, strict=False)
+    table = table.drop(bases.TIERED_BY, strict=False)
     return frames.same_kind(customers, table.with_columns(tier=tier))
 
 
@@ -299,7 +297,7 @@ def tiers_with_memory(
         periods_known=nw.col("known"),
         by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
     )
-    newest = as_lazy(dated[days[-1]]).drop(*STATE, TIERED_BY, strict=False)
+    newest = as_lazy(dated[days[-1]]).drop(*STATE, bases.TIERED_BY, strict=False)
     return frames.same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 
