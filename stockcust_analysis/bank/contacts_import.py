@@ -6,7 +6,6 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -20,11 +19,12 @@ from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import read_toml
 from stockcust_analysis.words import advise, say
 
 Words = Mapping[str, Sequence[str]]
 """Code → how it is written in Chinese and in English."""
-_WORDS = tomllib.loads((Path(__file__).parent / "contacts.toml").read_text("utf-8"))
+_WORDS = read_toml(Path(__file__).with_suffix(".toml"))
 OUTCOMES: Words = _WORDS["outcome"]
 CHANNELS: Words = _WORDS["channel"]
 HEADINGS: Words = {

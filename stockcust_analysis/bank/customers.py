@@ -15,8 +15,7 @@ import pandas as pd
 from stockcust_analysis.bank import persons
 from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import PERIOD, Calendar, Table, as_lazy, collect_rows
+from stockcust_analysis.core.frames import PERIOD, Calendar, Frame, Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import service

@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.core.engines import Frame, engine_failures
+from stockcust_analysis.core.engines import Frame as Frame
+from stockcust_analysis.core.engines import engine_failures
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
 

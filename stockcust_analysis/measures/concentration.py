@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag
+from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases

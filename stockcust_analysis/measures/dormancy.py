@@ -22,8 +22,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Calendar, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.frames import ZERO, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
@@ -301,7 +300,7 @@ def _with_status(
     held.require_past_activity(table, as_of)
     bases.require_amounts(table, [rule.value], "customers")
     table = held.with_evidence(table, rule, as_of, holdings, contacts, policy)
-    amount, calendar = cents(rule.value), Calendar((as_of,))
+    amount, calendar = frames.cents(rule.value), frames.Calendar((as_of,))
     return table.with_columns(
         status=held.status_name(table, rule, calendar, amount=amount, prefix="_")
     )

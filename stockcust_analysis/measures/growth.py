@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, answer, measure, shown

@@ -14,8 +14,7 @@ from itertools import pairwise
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.periods import Day, as_day, is_month_end
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
@@ -61,7 +60,7 @@ def assign_tiers(
     table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
     bases.require_columns(table, [scheme.value], "customers")
     bases.require_amounts(table, [scheme.value], "customers")
-    tier = tier_name(cents(scheme.value), scheme)
+    tier = tier_name(frames.cents(scheme.value), scheme)
     table = table.drop(bases.TIERED_BY, strict=False)
     return frames.same_kind(customers, table.with_columns(tier=tier))
 

@@ -16,8 +16,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Table, as_lazy, cents_of, day, flag
+from stockcust_analysis.core.frames import ZERO, Frame, Table, as_lazy, cents_of, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures import service
