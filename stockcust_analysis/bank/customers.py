@@ -388,12 +388,7 @@ class Bank(BankTables):
         return pd.concat(parts, ignore_index=True) if quarters > 1 else parts[0]
 
     def snapshot(
-        self,
-        name: str,
-        *,
-        as_of: Day,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
+        self, name: str, *, as_of: Day, policy: PolicyLike = None, structure: Day | None = None
     ) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.
 
@@ -418,11 +413,7 @@ class Bank(BankTables):
         return super(Bank, bank).snapshot(name, as_of=on)
 
     def customers_frame(
-        self,
-        as_of: Day,
-        *,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
+        self, as_of: Day, *, policy: PolicyLike = None, structure: Day | None = None
     ) -> Frame:
         """Return the customers the report speaks of as a lazy frame of the bank's own engine.
 

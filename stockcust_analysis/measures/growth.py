@@ -26,7 +26,6 @@ from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierSch
 _GAINS = ("new", "returned", "grown", "transferred_in")
 _LOSSES = ("transferred_out", "shrunk", "drained", "closed")
 COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
-_WHOLE = "whole_bank"
 
 
 @measure("bridge")
@@ -197,8 +196,8 @@ def aum_change(
     totals = []
     for frame in (opening, closing):
         table = bases.with_base(as_lazy(frame), request, [value])
-        rows = frames.collect_sums(table, request.by, columns).assign(**{_WHOLE: 0})
-        totals.append(rows.set_index(request.by or [_WHOLE]))
+        rows = frames.collect_sums(table, request.by, columns).assign(**{frames.WHOLE: 0})
+        totals.append(rows.set_index(request.by or [frames.WHOLE]))
     index = totals[1].index.union(totals[0].index)
     before, now = (table.reindex(index, fill_value=0) for table in totals)
     changes = aum_change_totals(before, now).add_prefix("|").reset_index()

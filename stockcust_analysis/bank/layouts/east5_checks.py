@@ -57,11 +57,7 @@ SELECT sum(n) FROM (
     HAVING 2 * n > count(*))"""
 _PER_UNIT = "(1, 10, 100, 1000, 10000)"
 _RATES = (
-    (
-        "WBSL",
-        f"SELECT count(*) FROM HLXXB WHERE WBSL > 0 AND WBSL NOT IN {_PER_UNIT}",
-        "odd_units",
-    ),
+    ("WBSL", f"SELECT count(*) FROM HLXXB WHERE WBSL > 0 AND WBSL NOT IN {_PER_UNIT}", "odd_units"),
     (
         "WBSL, ZBBSL",
         """SELECT count(*) FROM (SELECT WBBZ FROM HLXXB WHERE WBSL > 0 AND ZBBSL > 0
