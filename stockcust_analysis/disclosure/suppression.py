@@ -22,17 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure.numbers import (
-    LABELS,
-    PARTS,
-    RATES,
-    Array,
-    Limits,
-    Relations,
-    Tables,
-    numbers_of,
-    quantities_of,
-)
+from stockcust_analysis.disclosure import numbers
+from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Limits, Relations, Tables
 from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
 from stockcust_analysis.disclosure.system import REASONS, System, sensitive_cells, system_of
 
@@ -121,16 +112,16 @@ def protect(
     facts = merge_facts(tables[_FACTS], merged, declared)
     to_print = {name: tables[name] for name in (RATES, *declared.shapes)}
     to_print = merge_members(to_print, merged, declared)
-    numbers = numbers_of(to_print, quarter, declared)
-    names = _names_by_content(numbers, declared)
-    quantities, block, column = quantities_of(_with_names(numbers, names), declared)
+    listed = numbers.numbers_of(to_print, quarter, declared)
+    names = _names_by_content(listed, declared)
+    quantities, block, column = numbers.quantities_of(_with_names(listed, names), declared)
     system = system_of(quantities, quarter, previous)
     reason, need = sensitive_cells(system, _with_names(facts, names), limits)
     cell = system.cell[block, column]
     issued = [(when, merge_members(then, merged, declared)) for when, then in earlier]
-    known, gone = _find_published(numbers, cell, issued, system)
+    known, gone = _find_published(listed, cell, issued, system)
     protection = _protection(system, need, cell, known, gone)
-    printed = _with_gaps(to_print, numbers[protection.withheld[cell]], declared)
+    printed = _with_gaps(to_print, listed[protection.withheld[cell]], declared)
     largest = largest_amounts(printed[RATES], facts, declared)
     rates = _with_withheld_values(printed[RATES], largest, declared, limits)
     curve = thin_lorenz(tables[_CURVE], largest, declared, limits)
@@ -139,13 +130,13 @@ def protect(
     return Protected(printed | {RATES: rates, _CURVE: curve}, merged, report, exposed)
 
 
-def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, str]:
+def _names_by_content(listed: pd.DataFrame, declared: Relations) -> dict[str, str]:
     """Return a name for every unit that depends on its numbers, not on what it is called.
 
     The search takes units in this order: neither the order of rows nor a unit's number decides
     what is withheld.
     """
-    quantities, _, _ = quantities_of(numbers, declared)
+    quantities, _, _ = numbers.quantities_of(listed, declared)
     values = pd.DataFrame(-np.nan_to_num(quantities.values, nan=-1.0), quantities.blocks)
     content = {name: rows.to_numpy().ravel().tolist() for name, rows in values.groupby(level=1)}
     order = sorted(content, key=lambda branch: (content[branch], branch))
@@ -160,7 +151,7 @@ def _with_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _find_published(
-    numbers: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
+    listed: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
 ) -> tuple[Array, Array]:
     """Return which cells earlier tables print, and which they withhold.
 
@@ -168,10 +159,10 @@ def _find_published(
     """
     known, gone = np.zeros((2, len(system.values)), bool)
     keys = ["quarter", "branch_id", "kind", *LABELS, "part"]
-    value = numbers["value"].to_numpy(float)
+    value = listed["value"].to_numpy(float)
     for quarter, tables in earlier:
-        then = numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
-        both = numbers[keys].merge(then, on=keys, how="left", indicator=True)
+        then = numbers.numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
+        both = listed[keys].merge(then, on=keys, how="left", indicator=True)
         before, present = both["value"].to_numpy(float), (both["_merge"] == "both").to_numpy()
         known[cell[present & (before == value)]] = True
         gone[cell[present & np.isnan(before) & ~np.isnan(value)]] = True
@@ -212,7 +203,7 @@ def _with_gaps(tables: Tables, gone: pd.DataFrame, declared: Relations) -> Table
     printed = {}
     for name, table in tables.items():
         frame, gaps = table.copy(), pd.Series(False, index=table.index)
-        for column in PARTS if name == RATES else declared.shapes[name]:
+        for column in numbers.PARTS if name == RATES else declared.shapes[name]:
             rows = gone.loc[(gone["table"] == name) & (gone["column"] == column), "row"]
             frame[column] = frame[column].astype(float)
             frame.loc[rows, column] = np.nan
@@ -239,7 +230,7 @@ def _with_withheld_values(
         gaps = units[withheld & rates["measure"].isin(sources)]
         withheld |= (rates["measure"] == name) & units.isin(gaps)
     rates = rates.assign(withheld=withheld, value=rates["value"].mask(withheld))
-    rates.loc[withheld & ~additive, list(PARTS)] = np.nan
+    rates.loc[withheld & ~additive, list(numbers.PARTS)] = np.nan
     return rates
 
 
