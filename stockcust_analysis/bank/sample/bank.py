@@ -122,7 +122,7 @@ def write_bank(
         rows={name: len(frame) for name, frame in tables.items()},
         quarters=tables["customers"]["as_of"].nunique(),
         pair=first_pair(tables["customers"]),
-        notes=people.NOTES.get(effects, ""),
+        notes=_text(f"notes_{effects}") if effects else "",
     )
 
 
@@ -149,14 +149,13 @@ def write_texts(
     notes: str = "",
 ) -> None:
     """Write a bank's name and the page about it: its stories, its files and how it was made."""
-    template = Path(__file__).with_name("readme.md").read_text(encoding="utf-8")
     stories = branches.head(len(Branch))
     files = [
         f"| {file_name(entry.name, part)} | {entry.zh} | {rows[entry.name]:,} | {entry.meaning} |"
         for entry in TABLES
         if entry.name in rows
     ]
-    page = template.format(
+    page = _text("readme").format(
         bank=BANK_NAME,
         quarters=f"{_COUNT[quarters]} quarters, {QUARTERS[-quarters]} to {QUARTERS[-1]}",
         files="\n".join(files),
@@ -166,6 +165,10 @@ def write_texts(
     name = f'name = "{BANK_NAME}"\n'
     (folder / "mapping.toml").write_text(name, encoding="utf-8", newline="\n")
     (folder / "README.md").write_text(page + notes, encoding="utf-8", newline="\n")
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
 
 
 def first_pair(customers: pd.DataFrame) -> list[str]:
