@@ -22,10 +22,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure import numbers
-from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Limits, Relations, Tables
+from stockcust_analysis.disclosure.numbers import (
+    LABELS,
+    MERGED,
+    PARTS,
+    RATES,
+    Array,
+    Limits,
+    Relations,
+    Tables,
+    numbers_of,
+    quantities_of,
+)
 from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.system import REASONS, System, sensitive_cells, system_of
+from stockcust_analysis.disclosure.system import (
+    REASONS,
+    System,
+    empty_cells,
+    sensitive_cells,
+    system_of,
+)
 
 _UNIT = ["quarter", "branch_id", "base"]
 _DECILES = 10
@@ -112,16 +128,16 @@ def protect(
     facts = merge_facts(tables[_FACTS], merged, declared)
     to_print = {name: tables[name] for name in (RATES, *declared.shapes)}
     to_print = merge_members(to_print, merged, declared)
-    listed = numbers.numbers_of(to_print, quarter, declared)
-    names = _names_by_content(listed, declared)
-    quantities, block, column = numbers.quantities_of(_with_names(listed, names), declared)
+    numbers = numbers_of(to_print, quarter, declared)
+    names = _names_by_content(numbers, declared)
+    quantities, block, column = quantities_of(_with_names(numbers, names), declared)
     system = system_of(quantities, quarter, previous)
     reason, need = sensitive_cells(system, _with_names(facts, names), limits)
     cell = system.cell[block, column]
     issued = [(when, merge_members(then, merged, declared)) for when, then in earlier]
-    known, gone = _find_published(listed, cell, issued, system)
+    known, gone = _find_published(numbers, cell, issued, system)
     protection = _protection(system, need, cell, known, gone)
-    printed = _with_gaps(to_print, listed[protection.withheld[cell]], declared)
+    printed = _with_gaps(to_print, numbers[protection.withheld[cell]], declared)
     largest = largest_amounts(printed[RATES], facts, declared)
     rates = _with_withheld_values(printed[RATES], largest, declared, limits)
     curve = thin_lorenz(tables[_CURVE], largest, declared, limits)
@@ -130,13 +146,13 @@ def protect(
     return Protected(printed | {RATES: rates, _CURVE: curve}, merged, report, exposed)
 
 
-def _names_by_content(listed: pd.DataFrame, declared: Relations) -> dict[str, str]:
+def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, str]:
     """Return a name for every unit that depends on its numbers, not on what it is called.
 
     The search takes units in this order: neither the order of rows nor a unit's number decides
     what is withheld.
     """
-    quantities, _, _ = numbers.quantities_of(listed, declared)
+    quantities, _, _ = quantities_of(numbers, declared)
     values = pd.DataFrame(-np.nan_to_num(quantities.values, nan=-1.0), quantities.blocks)
     content = {name: rows.to_numpy().ravel().tolist() for name, rows in values.groupby(level=1)}
     order = sorted(content, key=lambda branch: (content[branch], branch))
@@ -151,7 +167,7 @@ def _with_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _find_published(
-    listed: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
+    numbers: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
 ) -> tuple[Array, Array]:
     """Return which cells earlier tables print, and which they withhold.
 
@@ -159,10 +175,10 @@ def _find_published(
     """
     known, gone = np.zeros((2, len(system.values)), bool)
     keys = ["quarter", "branch_id", "kind", *LABELS, "part"]
-    value = listed["value"].to_numpy(float)
+    value = numbers["value"].to_numpy(float)
     for quarter, tables in earlier:
-        then = numbers.numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
-        both = listed[keys].merge(then, on=keys, how="left", indicator=True)
+        then = numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
+        both = numbers[keys].merge(then, on=keys, how="left", indicator=True)
         before, present = both["value"].to_numpy(float), (both["_merge"] == "both").to_numpy()
         known[cell[present & (before == value)]] = True
         gone[cell[present & np.isnan(before) & ~np.isnan(value)]] = True
@@ -171,7 +187,7 @@ def _find_published(
 
 def _protection(system: System, need: Array, cell: Array, known: Array, gone: Array) -> Protection:
     """Return the cells to withhold and those too close; counts and amounts never meet."""
-    known = _with_consequences(known, system.equations)
+    known = _with_consequences(known | (empty_cells(system) & ~gone), system.equations)
     printed = np.bincount(cell, minlength=len(system.values)).astype(float)
     units = system.quantities.blocks.get_level_values(1)
     names = sorted({*units} - {system.quantities.declared.whole})
@@ -203,7 +219,7 @@ def _with_gaps(tables: Tables, gone: pd.DataFrame, declared: Relations) -> Table
     printed = {}
     for name, table in tables.items():
         frame, gaps = table.copy(), pd.Series(False, index=table.index)
-        for column in numbers.PARTS if name == RATES else declared.shapes[name]:
+        for column in PARTS if name == RATES else declared.shapes[name]:
             rows = gone.loc[(gone["table"] == name) & (gone["column"] == column), "row"]
             frame[column] = frame[column].astype(float)
             frame.loc[rows, column] = np.nan
@@ -230,7 +246,7 @@ def _with_withheld_values(
         gaps = units[withheld & rates["measure"].isin(sources)]
         withheld |= (rates["measure"] == name) & units.isin(gaps)
     rates = rates.assign(withheld=withheld, value=rates["value"].mask(withheld))
-    rates.loc[withheld & ~additive, list(numbers.PARTS)] = np.nan
+    rates.loc[withheld & ~additive, list(PARTS)] = np.nan
     return rates
 
 
@@ -260,7 +276,7 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
             break
         merged.append(name)
     into = members[-len(merged) - 1] if merged else ""
-    return dict.fromkeys([*merged, into], f"{into}_and_above") if merged else {}
+    return dict.fromkeys([*merged, into], f"{into}{MERGED}") if merged else {}
 
 
 def merge_members(tables: Tables, names: Mapping[str, str], declared: Relations) -> Tables:

@@ -127,6 +127,7 @@ def checks_passed(page: page_data.Page) -> dict[str, str]:
     # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
     is_wider = "lists_left_out" in page.evaluation.policy_facts
     for check, size in checks:
+        size = wording.SUPPRESSED if pd.isna(size) else size
         text = page.text("difference", "page").format(wording.format_number(size, decimals=2))
         if check == "ledger_and_accounts" and size and is_wider:
             text += page.text("ledger_is_wider", "page")
