@@ -354,7 +354,7 @@ def test_remarks_below_a_table_are_not_copied(tmp_path: Path) -> None:
     ) in text
     for label in ("制表人", "审核人", "备注", "合计"):
         assert f'# a remark under "机构号" that begins with "{label}": add its whole cell' in text
-    assert '# a remark under "机构号" alone in its row: add its whole cell' in text
+    assert '# a remark under "机构号" alone in its row, or a sum: add its whole cell' in text
     assert not any(name in text for name in ("张三", "李四", "王五", "赵六", "孙七"))
 
 
