@@ -49,6 +49,10 @@ _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
+_PLAIN = (
+    "url_encode({0}) = {0} AND NOT (contains({1}, '_x000') OR suffix({1}, 'otal') "
+    "OR suffix({1}, 'OTAL'))"
+)
 _TOTAL = "(?:otal|OTAL)[^0-9A-Za-z]*$"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
 _NOT_PLAIN = f"^'|:$|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}|{_TOTAL}"
@@ -238,15 +242,14 @@ def _sql_text(
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     bare = f"replace({given}, ';', '~')" if column.separated else given
-    plain = f"url_encode({bare}) = {bare} AND NOT contains({given}, '_x000')"
+    plain = _PLAIN.format(bare, given)
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
     is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
     is_short = f"strlen({given}) <= {max(map(len, (*marks, *_TOTALS)))}"
     closer = f"regexp_matches({given}, {literal(unusual)})"
-    is_total = f"suffix({given}, 'otal') OR suffix({given}, 'OTAL')"
-    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN {is_total} ELSE {closer}"
+    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN false ELSE {closer}"
     return Reading(value, odd=f"(CASE {cases} END)")
 
 

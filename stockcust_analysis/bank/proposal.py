@@ -233,8 +233,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         yield say("commented", _sheet_pattern(sheets, sample.sheets), say("other_sheets"))
     yield from _footer_lines(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
-    headers = [matches[0].sure[name].header for name in money]
-    units = set[str]()
+    headers, units = [matches[0].sure[name].header for name in money], set[str]()
     for place, texts in (
         ("by_title", [sample.title]),
         ("by_headers", headers),

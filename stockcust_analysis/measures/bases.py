@@ -173,8 +173,8 @@ def require_amounts(
     if key in kinds.names():
         columns["|key"] = nw.col(key)
         totals += [nw.col("|key").n_unique(), nw.len().alias("|rows")]
-    found = collect_rows(table.select(**columns).select(*totals)) if columns else {}
-    found = {name: values[0] or 0 for name, values in found.items()}  # SQL sums nothing to NULL
+    summed = collect_rows(table.select(**columns).select(*totals)) if columns else {}
+    found = {name: values[0] or 0 for name, values in summed.items()}  # SQL sums nothing to NULL
     days = found.get("as_of", 1)
     if days > 1:
         raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
