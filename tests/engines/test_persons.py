@@ -373,6 +373,36 @@ def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_nobody_manages_by_a_number_that_is_gone(engine: Any, tmp_path: Path) -> None:
+    """m1 has each person's second number without end: open in A, closed in August in B, gone in C.
+
+    Of the three persons the one of A is managed, as each was in June.
+    """
+    june = [
+        ["2026-06-30", f"{number}{place}", place, 60_000.0, f"P{place}"]
+        for place in "ABC"
+        for number in "12"
+    ]
+    now = [[NEWEST, *row[1:]] for row in june if row[1] != "2C"]
+    tables = two_numbers(june + now)
+    customers = tables["customers"]
+    closed = customers["customer_id"].eq("2B") & customers["as_of"].eq(pd.Timestamp(NEWEST))
+    left_on = pd.Series(pd.NaT, index=customers.index, dtype="datetime64[us]")
+    customers = customers.assign(closed_on=left_on.mask(closed, pd.Timestamp("2026-08-15")))
+    customers.loc[closed, ["aum_period_end", "aum_average_month", "aum_average_quarter"]] = 0.0
+    tables |= {"customers": customers, "holdings": tables["holdings"][~closed]}
+    no_end = {"valid_to": left_on.head(3), "manager_id": "m1"}
+    assigned = managed_bank()["assignments"].head(3)
+    tables["assignments"] = assigned.assign(customer_id=["2A", "2B", "2C"], **no_end)
+    tables["contacts"] = managed_bank()["contacts"].assign(customer_id="1A")
+    with open_bank(engine(tables, tmp_path)) as bank:
+        for quarter, managed in (("2026Q2", "ABC"), (QUARTER, "A")):
+            people = bank.customers(quarter, policy=BY_PERSON, structure=QUARTER)
+            assert people["branch_id"].tolist() == ["A", "B", "C"]
+            assert people.loc[people["managed"] == 1, "branch_id"].tolist() == [*managed]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) -> None:
     """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved.
 
