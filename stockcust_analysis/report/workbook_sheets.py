@@ -147,7 +147,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: s
             sheets.measures(),
             sheets.quality(),
             sheets.sheet("pages", page.review.pages, frozen=2),
-            sheets.sheet("restatements", page.review.restatements, frozen=3),
+            sheets.restatements(),
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
@@ -187,6 +187,11 @@ class _Sheets:
             cut = self._page.text("printed_rows", "sheet", count=PRINTED_ROWS)
             more["note"] = f"{more.get('note', '')} {cut}".strip()
         return Sheet(name, caption, columns, **more)
+
+    def restatements(self) -> Sheet:
+        """Return what reads otherwise today, and of which issue."""
+        note = self._page.of_issue("compared_issue")
+        return self.sheet("restatements", self._page.review.restatements, frozen=3, note=note)
 
     def branches(self) -> Sheet:
         """Return every branch's main figures, farthest behind plan first, the bank last."""
@@ -237,7 +242,8 @@ class _Sheets:
         table = self._evaluation.scorecard
         if not table.empty:
             table = mark_withheld(table, table["withheld"])
-            indicators = map(self._page.measure, table["measure"], table["base"])
+            named = (table["measure"], table["base"], table["member"].fillna(""))
+            indicators = map(self._page.measure, *named)
             table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
         return self.sheet("decomposition", table, frozen=3)
 

@@ -6,6 +6,7 @@ Its place among its peers and its scorecard stand here too, the scorecard also a
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Final
 
 import pandas as pd
@@ -202,5 +203,5 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
     losses = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]]
     own["lost"] = losses.sum(axis=1, min_count=1)
-    own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
+    own["name"] = list(map(page.measure, own["measure"], repeat(""), own["member"].fillna("")))
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)
