@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FILES = ("words.toml", "bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
+_OF_BANKS = ("bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
+FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS)
 _BETWEEN = {"en": ", ", "zh": "、"}
 
 

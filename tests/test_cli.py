@@ -325,7 +325,7 @@ def test_a_code_that_matches_no_row_is_refused(
     name, *rest = command
     out = tmp_path / "out"
     assert run(name, tiny_bank(), *rest, "--policy", own, "--out", out) == 2
-    assert "customers.customer_type has no code 'persnal'" in capsys.readouterr().err
+    assert "customers.customer_type没有代码“persnal”" in capsys.readouterr().err
 
 
 def test_evaluate_writes_the_facts_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:

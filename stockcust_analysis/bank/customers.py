@@ -16,9 +16,8 @@ import pandas as pd
 from stockcust_analysis.bank import persons
 from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
+from stockcust_analysis.core.frames import PERIOD, Calendar, Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import service
@@ -38,7 +37,6 @@ from stockcust_analysis.words import say
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
 # Not the period first: Spark sorts by the first key's first bytes, and few periods tell nothing.
-KEYS = ["customer_id", PERIOD]
 QUARTERS_BACK = 4
 """How many quarters before its own an evaluation looks at."""
 _BASES = ("funded", "established", "effective")
@@ -226,7 +224,7 @@ def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
         ]
         tiers = tiers_by_period(periods, policy.tiers, policy.tier_memory, value=value)
         remembered = tiers.with_columns(nw.col(PERIOD) + run[0])
-        table = table.join(remembered, on=KEYS, how="left")
+        table = table.join(remembered, on=frames.KEYS, how="left")
         table = table.with_columns(tier=nw.coalesce("remembered", "tier")).drop("remembered")
     return table
 

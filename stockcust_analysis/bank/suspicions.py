@@ -28,8 +28,7 @@ from stockcust_analysis.bank.part_suspicions import (
     times,
 )
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import as_lazy, collect_rows, height
+from stockcust_analysis.core.frames import Calendar, as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.measures.population import AUM

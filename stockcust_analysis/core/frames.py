@@ -2,11 +2,16 @@
 
 Money is whole cents (Int64) in columns that end in `_cents`, and what is counted is a column of 0
 and 1: sums of integers are the same on every engine and in every run.
+
+One pass measures several quarters, each with its own cut-off dates: rows carry a `period`, the
+position of their as-of date among the dates measured. A border that depends on the as-of date is a
+literal when there is one date, else chosen by the row's period.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
@@ -15,6 +20,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame, engine_failures
+from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
 
 Table: TypeAlias = nw.LazyFrame[Any]
@@ -22,6 +28,9 @@ AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 DEFAULT_ZONE = "Asia/Shanghai"
 """Where a moment with a time zone becomes a day, if nothing else is stated."""
 Groups: TypeAlias = str | Sequence[str] | None
+Border: TypeAlias = Callable[[date], date]
+PERIOD = "period"
+KEYS = ["customer_id", PERIOD]
 ONE, ZERO = (nw.lit(number, dtype=nw.Int64) for number in (1, 0))
 _WHOLE = "whole_bank"
 _AS_IN_PANDAS: Mapping[type, Callable[[Any], Any]] = {nw.Decimal: float, nw.Date: pd.Timestamp}
@@ -301,3 +310,67 @@ def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int
         return {}
     flags = {name: flag(condition) for name, condition in conditions.items()}
     return {name: sum(values) for name, values in collect_rows(sums(table, [], flags)).items()}
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The as-of dates measured together, in ascending order.
+
+    >>> Calendar((date(2026, 6, 30), date(2026, 9, 30))).period_of(date(2026, 9, 30))
+    1
+    """
+
+    days: tuple[date, ...]
+
+    def period_of(self, as_of: date) -> int:
+        """Return the position of an as-of date."""
+        return self.days.index(as_of)
+
+    def rows(self, table: Table) -> Table:
+        """Return a table's rows of these dates with their `period`, in place of `as_of`.
+
+        A table without `as_of` is one snapshot, and must be the only one.
+        """
+        schema = table.collect_schema()
+        if "as_of" not in schema.names():
+            return table.with_columns(nw.lit(0, dtype=nw.Int64).alias(PERIOD))
+        # pandas and databases may carry hours; a plain date compares with plain dates alone.
+        plain = schema["as_of"] == nw.Date
+        as_of = day(table, "as_of")
+        days = [on if plain else datetime(on.year, on.month, on.day) for on in self.days]
+        rows = table.filter(as_of.is_in(days))
+        return rows.with_columns(
+            self.choose(list(range(len(days))), as_of, days).alias(PERIOD)
+        ).drop("as_of")
+
+    def on_every_day(self, table: Table) -> Table:
+        """Return the rows of a table that has no as-of date once for every date measured."""
+        copies = (
+            table.with_columns(nw.lit(period, dtype=nw.Int64).alias(PERIOD))
+            for period in range(len(self.days))
+        )
+        return nw.concat([*copies])
+
+    def choose(
+        self, values: list[Any], key: nw.Expr | None = None, keys: list[Any] | None = None
+    ) -> nw.Expr:
+        """Return the value that belongs to a row's period, given one value per as-of date."""
+        key = nw.col(PERIOD) if key is None else key
+        pairs = zip(keys or range(len(values)), values, strict=True)
+        return first_true([(key == period, value) for period, value in pairs][:-1], values[-1])
+
+    def after(self, days: nw.Expr, of: Border) -> nw.Expr:
+        """Return whether days, whatever their hour, lie after a border; an empty day does not.
+
+        Each border is compared by itself: of a number that stands there Spark compares plain days.
+        """
+        return self.choose([after(days, of(on)) for on in self.days])
+
+    def after_as_of(self, days: nw.Expr) -> nw.Expr:
+        """Return whether days lie after the as-of date."""
+        return self.after(days, lambda as_of: as_of)
+
+
+def months_before(months: int) -> Border:
+    """Return the border after which less than so many months have passed, day to day."""
+    return lambda as_of: cutoff(as_of, months)

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ONE, Table, collect_rows, collect_sums, flag
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.frames import PERIOD, Calendar, Table, collect_rows, collect_sums, flag
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.growth import COMPONENTS
@@ -208,7 +208,8 @@ def spread_table(
         for number, term in enumerate(spread)
         for name, column in _spread_columns(term, calendar).items()
     }
-    totals = _with_bank(collect_sums(rows, BY_BRANCH, squares | {"rows": ONE}).set_index(BY_BRANCH))
+    sums = collect_sums(rows, BY_BRANCH, squares | {"rows": frames.ONE})
+    totals = _with_bank(sums.set_index(BY_BRANCH))
     figures = {name: np.full((len(terms), len(totals)), np.nan) for name in SPREAD_COLUMNS}
     for names in {term.strata for term in terms} - {()}:
         expected = _with_bank(_expected_numerators(rows, terms, names)).reindex(totals.index)

@@ -19,8 +19,8 @@ from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, merged_bra
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import Suspicions, tell
 from stockcust_analysis.bank.tolerance import Part
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.frames import Calendar, Table, as_lazy, cents, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation import measuring, provided, results
@@ -224,7 +224,7 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
 def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFrame:
     """Return which families are held together, for every branch and the whole bank."""
     (spec,) = specs_for(customers, [CO_HOLDING])
-    totals = collect_sums(customers, ["branch_id"], spec.columns(policy))
+    totals = frames.collect_sums(customers, ["branch_id"], spec.columns(policy))
     sums = pd.concat([totals[["branch_id"]], spec.own(totals)], axis=1)
     bank = sums.drop(columns="branch_id").sum().to_frame().T.assign(branch_id=WHOLE_BANK)
     sums = pd.concat([sums, bank], ignore_index=True).sort_values("branch_id", ignore_index=True)

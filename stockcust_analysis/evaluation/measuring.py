@@ -21,15 +21,14 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import (
     ISSUED_BRANCH,
-    KEYS,
     materialize,
     population_of,
     release,
     source_of,
 )
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import Table, collect_rows, collect_sums, flag
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.frames import KEYS, PERIOD, Calendar, Table, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation import cells
@@ -84,7 +83,7 @@ def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quart
     if source is None or current is None:
         return Views(calendar, _materialize_customers(bank, table, policy, calendar), None)
     table = table.join(current.select(*KEYS, "in_managed"), on=KEYS, how="left")
-    table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
+    table = table.with_columns(in_managed=frames.flag(nw.col("in_managed") == 1))
     customers = _materialize_customers(bank, table, policy, calendar)
     managed = _managed_view(bank, customers, current, source)
     release(bank, current)

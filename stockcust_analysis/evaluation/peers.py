@@ -12,6 +12,7 @@ import pandas as pd
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.policy import ComparisonRule
+from stockcust_analysis.words import say
 
 Values = npt.NDArray[np.float64]
 NO_TYPE = "untyped"
@@ -131,8 +132,8 @@ def peer_groups(
         stated = {branch: group.name for group in rule.peer_groups for branch in group.branches}
         without = [name for name in names if name not in stated]
         if without:
-            problem = f"{len(without)} branches in no peer group: {without[:5]}"
-            raise PolicyError(f"comparison: {problem}.")
+            shown = say("named_branches", len(without), without[:5])
+            raise PolicyError(say("in_no_peer_group", shown))
         group_of = pd.Series(stated).loc[names]
     members = {str(group): tuple(rows.index) for group, rows in group_of.groupby(group_of)}
     return Peers({name: group_of[name] for name in names}, members)

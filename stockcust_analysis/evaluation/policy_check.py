@@ -14,7 +14,7 @@ from stockcust_analysis.measures.holdings import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.policy import AMONG_PEERS, DEFAULT, Policy, PolicyLike, load_policy
 from stockcust_analysis.policy.describe import lints
 from stockcust_analysis.policy.file import Table, texts_at, values_at
-from stockcust_analysis.words import bulleted, did_you_mean, say
+from stockcust_analysis.words import Words, bulleted, did_you_mean, say
 
 _SHOWN = 5
 _ALLOWED = {f"{table.name}.{c.name}": c.allowed for table in TABLES for c in table.columns}
@@ -88,7 +88,7 @@ def _unknown_codes(table: Table, reported: Collection[str] = ()) -> Iterator[str
     for path, column in _CODES.items():
         known, where = _ALLOWED[column], "families" if path.startswith("families") else path
         for code in sorted({*texts_at(table, path)} - {*known, *reported, UNMATURED_TIME_DEPOSIT}):
-            problems[f"{where}: {column} has no code '{code}'.{did_you_mean(code, known)}"] = None
+            problems[say("no_such_code", where, column, code, did_you_mean(code, known))] = None
     yield from problems
 
 
@@ -102,23 +102,22 @@ def _unknown_names(table: Table, policy: Policy | None = None) -> Iterator[str]:
             bases = sorted({base for offer, base in offered if offer.name == measure})
             base, member = entry.get("customer_base", "funded"), entry.get("member", "")
             members = sorted({o.member for o, own in offered if (o.name, own) == (measure, base)})
-            subject = kind if kind == "comparison" else f"{kind} '{name}'"
+            subject = say(f"{kind}_rule", name)
             if not bases:
                 yield from _unknown_measures(subject, [str(measure)])
             elif base not in bases:
                 close = did_you_mean(str(base), bases)
-                bases_known = ", ".join(bases)
-                yield f"{subject}: '{measure}' is defined for {bases_known}, not '{base}'.{close}"
+                yield say("not_for_base", subject, measure, bases, base, close)
             elif policy and member not in members:
-                known = ", ".join(members)
-                yield f"{subject}: '{measure}' has no member '{member}'; its members: {known}."
+                yield say("no_such_member", subject, measure, member, members)
             elif kind == "comparison" and measure in totals:
-                yield f"{subject}: '{measure}' is a total. Compare a mean or a share."
+                yield say("compares_total", subject, measure)
     for theme in _entries(table, "themes"):
-        yield from _unknown_measures(f"theme '{theme.get('name')}'", texts_at(theme, "measures"))
+        subject = say("theme_rule", theme.get("name"))
+        yield from _unknown_measures(subject, texts_at(theme, "measures"))
     for name in texts_at(table, "scorecard.overrides.name"):
         if name not in lints():
-            yield f"overrides: unknown warning '{name}'.{did_you_mean(name, lints())}"
+            yield say("warning_unknown", name, did_you_mean(name, lints()))
 
 
 def _entries(table: Table, path: str) -> list[Table]:
@@ -126,12 +125,12 @@ def _entries(table: Table, path: str) -> list[Table]:
     return [entry for entry in values_at(table, path) if isinstance(entry, dict)]
 
 
-def _unknown_measures(subject: str, measures: Iterable[str]) -> Iterator[str]:
+def _unknown_measures(subject: Words, measures: Iterable[str]) -> Iterator[str]:
     """Yield names that the codebook does not know."""
     for measure in measures:
         if measure not in defined_measures():
             close = did_you_mean(measure, defined_measures())
-            yield f"{subject}: unknown measure '{measure}'.{close}"
+            yield say("measure_unknown", subject, measure, close)
 
 
 def _wrong_directions(table: Table) -> Iterator[str]:
@@ -143,27 +142,24 @@ def _wrong_directions(table: Table) -> Iterator[str]:
             good = measure_definition(measure).higher_is_better
             better = {"yes": "higher", "no": "lower"}.get(good, direction)
             if direction != better and direction in ("higher", "lower"):
-                yield (
-                    f"indicator '{name}': by the codebook {better} is better; "
-                    f"state direction = '{better}'."
-                )
+                yield say("wrong_direction", say("indicator_rule", name), better)
 
 
 def _impossible_peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
     """Yield peer groups that cannot be made, or have nobody in them."""
     rule, present = policy.comparison, set(branches["branch_id"])
     if rule.peers in ("type", "type_and_size") and not branches.get("type", pd.Series([""])).any():
-        yield f"comparison: peers by {rule.peers}, but no branch has a 'type'."
+        yield say("no_types", rule.peers)
     if rule.peers == "nearest" and rule.nearest >= len(present):
-        yield f"comparison: nearest = {rule.nearest}, but only {len(present)} branches report."
+        yield say("too_near", rule.nearest, len(present))
     if rule.peers != "given":
         return
     for group in rule.peer_groups:
         if not present & set(group.branches):
-            yield f"comparison: peer group '{group.name}' is empty: none of its branches reports."
+            yield say("peer_group_absent", group.name)
     without = present - {branch for group in rule.peer_groups for branch in group.branches}
     if without:
-        yield f"comparison: {_format_branches(without)} in no peer group."
+        yield say("in_no_peer_group", _count_branches(without))
 
 
 def _missing_plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
@@ -177,22 +173,20 @@ def _missing_plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
         rows = targets[targets["measure"] == measure]
         useless = rows.loc[~(rows["target"] > 0), "branch_id"]
         if rows.empty:
-            yield f"indicator '{name}': targets hold no plan of '{measure}' this quarter."
+            yield say("no_plan_of", name, measure)
         elif len(useless):
-            branches = _format_branches(useless)
-            yield f"indicator '{name}': the target is not above 0 for {branches}."
+            yield say("plan_not_above_0", name, _count_branches(useless))
 
 
 def _wrong_plans(targets: pd.DataFrame) -> Iterator[str]:
     """Yield plans that no figure can be held against: in another unit."""
     for measure, rows in targets.groupby("measure"):
         if measure_definition(str(measure)).kind == "share" and (rows["target"] > 1).any():
-            yield f"targets: {len(rows)} plans of '{measure}' above 1: a share of 35 % is 0.35."
+            yield say("plans_above_1", len(rows), measure)
 
 
-def _format_branches(names: Iterable[str]) -> str:
+def _count_branches(names: Iterable[str]) -> Words:
     """Return how many branches, and the first of them."""
     known = sorted(names)
-    more = ", …" if len(known) > _SHOWN else ""
-    word = "branch" if len(known) == 1 else "branches"
-    return f"{len(known)} {word} ({', '.join(known[:_SHOWN])}{more})"
+    first = [*known[:_SHOWN], *(["…"] if len(known) > _SHOWN else [])]
+    return say("named_branch" if len(known) == 1 else "named_branches", len(known), first)

@@ -17,8 +17,8 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import by_unit, population_of, quarters_remembered
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import as_lazy, collect_rows, collect_sums, count_rows
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.frames import PERIOD, Calendar, as_lazy, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.measures import codebook
@@ -292,7 +292,7 @@ def unit_facts(
     sides = measure_rows(totals, specs, by_number, []), whole
     numbers, persons = (side.set_index(["measure", "base"])["value"] for side in sides)
     people = calendar.rows(as_lazy(by_unit(bank, policy, quarter.end).table("customers")))
-    several = count_rows(people, {"several": nw.col(NUMBERS) > 1})
+    several = frames.count_rows(people, {"several": nw.col(NUMBERS) > 1})
     pairs = {name: [float(numbers[key]), float(persons[key])] for name, key in _BY_UNIT.items()}
     return {"unit": several | pairs}
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.files import make_folder, write_json, write_text
+from stockcust_analysis.core.frames import PERIOD
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import measure_definition

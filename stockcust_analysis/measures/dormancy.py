@@ -22,9 +22,8 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.frames import ZERO, Calendar, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError

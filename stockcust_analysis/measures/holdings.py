@@ -15,9 +15,8 @@ from operator import or_
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Groups, Table, after, as_lazy, cents_of, day, flag
+from stockcust_analysis.core.frames import ZERO, Border, Calendar, Groups, Table, as_lazy, day, flag
 from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
@@ -29,7 +28,7 @@ from stockcust_analysis.words import say
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {
     "90_days": lambda as_of: as_of - timedelta(days=90),
-    "6_months": months_before(6),
+    "6_months": frames.months_before(6),
 }
 _AMOUNTS = [f"{what}_{age}" for what in ("opened", "unused") for age in OPENING_AGES]
 _LOAN = Family("loan", "", "", ("loan",))
@@ -262,7 +261,7 @@ UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
 
 def require_past_activity(table: Table, as_of: date, what: str = "customers") -> None:
     """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
-    late = frames.count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
+    late = frames.height(table.filter(frames.after(day(table, "last_active_on"), as_of)))
     if late:
         raise UsageError(say("active_later", what, as_of, late))
 
@@ -342,7 +341,8 @@ def below_cap(amount: nw.Expr, rule: DormancyRule) -> nw.Expr:
     """Return whether an amount in cents is small; without a cap any amount above zero is."""
     if rule.cap is None:
         return amount > 0
-    return amount <= cents_of(rule.cap) if rule.cap_inclusive else amount < cents_of(rule.cap)
+    cap = frames.cents_of(rule.cap)
+    return amount <= cap if rule.cap_inclusive else amount < cap
 
 
 def was_contacted_lately(

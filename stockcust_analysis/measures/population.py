@@ -16,9 +16,8 @@ from typing import TypeAlias
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, day, flag, same_kind
+from stockcust_analysis.core.frames import Calendar, Table, as_lazy, collect_rows, day, same_kind
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import holdings as held
@@ -186,7 +185,6 @@ TENURE_YEARS = (1, 3, 5, 10)
 AGE_GROUPS = ("0-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+", "unknown")
 _AGES = (18, 25, 35, 45, 55, 65)
 _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
-_KEYS = ("customer_id", PERIOD)
 
 
 def population(
@@ -214,7 +212,7 @@ def population(
     amounts = held.aum_amounts(accounts, families)
     amounts |= held.opening_amounts(accounts, families, calendar)
     amounts["looked_at_cents"] = held.looked_at_cents(rule, families)
-    table = held.join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
+    table = held.join_accounts(table, accounts, keys=frames.KEYS, flags=flags, amounts=amounts)
     table = _in_cents(table)
     if contacts is not None and "contact" in rule.clock:
         table = _with_contacts(table, contacts, policy, calendar)
@@ -299,12 +297,12 @@ def customer_facts(
         calendar=Calendar((on,)),
         contacts=None if contacts is None else as_lazy(contacts),
     )
-    return same_kind(customers, facts.drop(PERIOD))
+    return same_kind(customers, facts.drop(frames.PERIOD))
 
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
     """Return the band of years a customer born on a day has reached, or `unknown`."""
-    reached = (~calendar.after(born, months_before(12 * years)) for years in _AGES)
+    reached = (~calendar.after(born, frames.months_before(12 * years)) for years in _AGES)
     name = label_reached(AGE_GROUPS[:-1], reached)
     return nw.when(born.is_null()).then(nw.lit(AGE_GROUPS[-1])).otherwise(name)
 
@@ -337,9 +335,10 @@ def tenure_columns(table: Table, calendar: Calendar) -> dict[str, nw.Expr]:
     three. Customers of an unknown day count as new. Cross-sell of newcomers has had no time yet.
     """
     since = day(table, "relationship_since")
+    borders = {years: frames.months_before(12 * years) for years in TENURE_YEARS}
     reached = {
-        number: flag(~since.is_null() & ~calendar.after(since, months_before(12 * number)))
-        for number in TENURE_YEARS
+        years: frames.flag(~since.is_null() & ~calendar.after(since, border))
+        for years, border in borders.items()
     }
     steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *TENURE_YEARS])]
     return {"tenure": nw.sum_horizontal(*steps), "established": reached[1]}
@@ -360,7 +359,7 @@ def _in_cents(table: Table) -> Table:
     amounts = {f"{name}_cents": nw.col("held_average_cents") for name in AUM}
     amounts["aum_period_end_cents"] = nw.col("held_cents")
     for name in money:
-        amounts[f"{name}_cents"] = cents(name) if name in AUM else frames.cents_or_zero(name)
+        amounts[f"{name}_cents"] = frames.cents(name) if name in AUM else frames.cents_or_zero(name)
     return table.with_columns(**amounts).drop(*money, "held_cents", "held_average_cents")
 
 
@@ -369,4 +368,4 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     dated = calendar.on_every_day(contacts)
     outcomes = policy.coverage.effective_outcomes
     answered = held.was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
-    return held.join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})
+    return held.join_accounts(table, dated, keys=frames.KEYS, flags={"contacted_lately": answered})

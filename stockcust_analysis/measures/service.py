@@ -14,9 +14,8 @@ from itertools import accumulate
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD, Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
+from stockcust_analysis.core.frames import KEYS, ONE, PERIOD, Table, as_lazy, day, flag, is_true
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.tiers import tier_name
@@ -26,10 +25,9 @@ _CALL_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_
 SERVICE_FLAGS = (*_CALL_FLAGS, "reclaim_due", "set_aside")
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
-_KEYS = ["customer_id", PERIOD]
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
-_LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
+_LABELS = (*KEYS, "manager_id", "managed_from", "role", "last_contact_on")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class ServiceSource:
     assignments: Table
     contacts: Table
     rule: CoverageRule
-    calendar: Calendar
+    calendar: frames.Calendar
     managers: Table | None = None
 
     @property
@@ -54,7 +52,7 @@ class ServiceSource:
 
     def after(self, days: nw.Expr, months: int) -> nw.Expr:
         """Return whether days lie in the last so many months of the as-of date, or after it."""
-        return self.calendar.after(days, months_before(months))
+        return self.calendar.after(days, frames.months_before(months))
 
 
 def end_with_managers(assignments: Table, managers: Table | None, by: str = "manager_id") -> Table:
@@ -138,14 +136,14 @@ def service_source(
 ) -> ServiceSource:
     """Return the tables of any engine as the source of one day."""
     roles = None if managers is None else as_lazy(managers)
-    calendar = Calendar((as_day(as_of),))
+    calendar = frames.Calendar((as_day(as_of),))
     return ServiceSource(as_lazy(assignments), as_lazy(contacts), rule, calendar, roles)
 
 
 def serve(customers: Table, source: ServiceSource) -> Table:
     """Return the customers of one day with who manages them, their class, and contacts by round."""
     current = assignments_in_force(source)
-    table = with_service(customers.with_columns(ZERO.alias(PERIOD)), current, source)
+    table = with_service(customers.with_columns(frames.ZERO.alias(PERIOD)), current, source)
     return with_rounds(with_classes(table, source), source).drop(PERIOD)
 
 
@@ -171,11 +169,11 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
         roles = source.managers.select("manager_id", "role")
         current = current.join(roles, on="manager_id", how="left")
     table = _join_facts(customers, current)
-    dated = _of_customers(source.ended_assignments, table.select(*_KEYS))
-    began = in_force(dated, source.calendar, months_before(source.rule.contact_months))
-    throughout = began.group_by(*_KEYS).agg(managed_throughout=nw.len())
+    dated = _of_customers(source.ended_assignments, table.select(*KEYS))
+    began = in_force(dated, source.calendar, frames.months_before(source.rule.contact_months))
+    throughout = began.group_by(*KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
-    contacted = _contact_facts(table.select(*_KEYS, "managed_from"), source)
+    contacted = _contact_facts(table.select(*KEYS, "managed_from"), source)
     for facts in (throughout, contacted):
         table = _join_facts(table, facts)
     return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
@@ -189,7 +187,7 @@ def _of_customers(events: Table, customers: Table) -> Table:
 def _join_facts(customers: Table, facts: Table) -> Table:
     """Return the customers with the facts of some of them; counts of the others are 0."""
     counts = [name for name in facts.collect_schema().names() if name not in _LABELS]
-    return customers.join(facts, on=_KEYS, how="left").with_columns(
+    return customers.join(facts, on=KEYS, how="left").with_columns(
         nw.col(name).fill_null(0).cast(nw.Int64) for name in counts
     )
 
@@ -204,13 +202,13 @@ def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
 
 def profile_columns(customers: Table) -> dict[str, nw.Expr]:
     """Return `profile_known` and `profile_done` (建档): 0 for all where none are delivered."""
-    known = ONE if "profile_complete" in customers.collect_schema().names() else ZERO
+    known = nw.lit(int("profile_complete" in customers.collect_schema().names()), nw.Int64)
     return {"profile_known": known, "profile_done": flag(is_true(customers, "profile_complete"))}
 
 
 def hand_over_due(rule: CoverageRule) -> nw.Expr:
     """Return 1 for customers of a counter manager whose month's average belongs to a VIP one."""
-    grown = nw.col("aum_average_month_cents") >= cents_of(rule.vip_from)
+    grown = nw.col("aum_average_month_cents") >= frames.cents_of(rule.vip_from)
     return flag(nw.col("role").is_in(rule.counter_roles) & grown)
 
 
@@ -225,21 +223,21 @@ def assignments_in_force(source: ServiceSource) -> Table:
     table = calendar.on_every_day(source.ended_assignments)
     table = in_force(table, calendar, lambda as_of: as_of)
     began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
-    latest = began.max().over(*_KEYS)
+    latest = began.max().over(*KEYS)
     table = table.with_columns(managed_from=began, latest=latest)
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
     if bases.OWN_NUMBER in table.collect_schema().names():
         leads = nw.col(bases.OWN_NUMBER) == nw.col("customer_id")
         order = nw.when(leads).then(nw.lit("")).otherwise(nw.col(bases.OWN_NUMBER))
         table = table.with_columns(_order=order)
-        table = table.with_columns(_first=nw.col("_order").min().over(*_KEYS))
+        table = table.with_columns(_first=nw.col("_order").min().over(*KEYS))
         table = table.filter(nw.col("_order") == nw.col("_first"))
     recent = source.after(began, rule.contact_months)
     judged = recent & ~calendar.after(began, lambda as_of: as_of - days)
     handed_over = flag((nw.col("reason") == "handover") & judged)
     in_time = called_on <= began.dt.offset_by(f"{rule.first_call_days}d")
     return table.select(
-        *_KEYS,
+        *KEYS,
         "manager_id",
         "managed_from",
         in_managed=ONE,
@@ -249,7 +247,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
     )
 
 
-def in_force(table: Table, calendar: Calendar, on: Border) -> Table:
+def in_force(table: Table, calendar: frames.Calendar, on: frames.Border) -> Table:
     """Return the assignments valid on a day of their as-of date; their last day is included."""
     ends = day(table, "valid_to")
     lasts = ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))
@@ -274,16 +272,16 @@ def _contact_facts(customers: Table, source: ServiceSource) -> Table:
         effective=flag(outcome.is_in(rule.effective_outcomes)),
         sold_on=nw.when(outcome == "sale").then(on),
     )
-    table = table.with_columns(last_sale=nw.col("sold_on").max().over(*_KEYS))
+    table = table.with_columns(last_sale=nw.col("sold_on").max().over(*KEYS))
     since_sale = nw.col("last_sale").is_null() | (on > nw.col("last_sale"))
     table = table.select(
-        *_KEYS,
+        *KEYS,
         last_contact_on=nw.when(effective == 1).then(on),
         sales=flag(source.after(nw.col("sold_on"), rule.purchase_months)),
         contacts_without_sale=effective * flag(since_sale & (on >= nw.col("managed_from"))),
         refused_lately=flag((outcome == "refused") & lately),
     )
-    return table.group_by(*_KEYS).agg(
+    return table.group_by(*KEYS).agg(
         nw.col("last_contact_on").max(),
         nw.col("sales", "contacts_without_sale").sum(),
         nw.col("refused_lately").max(),
@@ -376,9 +374,9 @@ def with_rounds(customers: Table, source: ServiceSource) -> Table:
     contacts are numbered by date.
     """
     outcome, number = nw.col("outcome"), nw.col("round")
-    table = _past_contacts(customers.select(*_KEYS), source)
+    table = _past_contacts(customers.select(*KEYS), source)
     if "round" not in table.collect_schema().names():
-        table = table.with_columns(round=nw.col("on").rank("min").over(*_KEYS))
+        table = table.with_columns(round=nw.col("on").rank("min").over(*KEYS))
     table = table.filter(source.after(nw.col("on"), source.rule.contact_months))
     effective = outcome.is_in(source.rule.effective_outcomes)
     met, sold = outcome.is_in(_APPOINTED), outcome == "sale"
@@ -388,5 +386,5 @@ def with_rounds(customers: Table, source: ServiceSource) -> Table:
         name: flag(number == at if at < last else number >= last) * steps[step]
         for (at, step), name in round_columns(source.rule).items()
     }
-    per_customer = table.select(*_KEYS, **columns).group_by(*_KEYS).agg(nw.col(*columns).sum())
+    per_customer = table.select(*KEYS, **columns).group_by(*KEYS).agg(nw.col(*columns).sum())
     return _join_facts(customers, per_customer)

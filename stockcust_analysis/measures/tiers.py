@@ -14,7 +14,6 @@ from itertools import pairwise
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
 from stockcust_analysis.core.periods import Day, as_day, is_month_end
@@ -329,7 +328,7 @@ def tiers_by_period(
         [
             table.filter(nw.col(f"here_{period}") == 1).select(
                 "customer_id",
-                nw.lit(period, dtype=nw.Int64).alias(PERIOD),
+                nw.lit(period, dtype=nw.Int64).alias(frames.PERIOD),
                 remembered=tier_at(nw.col(f"rank_{period}"), scheme),
             )
             for period in range(len(periods))

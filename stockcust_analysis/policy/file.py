@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
+from functools import reduce
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import chain
@@ -95,13 +96,22 @@ def require(rule: Rule | None, file: str, problems: list[str]) -> Rule:
     return rule
 
 
-def refuse(subject: str, problems: Mapping[str, object]) -> None:
-    """Raise one error that names all problems which hold; do nothing where none does.
+def refuse(problems: Mapping[str, object], subject: str, *name: str) -> None:
+    """Raise one error that says all problems which hold; do nothing where none does.
 
-    >>> refuse("theme 'spring': ", {"the quarter is 1, 2, 3 or 4": 3 not in (1, 2, 3, 4)})
+    Problems and the subject are names of words; what shows a problem, instead of True, fills its
+    blank (a tuple: its blanks).
+
+    >>> refuse({"theme_quarter": 3 not in (1, 2, 3, 4)}, "theme_rule", "spring")
     """
-    if reasons := [problem for problem, holds in problems.items() if holds]:
-        raise PolicyError(f"{subject}{'; '.join(reasons)}.", reasons)
+    held = {problem: shown for problem, shown in problems.items() if shown}
+    reasons = [
+        say(problem, *(shown if isinstance(shown, tuple) else (shown,)))
+        for problem, shown in held.items()
+    ]
+    if reasons:
+        every = reduce(lambda said, reason: say("and_also", said, reason), reasons)
+        raise PolicyError(say("sentence", say("of_place", say(subject, *name), every)), reasons)
 
 
 def duplicates(names: Iterable[Key]) -> list[Key]:

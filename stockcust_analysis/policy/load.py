@@ -190,7 +190,7 @@ def _merge_by_name(
     for index, entry in enumerate(own):
         name = entry["name"]
         if any(name == earlier["name"] for earlier in own[:index]):
-            problems.append(f"{path}: '{name}' is stated twice.")
+            problems.append(say("entry_twice", path, name))
         if "remove" not in entry:
             if name not in order:
                 order.insert(position, name)
@@ -200,8 +200,8 @@ def _merge_by_name(
             position = order.index(name)
             order.remove(name)
         else:
-            hint = " Write only remove = true." if name in order else did_you_mean(name, order)
-            problems.append(f"{path}: cannot remove '{name}'.{hint}")
+            hint = say("only_remove") if name in order else did_you_mean(name, order)
+            problems.append(say("cannot_remove", path, name, hint))
     return [entries[name] for name in order]
 
 
@@ -221,7 +221,8 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         if not isinstance(rule, dict) or f"{key}_presets" not in table:
             continue
         for misspelt in get_close_matches("preset", rule.keys() - {"preset"}, n=1, cutoff=0.8):
-            problems.append(f"{key}.{misspelt}: unknown key. Did you mean 'preset'?")
+            hint = did_you_mean(misspelt, ["preset"])
+            problems.append(say("key_unknown", f"{key}.{misspelt}", hint))
             rule = {k: v for k, v in rule.items() if k != misspelt} | {"preset": rule[misspelt]}
             result[key] = rule
         if "preset" not in rule:
@@ -230,10 +231,10 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}
         name, own = str(rule["preset"]), {k: v for k, v in rule.items() if k != "preset"}
         if name not in known:
-            close, names = did_you_mean(name, known), ", ".join(known)
-            problems.append(f"{key}.preset: unknown preset '{name}'.{close} Available: {names}.")
+            close = did_you_mean(name, known)
+            problems.append(say("preset_unknown", key, name, close, [*known]))
         elif own and own.get("name", name) == name:
-            problems.append(f"{key}: differs from preset '{name}'. Give it a name of its own.")
+            problems.append(say("differs_from_preset", key, name))
         dropped = {_ALTERNATIVES.get(changed) for changed in own}
         # One that is not known is one problem, not also all that it would have stated.
         preset = known.get(name) or next(iter(known.values()), {})
@@ -258,13 +259,14 @@ def _contradictions(table: Table) -> Iterator[str]:
         for name in texts_at(table, path):
             # Rounds and numbers of families are members that no policy names.
             if known and name not in ("", *known) and not name[:1].isdigit():
-                yield f"{path}: there is no {kind} '{name}'.{did_you_mean(name, known)}"
+                close = did_you_mean(name, known)
+                yield say("names_nothing", path, say(f"{kind}_word"), name, close)
     # A family that stands where a product is wanted would match no account.
     products = {name for path in _PRODUCTS for name in texts_at(table, path)}
     for path in _PRODUCT_KEYS:
         for name in texts_at(table, path):
             if name in texts_at(table, _FAMILIES) and name not in products:
-                yield f"{path}: '{name}' is a family. Name its products."
+                yield say("is_family", path, name)
     yield from _tier_contradictions(table)
 
 
@@ -273,12 +275,9 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     tiers = list(texts_at(table, _TIERS))
     for name in tiers:
         if name in _RESERVED:
-            yield f"tiers.tiers[{name}]: the name is taken. Give the tier another one."
+            yield say("name_taken", name)
     stated = any(True for _ in rule_file.values_at(table, "disclosure.merged_tiers"))
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
-        yield (
-            "disclosure.merged_tiers: must be the highest tiers, and not all of them: "
-            f"{', '.join(top)} of {', '.join(tiers)}."
-        )
+        yield say("merged_not_highest", top, tiers)

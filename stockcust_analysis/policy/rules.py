@@ -64,14 +64,14 @@ class TierScheme:
     def __post_init__(self) -> None:
         """Refuse a scheme in which some amount would have no tier, or two."""
         if not all(isinstance(tier, Tier) for tier in self.tiers):
-            refuse(f"tier scheme '{self.name}': ", {"takes Tier(name, lower, zh, en) each": True})
+            refuse({"takes_tiers": True}, "tier_scheme_rule", self.name)
         borders = [tier.lower for tier in self.tiers]
         problems = {
-            "must begin at 0 CNY": not borders or borders[0] != 0,
-            "borders must rise from tier to tier": any(a >= b for a, b in pairwise(borders)),
-            "uses a tier's name twice": duplicates(self.names),
+            "begins_at_0": not borders or borders[0] != 0,
+            "borders_rise": any(a >= b for a, b in pairwise(borders)),
+            "tier_name_twice": duplicates(self.names),
         }
-        refuse(f"tier scheme '{self.name}': ", problems)
+        refuse(problems, "tier_scheme_rule", self.name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,12 +115,12 @@ class TierMemory:
         """Refuse no months, another lag than 0 or 1, unknown landings, a tier named twice."""
         months = [self.months_to_downgrade, *(entry.months for entry in self.exceptions)]
         problems = {
-            "needs at least 1 month before a downgrade": min(months) < 1,
-            "takes lag_months 0 or 1": self.lag_months not in (0, 1),
-            f"takes landing {', '.join(_LANDINGS)}": self.landing not in _LANDINGS,
-            "has two exceptions for one tier": duplicates(entry.tier for entry in self.exceptions),
+            "month_before_downgrade": min(months) < 1,
+            "lag_0_or_1": self.lag_months not in (0, 1),
+            "takes_landing": self.landing not in _LANDINGS and [*_LANDINGS],
+            "two_exceptions": duplicates(entry.tier for entry in self.exceptions),
         }
-        refuse(f"tier memory '{self.name}' ", problems)
+        refuse(problems, "tier_memory_rule", self.name)
 
     def months_of(self, tier: str) -> int:
         """Return the number of short months in a row that end a tier."""
@@ -167,14 +167,14 @@ class DormancyRule:
         """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
         periods = [length for length in (self.idle_months, self.idle_days) if length is not None]
         one_period = len(periods) == 1 and periods[0] >= 1
-        clocks = f"one or more of {', '.join(_CLOCKS)}; not {list(self.clock)}"
+        unknown_clocks = not self.clock or not set(self.clock) <= set(_CLOCKS)
         problems = {
-            "needs either idle_months or idle_days, at least 1": not one_period,
-            "the cap cannot be negative": self.cap is not None and self.cap < 0,
-            f"cap_per takes {' or '.join(_CAPS)}, not '{self.cap_per}'": self.cap_per not in _CAPS,
-            f"clock takes {clocks}": not self.clock or not set(self.clock) <= set(_CLOCKS),
+            "one_idle_period": not one_period,
+            "no_negative_cap": self.cap is not None and self.cap < 0,
+            "takes_cap_per": self.cap_per not in _CAPS and ([*_CAPS], self.cap_per),
+            "takes_clock": unknown_clocks and ([*_CLOCKS], [*self.clock]),
         }
-        refuse(f"dormancy rule '{self.name}': ", problems)
+        refuse(problems, "dormancy_rule", self.name)
 
     @property
     def looks_at_accounts(self) -> bool:
@@ -222,9 +222,8 @@ class AttritionRule:
 
     def __post_init__(self) -> None:
         """Refuse a rule under which no fall could be recognised."""
-        limits = "lowest_average must be above 0, margin 0 or more, smallest_group 1 or more"
         broken = self.lowest_average <= 0 or self.margin < 0 or self.smallest_group < 1
-        refuse("attrition: ", {limits: broken})
+        refuse({"attrition_limits": broken}, "attrition_rule")
 
 
 @dataclass(frozen=True)
@@ -244,8 +243,7 @@ class Family:
     def __post_init__(self) -> None:
         """Refuse unknown evidence."""
         unknown = [evidence for evidence in self.active_if if evidence not in _EVIDENCE]
-        problem = f"active_if takes {', '.join(_EVIDENCE)}; not {unknown}"
-        refuse(f"{self.name}: ", {problem: unknown})
+        refuse({"takes_evidence": unknown and ([*_EVIDENCE], unknown)}, "family_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -260,7 +258,7 @@ class ProductFamilies:
         """Refuse a product that would be counted in two families."""
         every = self.families + self.channels
         twice = sorted(duplicates(product for family in every for product in family.products))
-        refuse("", {f"products in more than one family: {', '.join(twice)}": twice})
+        refuse({"product_in_two_families": twice}, "families_rule")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -63,18 +63,18 @@ class Indicator:
         unused = not by_step and (rate is not None or limit is not None)
         too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
-            "the weight must be above 0": self.weight <= 0,
-            "the floor must lie below the ceiling": not 0 <= self.floor < self.ceiling,
-            "a fixed target needs `fixed`": self.target == "fixed" and fixed is None,
-            "`fixed` is for a fixed target": self.target != "fixed" and fixed is not None,
-            "the target must be above 0": fixed is not None and fixed <= 0,
-            "the method needs `points_per_percent` above 0": by_step and not (rate or 0) > 0,
-            "a bonus needs a `limit` above 0": bonus and not (limit or 0) > 0,
-            "a deduction is at most the weight": deduction and too_much,
-            "a deduction has a `limit` instead of a floor": deduction and self.floor > 0,
-            "`points_per_percent` and `limit` are for bonus and deduction": unused,
+            "weight_above_0": self.weight <= 0,
+            "floor_below_ceiling": not 0 <= self.floor < self.ceiling,
+            "needs_fixed": self.target == "fixed" and fixed is None,
+            "fixed_unused": self.target != "fixed" and fixed is not None,
+            "target_above_0": fixed is not None and fixed <= 0,
+            "needs_rate": by_step and not (rate or 0) > 0,
+            "bonus_needs_limit": bonus and not (limit or 0) > 0,
+            "deduction_within_weight": deduction and too_much,
+            "deduction_has_no_floor": deduction and self.floor > 0,
+            "rate_unused": unused,
         }
-        refuse(f"indicator '{self.name}': ", problems)
+        refuse(problems, "indicator_rule", self.name)
 
     @property
     def measure_name(self) -> str:
@@ -91,7 +91,7 @@ class IndicatorGroup:
 
     def __post_init__(self) -> None:
         """Refuse a group that could earn nothing."""
-        refuse(f"group '{self.name}': ", {"most_points must be above 0": self.most_points <= 0})
+        refuse({"most_points_above_0": self.most_points <= 0}, "group_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Veto:
     def __post_init__(self) -> None:
         """Refuse a veto without a border, or with two."""
         neither_or_both = (self.above is None) == (self.below is None)
-        refuse(f"veto '{self.name}': ", {"state either `above` or `below`": neither_or_both})
+        refuse({"above_or_below": neither_or_both}, "veto_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,13 @@ class Scorecard:
         }.union(duplicates(indicator.name for indicator in indicators))
         groups = {"", *(group.name for group in self.indicator_groups)}
         unknown = sorted({indicator.group for indicator in indicators} - groups)
-        weights = f"the weights add up to {total:g}, not {self.points:g}"
         problems = {
-            weights: abs(total - self.points) > 1e-9,
-            f"counts twice: {', '.join(sorted(twice))}": twice,
-            f"no such group: {', '.join(unknown)}": unknown,
-            "least_weight is a share of the weights, 0 to 1": not 0 <= self.least_weight <= 1,
+            "weights_sum": abs(total - self.points) > 1e-9 and (f"{total:g}", f"{self.points:g}"),
+            "counts_twice": sorted(twice),
+            "group_unknown": unknown,
+            "least_weight_is_share": not 0 <= self.least_weight <= 1,
         }
-        refuse(f"scorecard '{self.name}': ", problems)
+        refuse(problems, "scorecard_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -172,8 +171,7 @@ class Theme:
 
     def __post_init__(self) -> None:
         """Refuse a quarter that no year has."""
-        problem = {"the quarter is 1, 2, 3 or 4": self.quarter not in (1, 2, 3, 4)}
-        refuse(f"theme '{self.name}': ", problem)
+        refuse({"theme_quarter": self.quarter not in (1, 2, 3, 4)}, "theme_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -222,19 +220,18 @@ class ComparisonRule:
         stated = [branch for group in self.peer_groups for branch in group.branches]
         twice = sorted(duplicates(stated))
         empty = sorted(group.name for group in self.peer_groups if not group.branches)
-        share = "winsorised_at is a share of the customers, above 0.5 up to 1"
         problems = {
-            "size_classes must be at least 2": self.size_classes < 2,
-            "nearest must be at least 2 branches": self.nearest < 2,
-            "least_branches must be at least 3": self.least_branches < 3,
-            "least_customers must be at least 1": self.least_customers < 1,
-            share: not 0.5 < self.winsorised_at <= 1,
-            "rank_level must lie between 0 and 1": not 0 < self.rank_level < 1,
-            "peers are given, but no peer_groups": self.peers == "given" and not stated,
-            f"peer groups without a branch: {', '.join(empty)}": empty,
-            f"branches in two peer groups: {', '.join(twice)}": twice,
+            "size_classes_from_2": self.size_classes < 2,
+            "nearest_from_2": self.nearest < 2,
+            "least_branches_from_3": self.least_branches < 3,
+            "least_customers_from_1": self.least_customers < 1,
+            "winsorised_at_is_share": not 0.5 < self.winsorised_at <= 1,
+            "rank_level_is_share": not 0 < self.rank_level < 1,
+            "peers_not_given": self.peers == "given" and not stated,
+            "peer_groups_empty": empty,
+            "branches_in_two_groups": twice,
         }
-        refuse("comparison: ", problems)
+        refuse(problems, "comparison_rule")
 
 
 @dataclass(frozen=True)
@@ -266,12 +263,11 @@ class DisclosureRule:
         is_share = 0 < self.two_largest <= 1
         # The upper protection level of an (n,k) rule is (x1 + x2) / k - x, at most (1/k - 1) x.
         least = 1 / self.two_largest - 1 if is_share else 0.0
-        protection = f"amount_protection must lie from {least:.3f} (1 / two_largest - 1) to below 1"
+        too_close = is_share and not least <= self.amount_protection < 1
         problems = {
-            "smallest_cell must be at least 2 customers": self.smallest_cell < 2,
-            "two_largest is a share of the amount, above 0 up to 1": not is_share,
-            protection: is_share and not least <= self.amount_protection < 1,
-            "lorenz_customers must be at least ten times smallest_cell: a point of the curve "
-            "stands for a tenth of the customers": self.lorenz_customers < 10 * self.smallest_cell,
+            "smallest_cell_from_2": self.smallest_cell < 2,
+            "two_largest_is_share": not is_share,
+            "amount_protection_from": too_close and f"{least:.3f}",
+            "lorenz_ten_times": self.lorenz_customers < 10 * self.smallest_cell,
         }
-        refuse("disclosure: ", problems)
+        refuse(problems, "disclosure_rule")

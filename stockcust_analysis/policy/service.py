@@ -87,18 +87,17 @@ class CoverageRule:
         odd_targets = not all(0 <= target.share <= 1 for target in self.profile_targets)
         roles = [*self.counter_roles, *self.vip_roles, *self.assistant_roles]
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
-        problems = _below_one(self, *periods, "purchase_months") | {
-            "manage_from must lie above 0 and below vip_from": unordered,
-            "reclaim_months must not be shorter than contact_months": too_short,
-            "classes must be two or more, each with contact_months from 1": few,
-            "shares of classes must not be negative or exceed 1 together": outside,
-            "profile_targets must lie between 0 and 1": odd_targets,
-            "counter_roles and vip_roles must each name a role": not (
-                self.counter_roles and self.vip_roles
-            ),
-            f"roles stated twice: {', '.join(sorted(duplicates(roles)))}": duplicates(roles),
+        problems = {
+            "at_least_one": _below_one(self, *periods, "purchase_months"),
+            "manage_below_vip": unordered,
+            "reclaim_too_short": too_short,
+            "two_classes": few,
+            "class_shares": outside,
+            "profile_targets_are_shares": odd_targets,
+            "roles_missing": not (self.counter_roles and self.vip_roles),
+            "roles_twice": sorted(duplicates(roles)),
         }
-        refuse("coverage: ", problems)
+        refuse(problems, "coverage_rule")
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,11 @@ class ModelRule:
 
     def __post_init__(self) -> None:
         """Refuse a model without an impact assessment, and a share that is none."""
-        assessment = (
-            "impact_assessment must name the assessment (个人信息保护影响评估) that allows it"
-        )
         problems = {
-            assessment: not self.impact_assessment.strip(),
-            "top_share must lie above 0 and up to 1": not 0 < self.top_share <= 1,
+            "names_assessment": not self.impact_assessment.strip(),
+            "top_share_is_share": not 0 < self.top_share <= 1,
         }
-        refuse("worklists.model: ", problems)
+        refuse(problems, "model_rule")
 
 
 @dataclass(frozen=True)
@@ -164,13 +160,14 @@ class WorkListRule:
 
     def __post_init__(self) -> None:
         """Refuse unknown lists, and lengths, periods and shares out of range."""
+        periods = ("longest", "due_months", "maturing_months", "next_product_below")
         problems = {
-            **{f"there is no list '{name}'": name not in LISTS for name in self.lists},
-            **_below_one(self, "longest", "due_months", "maturing_months", "next_product_below"),
-            "near_border must lie between 0 and 1": not 0 < self.near_border < 1,
-            "hold_out_share must be 0 or more, and below 1": not 0 <= self.hold_out_share < 1,
+            "list_unknown": [name for name in self.lists if name not in LISTS],
+            "at_least_one": _below_one(self, *periods),
+            "near_border_is_share": not 0 < self.near_border < 1,
+            "hold_out_is_share": not 0 <= self.hold_out_share < 1,
         }
-        refuse("worklists: ", problems)
+        refuse(problems, "worklists_rule")
 
 
 @dataclass(frozen=True)
@@ -224,10 +221,8 @@ class Actions:
         twice, bare = sorted(duplicates(names)), [n for n in self.lists if f"{n}//" not in names]
         used = {name for action in self.actions for name in (action.script, action.warning)}
         unknown = sorted(used - {"", *self._wordings})
-        problems = {f"stated twice: {', '.join(twice)}": bool(twice)}
-        problems |= {f"list '{name}' has no default": True for name in bare}
-        problems |= {f"there is no wording '{name}'": True for name in unknown}
-        refuse("actions: ", problems)
+        problems = {"action_twice": twice, "list_without_default": bare, "no_wording": unknown}
+        refuse(problems, "actions_rule")
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -290,6 +285,6 @@ def load_actions() -> Actions:
     return require(build(Actions, read_toml(file), "", problems), file.name, problems)
 
 
-def _below_one(rule: object, *names: str) -> dict[str, bool]:
-    """Return for fields of a rule the problem that they are below 1, and whether they are."""
-    return {f"{name} must be at least 1": getattr(rule, name) < 1 for name in names}
+def _below_one(rule: object, *names: str) -> list[str]:
+    """Return which of these fields of a rule are below 1."""
+    return [name for name in names if getattr(rule, name) < 1]

@@ -13,8 +13,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Calendar
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation import measuring

@@ -11,8 +11,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import pytest
 
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import as_lazy
+from stockcust_analysis.core.frames import Calendar, as_lazy
 from stockcust_analysis.evaluation.cells import PARTS, SIZE_COLUMNS, size_table, spread_table
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.registry import Measure, Question, specs_for

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import as_lazy
+from stockcust_analysis.core.frames import Calendar, as_lazy
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.cross_sell import products_per_customer
 from stockcust_analysis.measures.population import tenure_columns

@@ -207,7 +207,7 @@ def test_a_tier_the_scheme_lacks_is_refused(make: Make) -> None:
 )
 def test_impossible_rules_are_refused(rule: dict[str, Any], message: str) -> None:
     """A rule says at once all that is wrong with it."""
-    with pytest.raises(PolicyError, match=f"tier memory 'own' {message}"):
+    with pytest.raises(PolicyError, match=f"tier memory 'own': {message}"):
         TierMemory("own", **rule)
 
 

@@ -141,9 +141,9 @@ def test_unknown_names_offer_close_ones() -> None:
 
 def test_incomplete_actions_are_refused() -> None:
     """A list without a default, a wording that is not there and anything twice are refused."""
-    with pytest.raises(PolicyError, match="list 'dormant' has no default"):
+    with pytest.raises(PolicyError, match="lists without a default: dormant"):
         Actions((made(tier="mid"),))
-    with pytest.raises(PolicyError, match="no wording 'call'; there is no wording 'gift'"):
+    with pytest.raises(PolicyError, match="there is no wording of this name: call, gift"):
         Actions((made(script="call", warning="gift"),))
     with pytest.raises(PolicyError, match="stated twice: dormant//"):
         Actions((made(), made()))

@@ -34,9 +34,9 @@ def test_idle_months_day_to_day(months: int, as_of: date, border: date) -> None:
         ({"idle_months": 6, "idle_days": 180}, "needs either idle_months or idle_days"),
         ({"idle_days": 0}, "needs either idle_months or idle_days, at least 1"),
         ({"idle_months": 6, "cap": -1.0}, "the cap cannot be negative"),
-        ({"idle_months": 6, "cap_per": "card"}, "cap_per takes total or account, not 'card'"),
+        ({"idle_months": 6, "cap_per": "card"}, "cap_per takes total, account; not 'card'"),
         ({"idle_months": 6, "clock": ()}, "clock takes one or more of transaction, maturity"),
-        ({"idle_months": 6, "clock": ("login",)}, r"contact, opening; not \['login'\]"),
+        ({"idle_months": 6, "clock": ("login",)}, r"contact, opening; not \[login\]"),
     ],
 )
 def test_rules_nobody_could_follow(wrong: dict[str, Any], message: str) -> None:

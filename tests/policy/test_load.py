@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.policy.load import shipped_policies
+from stockcust_analysis.words import words_of
+from tests.bank.test_words import ENGLISH
 
 SHIPPED = Path("stockcust_analysis/policies/rural_commercial_bank.toml")
 STATED = 'name = "own"\nversion = "7"\nbase = "rural_commercial_bank"\n'
@@ -184,6 +187,37 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "bases.funded: expected a number, found inf.",
     ):
         assert line in told
+
+
+def test_mistakes_are_told_in_chinese(tmp_path: Path) -> None:
+    """Every kind of mistake has its Chinese sentence; keys and names stay as the file has them."""
+    path = own(
+        tmp_path,
+        'themes = [{ name = "spring", quarter = 5, zh = "春", en = "S", measures = ["ginni"] }]\n'
+        '[dormancy]\npreset = "rural_6m"\n[tiers]\ntiers = [{ name = "mid", lower = 1 }]\n'
+        '[tier_memory]\nname = "own"\nlanding = "first"\n'
+        "[disclosure]\nsmallest_cell = 1\nmerged_tiers = ['mid']\n"
+        "[worklists]\nlongest = 0\ndue_months = 0\n"
+        "[families]\naum_products = ['deposits']\n"
+        "[[scorecard.indicators]]\nname = 'vip_share'\nweight = 0\nfixed = 1\n",
+    )
+    with pytest.raises(PolicyError) as caught:
+        read_policy(path)
+    heading, *told = words_of(caught.value).zh.splitlines()
+    assert heading == "own.toml有误："
+    for line in (
+        "themes[spring]：quarter可取1、2、3、4。",
+        "tier_memory.landing：可取last、mean、maximum；写的是'first'。",
+        "disclosure：smallest_cell至少为2户。",
+        "worklists：longest、due_months至少为1。",
+        "scorecard.indicators[vip_share]：权重（weight）须大于0。",
+        "scorecard.indicators[vip_share]：只有固定目标才填fixed。",
+        "季度主题“spring”：没有指标“ginni”。是否应为“gini”？",
+        "disclosure.merged_tiers：须为最高的几层，且不是全部层级：写的是mid，全部为"
+        "residual、potential、effective、mid、high、private。",
+    ):
+        assert f"  - {line}" in told
+    assert [line for line in told if ENGLISH.search(line)] == []
 
 
 def test_a_policy_without_a_base_states_the_three_that_have_no_default(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_coverage_rules_that_cannot_be_followed(changes: dict[str, Any], message
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lists": ("dorment",)}, "there is no list 'dorment'"),
+        ({"lists": ("dorment",)}, "there is no list of this name: dorment"),
         ({"longest": 0}, "longest must be at least 1"),
         ({"maturing_months": 0}, "maturing_months must be at least 1"),
         ({"near_border": 1.0}, "near_border must lie between 0 and 1"),
