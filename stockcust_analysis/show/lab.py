@@ -115,10 +115,11 @@ class Lab:
 
     def require_branch(self) -> None:
         """Raise UsageError, in the notebook's language, where nobody belongs to the branch."""
-        available = reporting_branches(self.bank, self.policy, self.quarter)
-        with _said_in(self.language):
-            own = filter(None, [self.branch_id])
-            require_branches(self.bank, own, available, self.quarter.end, "branch")
+        if self.branch_id:
+            available = reporting_branches(self.bank, self.policy, self.quarter)
+            with _said_in(self.language):
+                own = [self.branch_id]
+                require_branches(self.bank, own, available, self.quarter.end, "branch")
 
     def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""

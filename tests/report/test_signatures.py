@@ -109,6 +109,7 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert sign(bank, out, "draft", "李四") == 2
     assert sign(bank, out, "draft", "李四", "--force") == 0
     assert (folder / "issued" / "measures.csv").read_bytes() == first
+    assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
     assert sign(bank, out, "issued", "王五") == 0
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["branches"]["001"]["people"] == {"draft": "李四", "issued": "王五"}

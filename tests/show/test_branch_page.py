@@ -16,6 +16,7 @@ from stockcust_analysis.show.branch_page import (
     page_conclusions,
     section_sentence,
 )
+from tests.report.small_review import small_evaluation
 from tests.show.measure_tables import page_of, story
 
 BRIDGE = pd.DataFrame(
@@ -82,6 +83,18 @@ def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
     assert branch_figures.migration_figure(page) is None
     assert branch_tables.bridge_table(page) is None
     assert growth_words(page) is None
+
+
+def test_indicators_of_one_measure_are_told_apart() -> None:
+    """Two families of one measure: the scorecard names the family of each."""
+    card = small_evaluation(1).scorecard.assign(
+        branch_id="B01", measure="penetration", member=["wealth", "fund"]
+    )
+    table = branch_figures.scorecard_table(page_of(story(), scorecard=card))
+    assert table is not None
+    named = sorted(row[0] for row in table.rows[:2])
+    assert [name.rpartition(" · ")[2] for name in named] == ["基金", "理财"]
+    assert len({name.rpartition(" · ")[0] for name in named}) == 1
 
 
 def test_a_tiny_branch_gets_the_short_report() -> None:
