@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from stockcust_analysis.errors import FileInUseError, UsageError
+from stockcust_analysis.errors import UNWRITABLE, FileInUseError, UsageError
 from stockcust_analysis.words import say, words_of
 
 _IN_USE: Final = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
@@ -139,7 +139,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     make_file(beside)
     try:
-        yield beside
+        with _naming(beside):
+            yield beside
         _access.get().give(beside)
         try:
             beside.replace(path)
@@ -150,6 +151,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let a full disk name what was being written; the system names it where it is opened only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            error.filename = error.filename or str(path)
+        raise
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -219,9 +231,10 @@ def exclusive_lock(lock: Path, *, what: object, rivals: str = "") -> Iterator[No
     since = datetime.now(UTC).isoformat(timespec="seconds")
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "user": user_name(), "since": since}
     with handle:
-        handle.truncate(0)
-        handle.write(json.dumps(holder))
-        handle.flush()
+        with _naming(lock):
+            handle.truncate(0)
+            handle.write(json.dumps(holder))
+            handle.flush()
         try:
             for rival in lock.parent.glob(rivals) if rivals else ():
                 _require_free(rival, what)

@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -84,16 +85,17 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
         if problems:
             raise UsageError(listed(say("not_delivered", what), problems))
-        statuses = []
+        statuses, day = [], on.isoformat()
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]
-            common = {"date": on.isoformat(), "by": by, "status": status}
-            parts = [party.recipient, on.isoformat(), by]
+            place = (recipients.parent / party.folder).resolve()
+            row = {"recipient": party.recipient, "date": day, "by": by, "status": status}
+            row |= {"place": str(place), "mode": party.mode}
+            parts = [party.recipient, day, by]
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
-            mark = " · ".join(parts)
-            rows = _hand_over(recipients.parent, party, owned[branch], common, mark)
-            _add_receipts(run / RECEIPTS / f"{on.isoformat()}.csv", rows)
+            contents = _contents(owned[branch], " · ".join(parts))
+            _hand_over(contents, place, party.access, row, run / RECEIPTS / f"{day}.csv")
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
 
@@ -154,23 +156,32 @@ def _files_of(
     return [*owned]
 
 
+def _contents(owned: list[Path], mark: str) -> dict[str, bytes]:
+    """Return what a branch is given: file → content, the lists with their mark."""
+    return {p.name: _marked(p, mark) if p.name == WORKLISTS else p.read_bytes() for p in owned}
+
+
 def _hand_over(
-    beside: Path, party: Recipient, owned: list[Path], facts: Mapping[str, str], mark: str
-) -> list[dict[str, str]]:
-    """Write a branch's files into its place, the receipt last, and return its rows."""
-    place, rows = (beside / party.folder).resolve(), []
-    contents = {
-        path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
-        for path in owned
-    }
-    with files.access(party.access):
-        for name, content in contents.items():
-            files.write_bytes(place / name, content)
-            digest = hashlib.sha256(content).hexdigest()
-            own = {"file": name, "sha256": digest, "recipient": party.recipient}
-            rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
-        _add_receipts(place / "receipt.csv", rows)
-    return rows
+    contents: Mapping[str, bytes],
+    place: Path,
+    access: files.Access,
+    facts: Mapping[str, str],
+    receipts: Path,
+) -> None:
+    """Write a branch's files into its place, each with its receipts there and in the run.
+
+    All three are first written beside their places, so that a full disk stops them together; the
+    file takes its place before the receipts that say so.
+    """
+    for name, content in contents.items():
+        row = {"file": name, "sha256": hashlib.sha256(content).hexdigest(), **facts}
+        with (
+            _receipt_of(row, receipts),
+            files.access(access),
+            _receipt_of(row, place / "receipt.csv"),
+            files.atomic_write(place / name) as file,
+        ):
+            file.write_bytes(content)
 
 
 def _marked(path: Path, mark: str) -> bytes:
@@ -194,11 +205,15 @@ def _marked(path: Path, mark: str) -> bytes:
     return marked.getvalue()
 
 
-def _add_receipts(path: Path, rows: list[dict[str, str]]) -> None:
-    """Add to the receipts of earlier deliveries, none twice; the mark lets Excel read Chinese."""
-    receipts = pd.DataFrame(rows, columns=[*_RECEIPT])
+@contextmanager
+def _receipt_of(row: Mapping[str, str], path: Path) -> Iterator[None]:
+    """Add to the receipts of earlier deliveries, none twice, what the block delivers."""
+    receipts = pd.DataFrame([row], columns=[*_RECEIPT])
     if path.exists():
         earlier = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         receipts = pd.concat([earlier, receipts])
     receipts = receipts.drop_duplicates().sort_values([*_RECEIPT])
-    files.write_text(path, "\ufeff" + receipts.to_csv(index=False, lineterminator="\n"))
+    lines = "\ufeff" + receipts.to_csv(index=False, lineterminator="\n")  # lets Excel read Chinese
+    with files.atomic_write(path) as file:
+        file.write_bytes(lines.encode())
+        yield

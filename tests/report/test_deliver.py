@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import stat
 from pathlib import Path
@@ -160,3 +161,47 @@ def test_who_is_given_nothing_is_listed(
     english = (*to(tmp_path, GOOD.split("[branches.002]")[0]), "--language", "en")
     assert run("deliver", reported, *english) == 0
     assert "1 branch delivered; receipts in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("full", "beginning", "delivered"),
+    [
+        ("{share}/002", ".worklists.", ["001", "001", "002"]),
+        ("{share}/002", ".receipt.", ["001", "001"]),
+        ("{reported}/receipts", ".2026-11-12.", []),
+    ],
+    ids=["lists", "receipt", "receipts"],
+)
+def test_a_disk_that_fills_up_leaves_no_file_without_its_receipts(
+    reported: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    full: str,
+    beginning: str,
+    delivered: list[str],
+) -> None:
+    """What is there is receipted in both places; the message names the full one and no option."""
+    share, day = tmp_path / "share", reported / "receipts" / "2026-11-12.csv"
+    no_room, write = Path(full.format(share=share, reported=reported)), Path.write_bytes
+
+    def fill_up(path: Path, content: bytes) -> int:
+        if path.parent == no_room and path.name.startswith(beginning):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    command = [*to(tmp_path, GOOD)[:2], "--as-of", "2026-11-12", "--by", "张三"]
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    assert run("deliver", reported, *command) == 2
+    advice = "已完成的保留：请腾出空间，或换一个文件夹，再运行同一命令。\n"
+    assert f"无法写入“{no_room}”：磁盘空间不足。{advice}" in capsys.readouterr().err
+    there = sorted(path for path in share.rglob("*") if path.suffix in {".pdf", ".xlsx"})
+    assert [path.parent.name for path in there] == delivered
+    in_run = receipts(day) if day.exists() else []
+    beside = [row for path in share.rglob("receipt.csv") for row in receipts(path)]
+    for rows in (in_run, beside):
+        assert sorted(Path(row["place"]) / row["file"] for row in rows) == there
+    monkeypatch.undo()
+    assert run("deliver", reported, *command) == 0
+    assert len(receipts(day)) == 4
+    day.unlink()
