@@ -82,8 +82,9 @@ def comparison(
         `rank_low` to `rank_high`: best and worst rank, jointly certain at the policy's level; rank
         1 is the best, for a neutral measure the highest; all four empty where there are none.
         `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.
-        `shrunk_value` is for display only, never for scores. `movement_standard_error` takes the
-        two quarters as independent; as they share most customers it is rather too large.
+        `shrunk_value` is for display only, never for scores. `movement` is that of `compared`, and
+        missing where only one quarter's is winsorised. `movement_standard_error` takes the two
+        quarters as independent; as they share most customers it is rather too large.
 
     Raises
     ------
@@ -113,11 +114,7 @@ def comparison(
 
 
 def _figures(
-    rule: ComparisonRule,
-    peers: Peers,
-    measures: pd.DataFrame,
-    cells: pd.DataFrame,
-    quarter: str,
+    rule: ComparisonRule, peers: Peers, measures: pd.DataFrame, cells: pd.DataFrame, quarter: str
 ) -> pd.DataFrame:
     """Return figures and sums of the compared measures, one row per measure and branch.
 

@@ -249,7 +249,7 @@ class NextProduct(BaseEstimator):
         return offers
 
     def _openings(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return funded customers of two dates, and which families they opened in between."""
+        """Return the funded of a date who are customers later, and which families they opened."""
         funded = now.attributes.index[now.attributes["funded"] == 1]
         rows = funded.intersection(later.attributes.index)
         names = [*as_policy(self.policy).families.names]

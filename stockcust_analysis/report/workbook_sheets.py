@@ -257,7 +257,9 @@ class _Sheets:
         table[ranks] = table[ranks].mask(unranked, MISSING)
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         note += f" {page.text('unranked')}" if unranked.any() else ""
-        return self.sheet("comparison", table, frozen=4, note=note)
+        circulated = len(page.review.report) > 0
+        fields = _SHEETS["comparison"].removesuffix(" expected_ratio") if circulated else ""
+        return self.sheet("comparison", table, fields, frozen=4, note=note)
 
     def migration(self) -> Sheet:
         """Return the migration of the bank and of its branches, a row per pair of tiers."""
@@ -321,9 +323,10 @@ class _Sheets:
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
         page, review = self._page, self._page.review
-        checks = self._evaluation.reconciliation[["check", "difference"]].to_numpy()
+        table = self._evaluation.reconciliation[["check", "difference"]].astype(object)
+        checks = table.fillna(SUPPRESSED).to_numpy()
         rows: list[tuple[str, str, Any, str]] = [
-            (page.text(check, "reconciliation"), "", float(difference), "cny")
+            (page.text(check, "reconciliation"), "", difference, "cny")
             for check, difference in checks
         ]
         gone = review.report
@@ -353,8 +356,11 @@ class _Sheets:
         # Formulas, edge cases and sources have no Chinese: the codebook has them.
         fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
-        # First the rules by which all of them go.
-        rows = hq.definitions_table(page).rows
+        # First the rules by which all of them go, and what the comparison says of them.
+        compared = () if self._evaluation.comparison.empty else names("comparison_term")
+        headers = {name: "sheet" if name in names("sheet") else "hq_header" for name in compared}
+        terms = [(page.text(n, at), page.text(n, "comparison_term")) for n, at in headers.items()]
+        rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
         said = dict(zip(labels, zip(*rows, strict=True), strict=True))
         columns = [

@@ -9,6 +9,7 @@ import pytest
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.next_product import NextProduct
 from tests.models.banks import FEW, bank_with, history_with
+from tests.scripts import DOCS
 
 pytestmark = pytest.mark.filterwarnings("ignore:too few openings:UserWarning")
 
@@ -99,6 +100,25 @@ def test_what_is_no_flag_is_an_error() -> None:
             model.rank(held, top=top)
     with pytest.raises(UsageError, match="fact about the person 'age'"):
         NextProduct(personal=["age"]).fit(held, opened)
+
+
+@pytest.mark.slow
+def test_who_is_no_longer_funded_is_judged_all_the_same() -> None:
+    """Offers go to who is funded now: the later quarter end says of none that they do not count.
+
+    As the model's card has it, in the bank's own tables: 18 of 1,094 are not funded any more.
+    """
+    bank = bank_with("planted", FEW)
+    now, later = (bank.customers(q).set_index("customer_id") for q in ("2026Q2", "2026Q3"))
+    funded = now.index[now["funded"] == 1]
+    customers_at_both = funded.intersection(later.index)
+    assert (later.loc[customers_at_both, "funded"] == 0).sum() == 18
+    report = NextProduct().backtest(bank, "2026Q2")
+    assert report.customers == len(customers_at_both)
+    card = (DOCS / "models" / "next-product.md").read_text(encoding="utf-8")
+    assert (
+        "customers funded at the earlier quarter end who are still customers at the later" in card
+    )
 
 
 @pytest.mark.slow

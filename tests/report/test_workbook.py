@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import openpyxl
 import pandas as pd
@@ -174,6 +175,72 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert tuple(terms[: len(rules)]) == rules
     units = {row[0]: row[1] for row in rows}
     assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
+
+
+# Each column of figures of the comparison, and what its definition must say.
+_TERMS = {
+    "zh": {
+        "用于比较（缩尾）": "超过全行分位",
+        "收缩估计（仅供展示）": "拉向可比组平均",
+        "较上季变动（缩尾）": "不是实际值之差。资产留存率",
+        "变动标准误": "仅因偶然",
+        "实际/按结构应有": "都不缩尾",
+        "可比组平均": "加权平均",
+        "95%、99.8%界限": "落在其内",
+        "z": "多少个标准误",
+        "判断": "在99.8%界限之外",
+        "名次下限、名次上限": "与偶然波动相容",
+    },
+    "en": {
+        "Compared (winsorised)": "counts as that percentile",
+        "Shrunk (display only)": "drawn towards the peers' mean",
+        "Movement on last quarter (winsorised)": "not of the values. Asset retention",
+        "Its standard error": "chance alone",
+        "Observed / expected": "neither winsorised",
+        "Peers' mean": "Weighted mean",
+        "95% and 99.8% limits": "lie within",
+        "z": "Standard errors",
+        "Verdict": "99.8% limits",
+        "Best rank, worst rank": "compatible with chance",
+    },
+}
+_TERM_OF = {
+    **dict.fromkeys(("95%下限", "95%上限", "99.8%下限", "99.8%上限"), "95%、99.8%界限"),
+    **dict.fromkeys(("名次下限", "名次上限"), "名次下限、名次上限"),
+    **dict.fromkeys(
+        ("95% lower", "95% upper", "99.8% lower", "99.8% upper"), "95% and 99.8% limits"
+    ),
+    **dict.fromkeys(("Best rank", "Worst rank"), "Best rank, worst rank"),
+}
+
+
+@pytest.mark.parametrize("language", _TERMS)
+def test_what_the_comparison_says_is_defined(
+    review: Review, tmp_path: Path, language: Literal["zh", "en"]
+) -> None:
+    """Each column of its figures has a definition under its own header, in both languages."""
+    page = headquarters_page(review, language=language)
+    write_workbook(tmp_path / "a.xlsx", page, status="draft")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    last = book.worksheets[-1]
+    heads, *rows = last.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
+    term = heads.index("指标" if language == "zh" else "Measure")
+    meaning = heads.index("口径" if language == "zh" else "Definition")
+    told = {row[term]: row[meaning] for row in rows}
+    for header, words in _TERMS[language].items():
+        assert words in told[header]
+    sheet = book["网点比较" if language == "zh" else "Comparison"]
+    headers = [cell.value for cell in sheet[HEADER_ROW + 1]]
+    own = headers[
+        headers.index("用于比较（缩尾）" if language == "zh" else "Compared (winsorised)") :
+    ]
+    assert {_TERM_OF.get(header, header) for header in own} == {*_TERMS[language]}
+    # No review without a comparison speaks of one.
+    alone = replace(review.evaluation, comparison=review.evaluation.comparison.head(0))
+    page = headquarters_page(replace(review, evaluation=alone), language=language)
+    write_workbook(tmp_path / "b.xlsx", page, status="draft")
+    rows = openpyxl.load_workbook(tmp_path / "b.xlsx").worksheets[-1].iter_rows(values_only=True)
+    assert not {row[term] for row in rows} & {*_TERMS[language]}
 
 
 def test_there_is_a_sheet_per_question(written: Path) -> None:

@@ -123,3 +123,14 @@ def test_members_are_the_policys(tmp_path: Path) -> None:
     assert not {"tier", "family", "channel", "customer_class"} & set(WORDS)
     with pytest.raises(UsageError, match="unknown dimension of a policy 'teir'"):
         policy_words(facts, "teir")
+
+
+def test_rates_by_person_say_of_whom_they_are() -> None:
+    """Both rates are of the funded, where all pages else tell the dormancy of all customers."""
+    pairs = {"customers": [12, 11], "funded": [10, 9]}
+    unit = pairs | {"several": 1, "dormancy_rate": [0.1, 0.0], "multi_product_share": [0.5, 0.4]}
+    (chinese,) = labels.assumptions({"unit": unit}, "zh")
+    assert "有资产客户的睡眠率由10.00%变为0.00%，有资产客户中持有两类及以上产品的占比由" in chinese
+    (english,) = labels.assumptions({"unit": unit}, "en")
+    assert "funded customers change from 10 to 9, their dormancy rate from 10.00% to" in english
+    assert "the share of them with two product families or more from 50.00% to 40.00%" in english
