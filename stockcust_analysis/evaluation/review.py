@@ -23,6 +23,7 @@ import pandas as pd
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation import results
+from stockcust_analysis.evaluation.cells import KEYS
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
 from stockcust_analysis.evaluation.relations import DECLARED, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
     from stockcust_analysis.disclosure import Protected, Tables
 
 Edition = Literal["internal", "circulated"]
-_KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
 _COLUMNS = {
-    "restatements": [*_KEYS, "issued", "restated"],
+    "restatements": [*KEYS, "issued", "restated"],
     "warnings": [*LintWarning._fields],
     "pages": ["branch_id", "state", "error"],
     "report": ["quarter", "kind", "reason", "cells"],
@@ -203,7 +203,7 @@ def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) 
     array([[10., 11.]])
     """
     tables = {"issued": issued, "restated": measures}
-    values = {n: t[t["quarter"] == quarter].set_index(_KEYS)["value"] for n, t in tables.items()}
+    values = {n: t[t["quarter"] == quarter].set_index([*KEYS])["value"] for n, t in tables.items()}
     both, pair = pd.DataFrame(values).reset_index(), ["measure", "base"]
     in_both = both.set_index(pair).index.isin(issued.set_index(pair).index)
     in_both &= both.set_index(pair).index.isin(measures.set_index(pair).index)
