@@ -146,7 +146,7 @@ def test_papermill_runs_a_notebook_from_the_projects_folder(clone: Path, tmp_pat
     assert told["B002"][0] == 0
     code, words = told["0110"]
     assert code != 0
-    assert "parameter 'branch_id' must be text (str), not a whole number (110)" in words
+    assert "参数“branch_id”应为文本（str），而不是整数（110）" in words
     assert "-r branch_id" in words
 
 
