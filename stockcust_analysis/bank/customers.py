@@ -68,6 +68,9 @@ def by_unit(
         "customers": persons.join_customers(numbers, joined),
         "holdings": persons.rename_accounts(holdings, leads, joined),
     }
+    if "assignments" in read:  # who managed a number that has left does not manage the person by it
+        seen = joined.group_by("customer_id").agg(valid_to=nw.col("as_of").max())
+        read["assignments"] = service.end_with_managers(read["assignments"], seen, "customer_id")
     for name in sorted({"assignments", "contacts"} & {*read}):
         tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.
