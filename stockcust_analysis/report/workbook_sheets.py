@@ -349,8 +349,7 @@ class _Sheets:
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
         # First the rules by which all of them go, and what the comparison says of them.
         compared = () if self._evaluation.comparison.empty else names("comparison_term")
-        headers = {name: "sheet" if name in names("sheet") else "hq_header" for name in compared}
-        terms = [(page.text(n, at), page.text(n, "comparison_term")) for n, at in headers.items()]
+        terms = [(page.text(n, "sheet"), page.text(n, "comparison_term")) for n in compared]
         rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
         said = dict(zip(labels, zip(*rows, strict=True), strict=True))
