@@ -204,7 +204,7 @@ def test_a_file_that_may_not_be_read_is_one_error(
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("stockcust_analysis.bank.proposal.read_fields", refuse)
+    monkeypatch.setattr("stockcust_analysis.bank.samples.read_fields", refuse)
     monkeypatch.setattr(
         "os.access", lambda at, mode: granted(at, mode) and not (mode and str(at) == str(path))
     )

@@ -6,7 +6,7 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,38 +19,19 @@ from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import read_toml
 from stockcust_analysis.words import advise, say
 
-Words = Mapping[str, tuple[str, str]]
+Words = Mapping[str, Sequence[str]]
 """Code → how it is written in Chinese and in English."""
-OUTCOMES: Words = {
-    "none": ("未接通", "Not answered"),
-    "reached": ("已接通", "Reached"),
-    "appointment": ("已预约", "Appointment"),
-    "visit": ("已面访", "Visit"),
-    "sale": ("已成交", "Sale"),
-    "refused": ("拒绝", "Refused"),
-}
-CHANNELS: Words = {
-    "phone": ("电话", "Phone"),
-    "message": ("短信", "Message"),
-    "wechat": ("微信", "WeChat"),
-    "visit": ("上门", "Visit"),
-    "branch": ("网点", "Branch"),
-}
-_CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
-# Each column's English heading.
-_COLUMNS = {
-    "customer_id": "Customer",
-    "manager_id": "Manager",
-    "contacted_on": "Contacted on",
-    "channel": "Channel",
-    "outcome": "Result",
-}
+_WORDS = read_toml(Path(__file__).with_suffix(".toml"))
+OUTCOMES: Words = _WORDS["outcome"]
+CHANNELS: Words = _WORDS["channel"]
 HEADINGS: Words = {
-    name: (table("contacts").column(name).zh, english) for name, english in _COLUMNS.items()
+    name: (table("contacts").column(name).zh, en) for name, en in _WORDS["heading"].items()
 }
 AS_OF = ("统计时点", "As of")
+_CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
 _LATEST = timedelta(days=366)
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 _SHOWN = 3

@@ -115,6 +115,17 @@ def table(name: str) -> Table:
 PRODUCTS = table("holdings").column("product").allowed
 
 
+def title_of(path: str) -> str:
+    """Return the Chinese name of a table, or of one of its columns: 客户·销户日期.
+
+    >>> title_of("customers.closed_on")
+    '客户·销户日期'
+    """
+    name, _, column = path.partition(".")
+    known = table(name)
+    return f"{known.zh}·{known.column(column).zh}" if column else known.zh
+
+
 def named(table_name: str, column: str = "", header: str = "", source: str = "") -> Words:
     """Return a table of the contract, or one of its columns, with its Chinese name.
 

@@ -108,13 +108,7 @@ def unreadable(column: Column) -> str:
 
 
 def sql_reading(
-    column: Column,
-    cell: str,
-    source_type: str,
-    mapping: TableMapping,
-    *,
-    trimmed: bool,
-    zone: str,
+    column: Column, cell: str, source_type: str, mapping: TableMapping, *, trimmed: bool, zone: str
 ) -> Reading[str]:
     """Return the SQL that reads a column of a file or a DuckDB table.
 
@@ -284,12 +278,7 @@ def _sql_day(cell: str, *, trimmed: bool) -> Reading[str]:
 
 
 def frame_reading(
-    column: Column,
-    kind: nw.dtypes.DType,
-    mapping: TableMapping,
-    *,
-    trimmed: bool,
-    has_dates: bool,
+    column: Column, kind: nw.dtypes.DType, mapping: TableMapping, *, trimmed: bool, has_dates: bool
 ) -> Reading[nw.Expr] | None:
     """Return how a column of a frame or database is read; None when its type cannot hold it.
 

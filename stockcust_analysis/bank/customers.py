@@ -15,8 +15,7 @@ import pandas as pd
 from stockcust_analysis.bank import persons
 from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import PERIOD, Calendar, Table, as_lazy, collect_rows
+from stockcust_analysis.core.frames import PERIOD, Calendar, Frame, Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import service
@@ -392,12 +391,7 @@ class Bank(BankTables):
         return pd.concat(parts, ignore_index=True) if quarters > 1 else parts[0]
 
     def snapshot(
-        self,
-        name: str,
-        *,
-        as_of: Day,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
+        self, name: str, *, as_of: Day, policy: PolicyLike = None, structure: Day | None = None
     ) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.
 
@@ -422,11 +416,7 @@ class Bank(BankTables):
         return super(Bank, bank).snapshot(name, as_of=on)
 
     def customers_frame(
-        self,
-        as_of: Day,
-        *,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
+        self, as_of: Day, *, policy: PolicyLike = None, structure: Day | None = None
     ) -> Frame:
         """Return the customers the report speaks of as a lazy frame of the bank's own engine.
 

@@ -12,30 +12,20 @@ from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from math import sqrt
 from pathlib import Path
 
 import duckdb
 
-from stockcust_analysis.bank import validation
+from stockcust_analysis.bank import duckdb_connection, file_names, validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, called, named
 from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
-from stockcust_analysis.bank.duckdb_connection import (
-    count_different,
-    hash_of,
-    limited_connection,
-    literal,
-    quoted,
-)
-from stockcust_analysis.bank.file_names import (
-    ENDINGS,
-    TEXT_ENDINGS,
-    assign_files,
-    read_row_counts,
-)
+from stockcust_analysis.bank.duckdb_connection import count_different, hash_of, literal, quoted
+from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
@@ -100,7 +90,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
         unread, inputs = dict[str, bool](), list[InputFile]()
-        counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
+        counts, flags_alone = file_names.read_row_counts([*chain(*files.values())])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
             title = Words(name, contract.zh)
@@ -244,7 +234,8 @@ def open_relations(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     folder = WorkingFolder()
-    engine = DuckDBEngine(limited_connection(memory_limit, folder.path), folder.path, folder.remove)
+    connection = duckdb_connection.limited_connection(memory_limit, folder.path)
+    engine = DuckDBEngine(connection, folder.path, folder.remove)
     try:
         yield engine
     except BaseException:

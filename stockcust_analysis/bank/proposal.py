@@ -15,29 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from stockcust_analysis.bank import file_names, samples
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
-from stockcust_analysis.bank.file_names import (
-    COMPANIONS,
-    DAY_IN_NAME,
-    SYNONYMS,
-    assign_files,
-    day_in_name,
-)
+from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
-from stockcust_analysis.bank.samples import (
-    ROWS,
-    Field,
-    Sample,
-    Values,
-    bare,
-    look_at,
-    read_fields,
-)
+from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, bare, look_at
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.words import NOTHING, Words, joined, say
 
@@ -80,7 +67,7 @@ class _Match:
     @property
     def lacking(self) -> list[Column]:
         """Required columns that no header and no file name gives."""
-        known = {*self.sure, "as_of" if day_in_name(self.sample.path.name) else ""}
+        known = {*self.sure, "as_of" if file_names.day_in_name(self.sample.path.name) else ""}
         return [c for c in self.table.columns if c.required and c.name not in known]
 
     @property
@@ -103,7 +90,7 @@ def propose_mapping(folder: Path) -> Words:
     files = _groups(folder)
     if not files:
         raise UsageError(say("no_files_of_tables", folder))
-    definitions, names = read_fields(folder), {name for t in TABLES for name in _names(t)}
+    definitions, names = samples.read_fields(folder), {name for t in TABLES for name in _names(t)}
     proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
     others, keys = list[Words](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
@@ -111,8 +98,8 @@ def propose_mapping(folder: Path) -> Words:
         for path in dict.fromkeys((paths[0], paths[-1])):
             text = normalize(path.relative_to(folder).as_posix())
             named = max((name for name in definitions if name in text), key=len, default="")
-            samples, remark = _look_at(path, names, definitions.get(named, ()))
-            for match in (_match(sample) for sample in samples):
+            seen, remark = _look_at(path, names, definitions.get(named, ()))
+            for match in map(_match, seen):
                 if match.is_sure:
                     tables.setdefault(match.table.name, []).append(match)
                     for name, entry in match.sure.items():
@@ -145,12 +132,12 @@ def _look_at(
 ) -> tuple[list[Sample], Words]:
     """Return the samples of a file that hold rows, and why there are none."""
     try:
-        samples = [sample for sample in look_at(path, names, fields) if sample.rows]
+        seen = [sample for sample in look_at(path, names, fields) if sample.rows]
     except UnusableFileError as error:
         return [], error.args[0]
     except UNREADABLE:
         return [], unreadable(path)[0]
-    return samples, NOTHING if samples else say("no_rows_there")
+    return seen, NOTHING if seen else say("no_rows_there")
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:

@@ -37,10 +37,7 @@ _SHAPES = {
     ),
     "QUARTER": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
     "decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
-    "INTEGER": (
-        r"[+-]?\d+",
-        {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE},
-    ),
+    "INTEGER": (r"[+-]?\d+", {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE}),
     "NUMBER": (r"[+-]?[\d,]*\.?\d+([eE]-?\d+)?", {Kind.MONEY, Kind.NUMBER}),
     "TEXT": ("(?s).*", {Kind.TEXT, Kind.CODE}),
 }

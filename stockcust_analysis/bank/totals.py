@@ -16,17 +16,8 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.core.frames import (
-    ONE,
-    Table,
-    after,
-    as_lazy,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    sums,
-)
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.policy import load_policy
@@ -159,7 +150,7 @@ def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
 
 
 def repeated_day(
-    name: str, columns: Collection[str], rows: Table, days: Collection[date]
+    name: str, columns: Collection[str], rows: frames.Table, days: Collection[date]
 ) -> tuple[Words, Words] | None:
     """Say that the newest day of a table adds up to the one before, group by group, if so."""
     ends, by = sorted(days)[-2:], GROUPS.get(name, "-")
@@ -167,7 +158,7 @@ def repeated_day(
     sizes = {"n": ONE, **{c: cents_or_zero(c) for c in columns if kinds[c] is Kind.MONEY}}
     if len(ends) < 2 or not {"as_of", by} <= {*columns} or len(sizes) < 2:
         return None
-    late = rows.filter(after(nw.col("as_of"), ends[0] - timedelta(days=1)))
+    late = rows.filter(frames.after(nw.col("as_of"), ends[0] - timedelta(days=1)))
     groups = [*zip(*collect_rows(sums(late, ["as_of", by], sizes)).values(), strict=True)]
     first, last = ([group[1:] for group in groups if as_day(group[0]) == end] for end in ends)
     is_same = sum(n for _, n, *_ in first) >= LEAST_ROWS and sorted(first) == sorted(last)
@@ -215,7 +206,7 @@ def held_by_branch(
     return aum[0], found
 
 
-def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> Table:
+def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> frames.Table:
     """Return a table's rows of the last days of some quarters."""
     rows, ends = as_lazy(bank.table(name)), [quarter.end for quarter in quarters]
     if bank.days(name) <= {*ends}:
@@ -231,7 +222,7 @@ def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
     return flag(is_far & (one > 0) & (other > 0))
 
 
-def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.Expr]:
+def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[str, nw.Expr]:
     """Return what is summed of a table's rows beside their number."""
     kinds = {column.name: column.kind for column in table(name).columns if column.name in columns}
     sizes: dict[str, nw.Expr] = {}
@@ -269,6 +260,6 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
         if {first, last} <= {*kinds}:
             sizes[f"{first}|{last}"] = flag(nw.col(first) > nw.col(last))
     if {"closed_on", "aum_period_end"} <= {*kinds}:
-        is_closed = day(rows, "closed_on") <= day(rows, "as_of")
+        is_closed = frames.day(rows, "closed_on") <= frames.day(rows, "as_of")
         sizes["closed_on|with AUM"] = flag(is_closed & (nw.col("aum_period_end") > 0))
     return sizes

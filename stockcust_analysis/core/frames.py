@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.core.engines import Frame, engine_failures
+from stockcust_analysis.core.engines import Frame as Frame
+from stockcust_analysis.core.engines import engine_failures
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
 
@@ -32,7 +33,7 @@ Border: TypeAlias = Callable[[date], date]
 PERIOD = "period"
 KEYS = ["customer_id", PERIOD]
 ONE, ZERO = (nw.lit(number, dtype=nw.Int64) for number in (1, 0))
-_WHOLE = "whole_bank"
+WHOLE = "whole_bank"
 _AS_IN_PANDAS: Mapping[type, Callable[[Any], Any]] = {nw.Decimal: float, nw.Date: pd.Timestamp}
 
 
@@ -283,14 +284,14 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
         labels = [f'"{name}"' for name in by]
         native = frame.select(*by, **columns).to_native()
         return as_lazy(native.aggregate(", ".join([*labels, *added]), ", ".join(labels)))
-    keys = list(by) or [_WHOLE]
-    table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
+    keys = list(by) or [WHOLE]
+    table = frame if by else frame.with_columns(ONE.alias(WHOLE))
     rows = table.select(*keys, **columns)
     if rows.implementation.is_pandas_like():
         rows = as_lazy(rows.to_native().copy())
     totals = rows.group_by(*keys).agg(nw.col(*columns).sum())
     totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
-    return totals if by else totals.drop(_WHOLE)
+    return totals if by else totals.drop(WHOLE)
 
 
 def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 A number's name is written `kind:measure.part[dimension=member]`. `kind` is the table it comes
 from, left out for the table of rates; `part` is left out for a numerator, the bracket for the
-dimension and member of the number that a relation is stated for.
+dimension and member of the number that a relation is stated for, and `@base` behind it for its
+base.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ RATES = "measures"
 """The table of rates: labels, then `n`, `numerator`, `denominator` and `value`."""
 PARTS = ("n", "numerator", "denominator")
 LABELS = ["dimension", "member", "measure", "base"]
+MERGED = "_and_above"
+"""Ends the name of merged members, behind that of the lowest."""
 _UNIT = ["quarter", "branch_id"]
-_NAME = re.compile(r"(?:(\w+):)?([^.\[]*)(?:\.(\w+))?(?:\[(.*)=(.*)\])?")
+_NAME = re.compile(r"(?:(\w+):)?([^.\[@]*)(?:\.(\w+))?(?:\[(.*)=(.*)\])?(?:@(\w+))?")
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,14 @@ class Relations:
         Names that are a number of the previous quarter. Those of kind "opening" are added.
     sums
         `whole` = the sum of `parts`, for every number called `for` (if left out: `whole`).
-        "{dimension}" and "{member}" stand for those of that number, "*" for all. A part "?" is
-        what remains: never printed, never negative, protected like a printed number.
+        "{dimension}" and "{member}" stand for those of that number, "*" for all; of the members
+        that may be merged "mid.." are those from mid upwards, and [*=<] and [*=>] the numbers whose
+        member is below their dimension, or above it. "2*" before a name counts it twice. A part "?"
+        is what remains: never printed, protected like a printed number, and not there where it
+        would be negative.
+    counted
+        For amounts the name of the count of their contributors, where that does not stand beside
+        them: where both are 0, both are known.
     derived
         Measures that follow from others by more than a sum: printed only with all of them.
     summed_denominators
@@ -109,6 +118,7 @@ class Relations:
     same: Mapping[str, str] = field(default_factory=dict)
     openings: Mapping[str, str] = field(default_factory=dict)
     sums: Sequence[Mapping[str, Any]] = ()
+    counted: Mapping[str, str] = field(default_factory=dict)
     derived: Mapping[str, Collection[str]] = field(default_factory=dict)
     summed_denominators: Collection[str] = ()
     merged: Mapping[str, Any] = field(default_factory=dict)
@@ -118,6 +128,18 @@ class Relations:
         """Return whether a number is an amount."""
         money = self.measures.get(key.measure, ()) if key.kind == RATES else self.amounts
         return key.part in money
+
+    def count_of(self, key: Key) -> Key | None:
+        """Return the number of contributors to an amount, where one is declared."""
+        if key.part in self.amounts:
+            return key._replace(part="customers")
+        name = self.counted.get(key.label)
+        return key.named(name) if name else None
+
+    def rank(self, member: str) -> int:
+        """Return how high a member that may be merged is, or was merged into; -1 of others."""
+        members, name = [*self.merged.get("members", [])], member.removesuffix(MERGED)
+        return members.index(name) if name in members else -1
 
     def equal_number(self, key: Key) -> Key:
         """Return the number that this one is declared to be, or itself."""
@@ -143,28 +165,29 @@ class Key(NamedTuple):
         return f"{kind}{self.measure}{'' if self.part == 'numerator' else '.' + self.part}"
 
     def named(self, name: str) -> Key:
-        """Return the number that a relation calls `name`, on the base of this one.
+        """Return the number that a relation calls `name`, on the base of this one or its own.
 
         >>> key = Key(measure="multi_product_share", base="funded")
         >>> key.named("product_count_share[held=4+]")[1:5]
         ('held', '4+', 'product_count_share', 'funded')
         """
-        kind, measure, part, dimension, member = _fields(name)
+        kind, measure, part, dimension, member, base = _fields(name)
+        base = base or self.base
         if not dimension:
-            return self._replace(kind=kind, measure=measure, part=part)
+            return self._replace(kind=kind, measure=measure, part=part, base=base)
         own = {"{dimension}": self.dimension, "{member}": self.member}
         dimension, member = own.get(dimension, dimension), own.get(member, member)
-        return Key(kind, dimension, member, measure, self.base, part)
+        return Key(kind, dimension, member, measure, base, part)
 
 
 @cache
-def _fields(name: str) -> tuple[str, str, str, str, str]:
-    """Return kind, measure, part, dimension and member of a name."""
+def _fields(name: str) -> tuple[str, str, str, str, str, str]:
+    """Return kind, measure, part, dimension, member and base of a name."""
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"'{name}' is no name of a number.")
-    kind, measure, part, dimension, member = match.groups("")
-    return kind or RATES, measure, part or "numerator", dimension, member
+    kind, measure, part, *rest = match.groups("")
+    return kind or RATES, measure, part or "numerator", rest[0], rest[1], rest[2]
 
 
 def numbers_of(tables: Tables, quarter: str, declared: Relations) -> pd.DataFrame:

@@ -382,11 +382,13 @@ def _cheapest(equations: Matrix, cost: Array, lower: Array, upper: Array) -> Arr
 def _join_cells(equations: Matrix) -> Matrix:
     """Return cells by groups: +1 or -1 where a cell moves with its group, or against it.
 
-    Every cell is two nodes, its move and the opposite; an equation of two cells joins the nodes
-    that are equal. A cell joined to its own opposite cannot move and is in no group.
+    Every cell is two nodes, its move and the opposite; an equation of two cells, each counted
+    alike, joins the nodes that are equal. A cell joined to its own opposite cannot move and is in
+    no group.
     """
     size = equations.shape[1]
     pairs = equations[np.diff(equations.indptr) == 2]
+    pairs = pairs[np.abs(pairs.data.reshape(-1, 2)) @ [1, -1] == 0]
     left, right = pairs.indices.reshape(-1, 2).T
     same = pairs.data.reshape(-1, 2).prod(axis=1) < 0
     equal, opposite = np.where(same, right, right + size), np.where(same, right + size, right)

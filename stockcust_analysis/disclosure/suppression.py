@@ -24,6 +24,7 @@ import pandas as pd
 
 from stockcust_analysis.disclosure.numbers import (
     LABELS,
+    MERGED,
     PARTS,
     RATES,
     Array,
@@ -34,7 +35,13 @@ from stockcust_analysis.disclosure.numbers import (
     quantities_of,
 )
 from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.system import REASONS, System, sensitive_cells, system_of
+from stockcust_analysis.disclosure.system import (
+    REASONS,
+    System,
+    empty_cells,
+    sensitive_cells,
+    system_of,
+)
 
 _UNIT = ["quarter", "branch_id", "base"]
 _DECILES = 10
@@ -180,7 +187,7 @@ def _find_published(
 
 def _protection(system: System, need: Array, cell: Array, known: Array, gone: Array) -> Protection:
     """Return the cells to withhold and those too close; counts and amounts never meet."""
-    known = _with_consequences(known, system.equations)
+    known = _with_consequences(known | (empty_cells(system) & ~gone), system.equations)
     printed = np.bincount(cell, minlength=len(system.values)).astype(float)
     units = system.quantities.blocks.get_level_values(1)
     names = sorted({*units} - {system.quantities.declared.whole})
@@ -269,7 +276,7 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
             break
         merged.append(name)
     into = members[-len(merged) - 1] if merged else ""
-    return dict.fromkeys([*merged, into], f"{into}_and_above") if merged else {}
+    return dict.fromkeys([*merged, into], f"{into}{MERGED}") if merged else {}
 
 
 def merge_members(tables: Tables, names: Mapping[str, str], declared: Relations) -> Tables:

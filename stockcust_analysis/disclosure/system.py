@@ -9,6 +9,7 @@ few contribute to it, or two hold nearly all of an amount.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ REASONS = ("complementary", "small_cell", "two_largest", "not_known")
 """Why a cell is withheld: for another's sake, or by itself; too little is known of some amounts."""
 _NO_CHANCE = 10  # branches in which two numbers that are not zero agree are one number
 _PASSES = 3  # how many wholes up the largest contributor is looked for
+_REST = "rest of a sum: "
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,14 @@ def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
     rests: dict[Key, Array] = {}
     money: list[bool] = []
     equations: list[Equation] = []
-    column = source.column
-    for rest_key, equation in (*_complements(source, column), *_sums(source, column)):
+    column, declared = source.column, [*_sums(source, source.column)]
+    for rest_key, equation in (*_complements(source, column), *declared):
         if rest_key is not None:
             rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
-            if not np.nanmin(rest, initial=0) >= 0:
+            # Of a complement that is negative somewhere the one number is no part of the other.
+            if rest_key.part.startswith(_REST):
+                rest = np.where(rest < 0, np.nan, rest)
+            elif not np.nanmin(rest, initial=0) >= 0:
                 continue
             money.append(bool(source.money[next(iter(equation))]))
             equation[len(source.keys) + len(rests)] = -1
@@ -128,24 +133,46 @@ def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]
 def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]:
     """Yield the declared sums, for every number that has all of their parts."""
     for relation in source.declared.sums:
-        parts = [name for name in relation["parts"] if name != "?"]
-        signs = {relation["whole"]: 1, **{name: 1 if name[0] == "-" else -1 for name in parts}}
+        whole, parts = relation["whole"], [name for name in relation["parts"] if name != "?"]
+        signs = dict([_term(whole), *((name, -times) for name, times in map(_term, parts))])
+        stated_for = relation.get("for", _term(whole)[0])
         for key in column:
-            if key.label == relation.get("for", relation["whole"]):
-                terms = {n: _matches(column, key.named(n.lstrip("-"))) for n in signs}
+            if key == key.named(stated_for):
+                terms = {n: _matches(source, column, key.named(n)) for n in signs}
                 if all(terms.values()):
                     equation = {c: signs[name] for name, cells in terms.items() for c in cells}
-                    rest = key._replace(part=f"rest {relation}")
+                    rest = key._replace(part=f"{_REST}{relation}")
                     yield rest if "?" in relation["parts"] else None, equation
 
 
-def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
+def _term(text: str) -> tuple[str, int]:
+    """Return the name in a term of a sum, and how often it counts.
+
+    >>> _term("-2*customers"), _term("customers")
+    (('customers', -2), ('customers', 1))
+    """
+    sign, times, name = re.fullmatch(r"(-?)(?:(\d+)\*)?(.+)", text).groups()  # type: ignore[union-attr]
+    return name, int(f"{sign}{times or 1}")
+
+
+def _matches(source: Quantities, column: Mapping[Key, int], wanted: Key) -> list[int]:
     """Return the columns that a name stands for, "*" being any dimension or member but none."""
-    if "*" not in wanted:
+    names, rank = (wanted.dimension, wanted.member), source.declared.rank
+    if not {*names} & {"*", "<", ">"} and not wanted.member.endswith(".."):
         return [column[wanted]] if wanted in column else []
-    fixed = [field for field, text in enumerate(wanted) if text != "*"]
-    matching = (key for key in column if all(key[field] == wanted[field] for field in fixed))
-    return [column[key] for key in matching if key.dimension]
+
+    def fits(dimension: str, member: str) -> bool:
+        if not dimension or names[0] not in ("*", dimension):
+            return False
+        if names[1] in ("<", ">"):
+            low, high = sorted((dimension, member), key=rank)
+            return 0 <= rank(low) < rank(high) and (member == low) == (names[1] == "<")
+        if names[1].endswith(".."):
+            return rank(member) >= rank(names[1].removesuffix("..")) >= 0
+        return names[1] in ("*", member)
+
+    alike = (key for key in column if key == wanted._replace(dimension=key[1], member=key[2]))
+    return [column[key] for key in alike if fits(key.dimension, key.member)]
 
 
 def _same_columns(source: Quantities, rows: Array) -> tuple[Array, Array]:
@@ -252,12 +279,8 @@ def _cell_facts(system: System, facts: pd.DataFrame) -> Array:
     """
     known = np.full((3, len(system.values)), np.nan)
     column = system.quantities.column
-    for key, position in column.items():
-        count = column.get(key._replace(part="customers"))
-        if key.part in system.quantities.declared.amounts and count is not None:
-            amount, number = system.cell[:, position], system.cell[:, count]
-            both = (amount >= 0) & (number >= 0)
-            known[0, amount[both]] = system.values[number[both]]
+    for amount, number in _counted_amounts(system):
+        known[0, amount] = system.values[number]
     facts = facts[facts["contributors"].notna()]
     units = pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
     block = system.quantities.blocks.get_indexer(units)
@@ -269,6 +292,24 @@ def _cell_facts(system: System, facts: pd.DataFrame) -> Array:
     largest, second = np.rint(facts[["largest", "second_largest"]].to_numpy(float).T * 100)
     known[:, cell] = facts["contributors"], largest, np.nan_to_num(second)
     return known
+
+
+def _counted_amounts(system: System) -> Iterator[Array]:
+    """Yield the cells of amounts in one row, and those of how many contribute in another."""
+    column, count_of = system.quantities.column, system.quantities.declared.count_of
+    for key, position in column.items():
+        count = count_of(key)
+        if count in column:
+            cells = system.cell[:, [position, column[count]]]
+            yield cells[(cells >= 0).all(axis=1)].T
+
+
+def empty_cells(system: System) -> Array:
+    """Return which cells are amounts of nobody, and their counts: nothing is to be hidden there."""
+    empty = np.zeros(len(system.values), bool)
+    for pair in _counted_amounts(system):
+        empty[pair[:, (system.values[pair] == 0).all(axis=0)]] = True
+    return empty
 
 
 def _bound(system: System, own: Array) -> Array:

@@ -33,8 +33,8 @@ SIZE_COLUMNS = ("contributors", "largest", "second_largest")
 _WINSORISED = ("winsorised_sum", "winsorised_squares", "winsorised_denominator")
 _SQUARES = ("denominator_squares", "products", "standard_error")
 SPREAD_COLUMNS = (*_WINSORISED, *_SQUARES, "expected")
-_KEYS = ("quarter", "branch_id", "dimension", "member", "measure", "base")
-CELL_COLUMNS = (*_KEYS, *SIZE_COLUMNS, *SPREAD_COLUMNS)
+KEYS = ("quarter", "branch_id", "dimension", "member", "measure", "base")
+CELL_COLUMNS = (*KEYS, *SIZE_COLUMNS, *SPREAD_COLUMNS)
 # Amounts that are no measure's numerator.
 _OWN_DENOMINATOR = ("attrition_outflow_share", "same_customer_growth")
 

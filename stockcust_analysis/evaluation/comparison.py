@@ -114,11 +114,7 @@ def comparison(
 
 
 def _figures(
-    rule: ComparisonRule,
-    peers: Peers,
-    measures: pd.DataFrame,
-    cells: pd.DataFrame,
-    quarter: str,
+    rule: ComparisonRule, peers: Peers, measures: pd.DataFrame, cells: pd.DataFrame, quarter: str
 ) -> pd.DataFrame:
     """Return figures and sums of the compared measures, one row per measure and branch.
 

@@ -6,17 +6,14 @@ evaluation ── make_review ──> Review ──> notebook, workbook, index, 
 
 The internal edition is the evaluation as it is. The circulated one is the only form in which its
 figures may leave the building: the evaluation is recoded, `disclosure`, which is loaded for it
-alone, withholds cells of its tables, and what follows from a withheld figure goes with it. What is
-declared about the measures stands in `relations.toml`. Figures of an issued quarter that would read
-otherwise today are restatements (追溯调整), and are listed.
+alone, withholds cells of its tables, and what follows from a withheld figure goes with it. Figures
+of an issued quarter that would read otherwise today are restatements (追溯调整), and are listed.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,22 +23,22 @@ import pandas as pd
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation import results
+from stockcust_analysis.evaluation.cells import KEYS
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
+from stockcust_analysis.evaluation.relations import DECLARED, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.measures import codebook
-from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
-    from stockcust_analysis.disclosure import Protected, Relations, Tables
+    from stockcust_analysis.disclosure import Protected, Tables
 
 Edition = Literal["internal", "circulated"]
-_KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
 _COLUMNS = {
-    "restatements": [*_KEYS, "issued", "restated"],
+    "restatements": [*KEYS, "issued", "restated"],
     "warnings": [*LintWarning._fields],
     "pages": ["branch_id", "state", "error"],
     "report": ["quarter", "kind", "reason", "cells"],
@@ -51,12 +48,10 @@ _PLAIN = ("edition", "merged", "exposed", "theme", "issued")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
 _LAST_DIGIT = 1e-9  # a smaller relative difference is the last digit of a float
 _NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
-_SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
-_DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
 _NOT_CIRCULATED = ("cells", "worklists", "outcomes", "previous_migration", "previous_bridge")
 _FIGURE = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
-_OWN = ["n", "value", "compared", "expected_ratio"]
+_OWN = ["n", "value", "compared"]
 _MOVEMENT = ["movement", "movement_standard_error"]
 _AMONG_ALL = ["centre", "lower_95", "upper_95", "lower_998", "upper_998", "z"]
 _AMONG_ALL += ["rank", "rank_low", "rank_high", "shrunk_value"]
@@ -208,7 +203,7 @@ def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) 
     array([[10., 11.]])
     """
     tables = {"issued": issued, "restated": measures}
-    values = {n: t[t["quarter"] == quarter].set_index(_KEYS)["value"] for n, t in tables.items()}
+    values = {n: t[t["quarter"] == quarter].set_index([*KEYS])["value"] for n, t in tables.items()}
     both, pair = pd.DataFrame(values).reset_index(), ["measure", "base"]
     in_both = both.set_index(pair).index.isin(issued.set_index(pair).index)
     in_both &= both.set_index(pair).index.isin(measures.set_index(pair).index)
@@ -275,7 +270,12 @@ def circulate(
     facts = {**evaluation.policy_facts}
     if facts.get("unit", {}).get("several", rule.smallest_cell) < rule.smallest_cell:
         del facts["unit"]
+    agreed = evaluation.reconciliation
+    # A difference may be one account: it is said that there is one, not how large it is.
+    differ = agreed.get("difference", pd.Series(dtype=float)).ne(0)
+    agreed = agreed.assign(**{c: agreed[c].mask(differ) for c in agreed.columns[1:]})
     changed: dict[str, Any] = {
+        "reconciliation": agreed,
         "set_aside": aside,
         **result.tables,
         **dict.fromkeys(_NOT_CIRCULATED, pd.DataFrame()),
@@ -285,49 +285,6 @@ def circulate(
     return mask_scores(replace(evaluation, **changed)), result
 
 
-def relations(policy: Policy) -> Relations:
-    """Return what is known of a policy's measures: the registry's sums, and `relations.toml`.
-
-    >>> from stockcust_analysis import load_policy
-    >>> known = relations(load_policy())
-    >>> known.measures["aum_per_customer"], known.same["aum_per_customer"]
-    (['numerator'], 'aum_average_quarter')
-    """
-    from stockcust_analysis import disclosure
-
-    declared, tiers = dict(_DECLARED), [tier.name for tier in policy.tiers.tiers]
-    no_sums = {*declared["concentration"]["measures"], *declared.pop("recoded")["branch_only"]}
-    top = policy.disclosure.merged_tiers
-    declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
-    same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
-    declared["same"] = same | declared["same"]
-    parts = disclosure.PARTS
-    measures = {
-        measure.name: [p for p in parts if str(getattr(measure, p, "")).endswith("_cents")]
-        for measure, _ in codebook.all_measures(policy)
-        if measure.name not in no_sums
-    }
-    return disclosure.Relations(**declared, whole=WHOLE_BANK, measures=measures)
-
-
-def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
-    """Yield each number of a question that is the same sum as an earlier one, and that one."""
-    # The customers of two dates are not those of the quarter.
-    names = {} if question in codebook.PAIR_QUESTIONS else {("customers", "", ""): "customers"}
-    for measure in question.measures(policy):
-        n, name, denominator = f"{measure.name}.n", measure.name, f"{measure.name}.denominator"
-        sums = {
-            n: ("customers", "", ""),
-            name: (measure.numerator, measure.dimension, measure.member),
-            denominator: (measure.denominator or denominator, "", ""),
-        }
-        for label, own in sums.items():
-            # Where members have denominators of their own these are as many numbers.
-            is_one = label == name or not measure.dimension or own in names
-            if is_one and names.setdefault(own, label) != label:
-                yield label, names[own]
-
-
 def recode(evaluation: Evaluation) -> Tables:
     """Return the tables that may be circulated, with the detail they are circulated in.
 
@@ -335,12 +292,13 @@ def recode(evaluation: Evaluation) -> Tables:
     rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
     dimensions, and without what changed in them, which stand in the editions circulated then.
     """
-    measures, recoded = evaluation.measures, _DECLARED["recoded"]
+    measures, recoded = evaluation.measures, DECLARED["recoded"]
     whole_bank = measures["branch_id"] == WHOLE_BANK
     now = measures["quarter"] == str(evaluation.quarter)
     detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
     of_branch = (measures["dimension"] == "") | (now & ~detail)
     hidden = measures["measure"].isin(recoded["branch_only"])
+    hidden |= measures["measure"].isin(recoded["bank_only"]) & ~whole_bank
     hidden |= ~now & measures["measure"].isin(codebook.measures_of_changes())
     tables = _tables(evaluation) | {"measures": measures[~hidden & (whole_bank | of_branch)]}
     for name in ("migration", "bridge"):
@@ -354,7 +312,7 @@ def _tables(evaluation: Evaluation) -> Tables:
     """Return the tables of numbers; the pairs of families, which stand twice, in one order."""
     tables: Tables = {
         name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
-        for name in ("measures", *_DECLARED["shapes"])
+        for name in ("measures", *DECLARED["shapes"])
     }
     pairs, families = tables["co_holding"], tables["co_holding"][["family_a", "family_b"]]
     pairs = pairs.assign(first=families.min(axis=1), second=families.max(axis=1))
@@ -458,7 +416,8 @@ def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quart
     """Return the comparison without withheld figures, and the limits and ranks of their measure.
 
     Of winsorised measures it is the figure alone: less what is compared, or what limits or ranks
-    say of that, it is what the branch's largest customers have above the cap.
+    say of that, it is what the branch's largest customers have above the cap. What a branch's tiers
+    and tenures let expect is of no measure: it is a sum over their numbers, the small ones as well.
     """
     if table.empty:
         return table.assign(withheld=False)
@@ -471,6 +430,7 @@ def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quart
     # Of a proportion it is the denominator, which is printed with the value.
     unnumbered = table["kind"].ne("proportion") & _is_withheld(plain, measures, quarter, "n")
     masked["n"] = masked["n"].mask(unnumbered)
+    masked["expected_ratio"] = np.nan
     moved_gone = gone | before_gone | capped
     for columns, rows in ((_OWN, gone), (_MOVEMENT, moved_gone), (_AMONG_ALL, some_gone)):
         masked.loc[rows, columns] = np.nan

@@ -16,8 +16,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import PERIOD, as_lazy, collect_rows, same_kind
+from stockcust_analysis.core.frames import PERIOD, Frame, as_lazy, collect_rows, same_kind
 from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.provided import aum_of_deposits, with_lists_provided

@@ -9,8 +9,7 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Calendar, after, as_lazy, day, flag
+from stockcust_analysis.core.frames import Calendar, Frame, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import holdings as held

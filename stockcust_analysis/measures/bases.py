@@ -21,8 +21,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Groups, Table, cents, cents_of, collect_rows, flag
+from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, cents, collect_rows, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
 from stockcust_analysis.words import say
@@ -57,9 +56,10 @@ def require_joinable(
         raise UsageError(say("number_and_text", number, text))
 
 
+JUDGED_BY, TIERED_BY = "dormancy_rule", "tier_rule"
 RULE_COLUMNS = {
-    "dormancy_rule": "status",
-    "tier_rule": "tier",
+    JUDGED_BY: "status",
+    TIERED_BY: "tier",
     "base_rule": "funded|effective",
     "family_rule": "families|holds_.+|uses_.+",
 }
@@ -322,8 +322,8 @@ def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None =
         return stated
     average = nw.col(f"{_AVERAGE}_cents") if amount is None else amount
     if base == "effective":
-        return flag(average >= cents_of(bases.effective))
-    funded = average >= cents_of(bases.funded)
+        return flag(average >= frames.cents_of(bases.effective))
+    funded = average >= frames.cents_of(bases.funded)
     if "loan_balance" in present:
         funded = funded | (frames.cents_or_zero("loan_balance") > 0)
     if "loan_balance_cents" in present:

@@ -14,8 +14,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, collect_sums
+from stockcust_analysis.core.frames import Frame, Groups, collect_sums
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request

@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag
+from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
@@ -32,7 +31,6 @@ _PERCENTS = (1, 5, 10, 20)
 _PARTS = 1e18
 _HOLDERS_OF_80 = ("smallest", "part_wanted", "part_held")
 """What is summed of the steps for the customers who hold 80 %."""
-_WHOLE = "whole_bank"
 MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
     *(Measure(f"top_{n}_share", f"top_{n}_cents", "total_cents") for n in _PERCENTS),
@@ -268,8 +266,8 @@ def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Ta
     the costly part. Who is outside the base counts in no step; that of no amount is there for every
     such group.
     """
-    keys = [*by] or [_WHOLE]
-    table = view if by else view.with_columns(ONE.alias(_WHOLE))
+    keys = [*by] or [frames.WHOLE]
+    table = view if by else view.with_columns(ONE.alias(frames.WHOLE))
     inside = nw.col(f"in_{base}")
     held = nw.when(inside > 0).then(nw.col(value)).otherwise(0)
     steps = frames.sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
@@ -295,7 +293,7 @@ def concentration_totals(
     A question stands under the number of the largest customers it leaves out, k, which is also the
     key of its `Spec`.
     """
-    keys = [*by] or [_WHOLE]
+    keys = [*by] or [frames.WHOLE]
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
         wanted = {measure.numerator for measure in question.measures(as_policy(None))}
@@ -309,7 +307,7 @@ def concentration_totals(
     table = frames.collect_sums(_without_largest(steps, keys, [*questions]), keys, columns)
     for k in questions:
         table = table.assign(**_finish(table, k))
-    return table if by else table.drop(columns=_WHOLE)
+    return table if by else table.drop(columns=frames.WHOLE)
 
 
 def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
@@ -317,7 +315,7 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
 
     Only the steps in which a whole percent lies are collected: at most 101 per group.
     """
-    keys = [*by] or [_WHOLE]
+    keys = [*by] or [frames.WHOLE]
     customers, through = nw.col("customers"), nw.col("customers_through")
     divisor = nw.max_horizontal(customers, ONE)
     before = (through - nw.col("held_by")) * 100 // divisor

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag
+from stockcust_analysis.core.frames import Frame, Groups, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import AVERAGE, Request, base_flag, require_base, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure

@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
+from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import holdings as held

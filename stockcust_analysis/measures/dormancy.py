@@ -22,8 +22,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Calendar, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.frames import ZERO, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
@@ -35,8 +34,6 @@ from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_c
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 from stockcust_analysis.words import say
 
-JUDGED_BY = "dormancy_rule"
-"""The column that names the rule by which customers have their `status`."""
 STATUSES = ("active", "active_small", "silent", "dormant")
 _MEASURES = (
     Measure("active_rate", "active"),
@@ -116,7 +113,7 @@ def dormancy_status(
     """
     bases.require_comparable({"customers": customers, "holdings": holdings, "contacts": contacts})
     table, rules = as_lazy(customers), as_policy(policy)
-    names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
+    names = table.drop("status", bases.JUDGED_BY, strict=False).collect_schema().names()
     rule = rules.dormancy_rule(rule)
     result = _with_status(table, rule, as_day(as_of), holdings, contacts, rules)
     return frames.same_kind(customers, result.select(*names, "status"))
@@ -269,7 +266,7 @@ def compare_rules(
     if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
     # All are judged by the same evidence, the rule of the customers' own status, too.
-    judged_anew = as_lazy(customers).drop(JUDGED_BY, strict=False).to_native()
+    judged_anew = as_lazy(customers).drop(bases.JUDGED_BY, strict=False).to_native()
     given: Any = {"as_of": as_of, "by": by, "base": base, "policy": policy}
     given |= {"holdings": holdings, "contacts": contacts}
     keys, tables = frames.group_names(by), list[pd.DataFrame]()
@@ -283,7 +280,7 @@ def compare_rules(
 
 def _has_status(customers: Table, as_of: date | None) -> bool:
     """Return whether the customers have the `status` of a rule, and of a day if one is given."""
-    names = {"status", JUDGED_BY} | ({"as_of"} if as_of else set())
+    names = {"status", bases.JUDGED_BY} | ({"as_of"} if as_of else set())
     if not names <= {*customers.collect_schema().names()}:
         return False
     return as_of is None or bases.as_of_dates(customers.to_native()) in ([], [as_of])
@@ -303,7 +300,7 @@ def _with_status(
     held.require_past_activity(table, as_of)
     bases.require_amounts(table, [rule.value], "customers")
     table = held.with_evidence(table, rule, as_of, holdings, contacts, policy)
-    amount, calendar = cents(rule.value), Calendar((as_of,))
+    amount, calendar = frames.cents(rule.value), frames.Calendar((as_of,))
     return table.with_columns(
         status=held.status_name(table, rule, calendar, amount=amount, prefix="_")
     )

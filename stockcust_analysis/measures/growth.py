@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, answer, measure, shown
@@ -27,7 +26,6 @@ from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierSch
 _GAINS = ("new", "returned", "grown", "transferred_in")
 _LOSSES = ("transferred_out", "shrunk", "drained", "closed")
 COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
-_WHOLE = "whole_bank"
 
 
 @measure("bridge")
@@ -198,8 +196,8 @@ def aum_change(
     totals = []
     for frame in (opening, closing):
         table = bases.with_base(as_lazy(frame), request, [value])
-        rows = frames.collect_sums(table, request.by, columns).assign(**{_WHOLE: 0})
-        totals.append(rows.set_index(request.by or [_WHOLE]))
+        rows = frames.collect_sums(table, request.by, columns).assign(**{frames.WHOLE: 0})
+        totals.append(rows.set_index(request.by or [frames.WHOLE]))
     index = totals[1].index.union(totals[0].index)
     before, now = (table.reindex(index, fill_value=0) for table in totals)
     changes = aum_change_totals(before, now).add_prefix("|").reset_index()

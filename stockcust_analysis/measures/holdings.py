@@ -15,8 +15,7 @@ from operator import or_
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Border, Calendar, Groups, Table, as_lazy, day, flag
+from stockcust_analysis.core.frames import ZERO, Calendar, Frame, Groups, Table, as_lazy, day, flag
 from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
@@ -26,7 +25,7 @@ from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, 
 from stockcust_analysis.words import say
 
 BALANCE = "balance_cents"
-OPENING_AGES: dict[str, Border] = {
+OPENING_AGES: dict[str, frames.Border] = {
     "90_days": lambda as_of: as_of - timedelta(days=90),
     "6_months": frames.months_before(6),
 }
@@ -239,7 +238,7 @@ def opening_amounts(
     return amounts
 
 
-def _three_months_before(border: Border) -> Border:
+def _three_months_before(border: frames.Border) -> frames.Border:
     """Return where a border lay three months earlier."""
     return lambda as_of: border(cutoff(as_of, 3))
 

@@ -16,8 +16,7 @@ from typing import TypeAlias
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Calendar, Table, as_lazy, collect_rows, day, same_kind
+from stockcust_analysis.core.frames import Calendar, Frame, Table, as_lazy, collect_rows, day
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import holdings as held
@@ -90,7 +89,7 @@ def restate_branches(
         return customers
     if moves is not None:
         table = _move_customers(table, branch, as_lazy(moves), structures, as_day(as_of))
-    return same_kind(customers, _replace_branches(table, branch, structures))
+    return frames.same_kind(customers, _replace_branches(table, branch, structures))
 
 
 def _replace_branches(table: Table, column: str, structures: Structures) -> Table:
@@ -297,7 +296,7 @@ def customer_facts(
         calendar=Calendar((on,)),
         contacts=None if contacts is None else as_lazy(contacts),
     )
-    return same_kind(customers, facts.drop(frames.PERIOD))
+    return frames.same_kind(customers, facts.drop(frames.PERIOD))
 
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:

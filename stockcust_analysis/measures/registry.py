@@ -25,8 +25,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
+from stockcust_analysis.core.frames import ONE, Frame, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
@@ -253,8 +252,8 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     """
     rule, scheme = stated.get("rule"), stated.get("scheme")
     asked = policy.labels if stated.get("policy") is not None else {}
-    asked["dormancy_rule"] = label_of(policy.dormancy_rule(rule))
-    asked |= {"tier_rule": label_of(scheme)} if scheme else {}
+    asked[bases.JUDGED_BY] = label_of(policy.dormancy_rule(rule))
+    asked |= {bases.TIERED_BY: label_of(scheme)} if scheme else {}
     made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
     bases.require_one_rule(made)
     notes = dict[str, str]()

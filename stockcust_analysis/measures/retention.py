@@ -14,8 +14,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows, day, flag
+from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, collect_rows, day, flag
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError

@@ -14,8 +14,7 @@ from itertools import pairwise
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.periods import Day, as_day, is_month_end
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
@@ -24,8 +23,6 @@ from stockcust_analysis.measures.registry import Measure, Question, answer, meas
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 from stockcust_analysis.words import say
 
-TIERED_BY = "tier_rule"
-"""The column that tells by which scheme customers have their `tier`."""
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 
 
@@ -63,8 +60,8 @@ def assign_tiers(
     table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
     bases.require_columns(table, [scheme.value], "customers")
     bases.require_amounts(table, [scheme.value], "customers")
-    tier = tier_name(cents(scheme.value), scheme)
-    table = table.drop(TIERED_BY, strict=False)
+    tier = tier_name(frames.cents(scheme.value), scheme)
+    table = table.drop(bases.TIERED_BY, strict=False)
     return frames.same_kind(customers, table.with_columns(tier=tier))
 
 
@@ -299,7 +296,7 @@ def tiers_with_memory(
         periods_known=nw.col("known"),
         by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
     )
-    newest = as_lazy(dated[days[-1]]).drop(*STATE, TIERED_BY, strict=False)
+    newest = as_lazy(dated[days[-1]]).drop(*STATE, bases.TIERED_BY, strict=False)
     return frames.same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 

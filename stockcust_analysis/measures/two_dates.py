@@ -15,8 +15,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base_flag, customers_of

@@ -13,8 +13,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Groups, Table, after, as_lazy, day, flag
+from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError

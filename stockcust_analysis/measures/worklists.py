@@ -16,21 +16,15 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Table, as_lazy, cents_of, day, flag
+from stockcust_analysis.core.frames import ZERO, Frame, Table, as_lazy, cents_of, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day
 from stockcust_analysis.core.results import Result
+from stockcust_analysis.measures import service
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
 from stockcust_analysis.measures.growth import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.registry import measure
-from stockcust_analysis.measures.service import (
-    SERVICE_FLAGS,
-    contactable,
-    hand_over_due,
-    serve,
-    service_source,
-)
+from stockcust_analysis.measures.service import SERVICE_FLAGS, contactable, hand_over_due, serve
 from stockcust_analysis.measures.tiers import tier_ahead
 from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -107,8 +101,8 @@ def worklist_facts(
         before, now = averages()
         table = table.with_columns(fall_cents=before - now).drop("closing_there", "departed")
     if assignments is not None and contacts is not None:
-        source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=on)
-        table = serve(table, source)
+        given = assignments, contacts, managers
+        table = serve(table, service.service_source(*given, rule=rules.coverage, as_of=on))
     return frames.same_kind(
         facts, table.with_columns(contactable=contactable(table, rules.coverage))
     )

@@ -84,11 +84,7 @@ def document_facts(notebook: NotebookNode) -> dict[str, Any] | None:
 
 
 def read_page(
-    notebook: NotebookNode,
-    *,
-    facts: Mapping[str, Any] | None,
-    name: str,
-    shows_code: bool,
+    notebook: NotebookNode, *, facts: Mapping[str, Any] | None, name: str, shows_code: bool
 ) -> Page:
     """Read a notebook whose unwanted cells are already gone.
 

@@ -251,7 +251,9 @@ class _Sheets:
         table[ranks] = table[ranks].mask(unranked, MISSING)
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         note += f" {page.text('unranked')}" if unranked.any() else ""
-        return self.sheet("comparison", table, frozen=4, note=note)
+        circulated = len(page.review.report) > 0
+        fields = _SHEETS["comparison"].removesuffix(" expected_ratio") if circulated else ""
+        return self.sheet("comparison", table, fields, frozen=4, note=note)
 
     def migration(self) -> Sheet:
         """Return the migration of the bank and of its branches, a row per pair of tiers."""
@@ -315,9 +317,10 @@ class _Sheets:
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
         page, review = self._page, self._page.review
-        checks = self._evaluation.reconciliation[["check", "difference"]].to_numpy()
+        table = self._evaluation.reconciliation[["check", "difference"]].astype(object)
+        checks = table.fillna(SUPPRESSED).to_numpy()
         rows: list[tuple[str, str, Any, str]] = [
-            (page.text(check, "reconciliation"), "", float(difference), "cny")
+            (page.text(check, "reconciliation"), "", difference, "cny")
             for check, difference in checks
         ]
         gone = review.report

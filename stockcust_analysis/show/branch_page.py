@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from stockcust_analysis.bank.contract import table as bank_table
+from stockcust_analysis.bank.contract import title_of
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.show import blocks, findings, page_data, wording
 from stockcust_analysis.show.page_data import BranchPage
@@ -105,11 +105,10 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
         key, amount, number = "set_aside_bank", row.amount, 0
         if row.by_branch and page.branch_id != WHOLE_BANK:
             key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())
-        unit, contract = page.unit([amount]), bank_table(row.table)
+        unit = page.unit([amount])
         money = f" {wording.format_amount(amount, unit)}" if amount > 0 else ""
-        reference = f"{row.table}.{row.column}"
-        if page.language == "zh":
-            reference = f"{contract.zh}·{contract.column(row.column).zh}"
+        column = f"{row.table}.{row.column}"
+        reference = title_of(column) if page.language == "zh" else column
         text = page.text(key, bank=rows, own=number, amount=money)
         words[page.text("set_aside", reference=reference)] = text
     return words
@@ -128,6 +127,7 @@ def checks_passed(page: page_data.Page) -> dict[str, str]:
     # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
     is_wider = "lists_left_out" in page.evaluation.policy_facts
     for check, size in checks:
+        size = wording.SUPPRESSED if pd.isna(size) else size
         text = page.text("difference", "page").format(wording.format_number(size, decimals=2))
         if check == "ledger_and_accounts" and size and is_wider:
             text += page.text("ledger_is_wider", "page")

@@ -28,9 +28,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.files import atomic_write
-from stockcust_analysis.core.frames import as_lazy, collect_rows
+from stockcust_analysis.core.frames import Frame, as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style

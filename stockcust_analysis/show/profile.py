@@ -14,7 +14,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.contract import Column, Kind
+from stockcust_analysis.bank.contract import Column, Kind, title_of
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import too_few
@@ -51,7 +51,7 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
     }
     for name in ("gaps", "amounts", "codes") if language == "zh" else ():
-        frames[name]["column"] = [_chinese(path) for path in frames[name]["column"]]
+        frames[name]["column"] = [title_of(path) for path in frames[name]["column"]]
     words = wording.section_words("profile", language)
     units = {"quarters": wording.unit_note(_unit(totals, language), language)}
     return [
@@ -84,13 +84,6 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> list[st
     if few := too_few(totals):
         said.append(say("too_few", few, LEAST_ROWS))
     return [words.text(language) for words in said]
-
-
-def _chinese(path: str) -> str:
-    """Return the Chinese name of a table, or of one of its columns."""
-    name, _, column = path.partition(".")
-    known = contract_of(name)
-    return f"{known.zh}·{known.column(column).zh}" if column else known.zh
 
 
 def _unit(totals: list[Totals], language: Language) -> Any:

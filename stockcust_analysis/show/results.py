@@ -262,10 +262,7 @@ def column_word(name: str, language: Language, unit: str = "") -> str:
 
 
 def cell_words(
-    column: str,
-    language: Language,
-    policy_facts: Mapping[str, Any],
-    entries: Iterable[object] = (),
+    column: str, language: Language, policy_facts: Mapping[str, Any], entries: Iterable[object] = ()
 ) -> dict[str, str]:
     """Return what the entries of a result's column are called, by a policy or the shipped one.
 

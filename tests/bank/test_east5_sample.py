@@ -41,6 +41,7 @@ from stockcust_analysis.show.headquarters_tables import (
 )
 from stockcust_analysis.show.page_data import branch_page
 from stockcust_analysis.show.wording import assumptions
+from tests.engines.banks import in_polars
 
 OPENING, CLOSING = date(2026, 6, 30), date(2026, 9, 30)
 BY_DEPOSITS = replace(load_policy(), aum="deposits_only")
@@ -56,7 +57,7 @@ def tables() -> Frames:
 @pytest.fixture(scope="module")
 def sayable(tables: Frames) -> Iterator[Evaluation]:
     """Return the evaluation of what EAST can say of the sample bank, its averages made here."""
-    with open_bank(what_east_can_say(tables)) as bank:
+    with open_bank(in_polars(what_east_can_say(tables), Path())) as bank:
         yield evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
 
 

@@ -944,14 +944,15 @@ def test_a_family_that_no_holding_is_of_is_said(tiny_bank: TinyBank) -> None:
 
 def with_own_headers(tables: Tables, headers: dict[str, dict[str, str]], folder: Path) -> list[str]:
     """Open a bank under its own headers, and return in Chinese what looks wrong."""
-    lines = []
+    frames, lines = in_polars(tables, folder), []
     for name, titles in headers.items():
-        tables[name] = tables[name].rename(columns={c: title for title, c in titles.items()})
+        own = {column: title for title, column in titles.items()}
+        frames[name] = frames[name].rename(own, strict=False)
         lines += [f"[tables.{name}.columns]", *(f'"{t}" = "{c}"' for t, c in titles.items())]
     (folder / "mapping.toml").write_text("\n".join(lines), encoding="utf-8")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        open_bank(tables, mapping=folder / "mapping.toml").close()
+        open_bank(frames, mapping=folder / "mapping.toml").close()
     return [w.message.args[0].text("zh") for w in caught]  # type: ignore[union-attr]
 
 

@@ -12,6 +12,7 @@ from tests.codebook.edge_bank import QUARTERS, make_edge_bank
 from tests.codebook.recompute import BANK, as_table, customers_at, of_pair, of_quarter
 from tests.codebook.recompute_bank import Bank, make_bank, read_folder
 from tests.codebook.recompute_worklists import outcomes
+from tests.engines.banks import in_polars
 
 SAMPLE = {
     "2025Q3": "2025-09-30",
@@ -152,7 +153,7 @@ def test_figures_without_optional_columns() -> None:
 
 def assert_recomputed(tables: dict[str, pd.DataFrame]) -> None:
     """Evaluate a bank and compare every quarter with the recomputation."""
-    with sca.open_bank(tables) as bank:
+    with sca.open_bank(in_polars(tables, Path())) as bank:
         measures = sca.evaluate(bank, quarter="2026Q3").measures
     again = recompute(make_bank(tables, QUARTERS["2026Q3"]), QUARTERS)
     for quarter in QUARTERS:

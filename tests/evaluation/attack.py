@@ -8,13 +8,14 @@ written down. The attacker then asks between which bounds a withheld number must
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import Evaluation
 
 Name = tuple[str, ...]
@@ -46,6 +47,9 @@ SIGNED = (
     "all_customer_growth",
     "returned_aum",
 )
+TIERS = ("residual", "potential", "effective", "mid", "high", "private")
+FAMILIES = 9
+"""Of the shipped policy; its borders 100, 10,000, 50,000 and 500,000 are those of rules, too."""
 CONCENTRATION = ("gini", "top_", "ten_largest", "share_of_customers_holding", "herfindahl")
 MONEY_ROWS = ("aum", "asset_", "growth", "outflow")
 
@@ -121,11 +125,15 @@ class Attack:
 
     def _within(self, whole: Name, *parts: Name) -> None:
         """Write down that parts are no more than a whole."""
-        if all(map(self._there, (whole, *parts))):
+        self._not_negative({whole: 1.0, **dict.fromkeys(parts, -1.0)})
+
+    def _not_negative(self, terms: dict[Name, float]) -> None:
+        """Write down that a weighted sum of numbers is 0 or more, if they are in the tables."""
+        if all(map(self._there, terms)):
             self.slack += 1
             rest = ("slack", str(self.slack))
             self.unknown[rest] = len(self.unknown)
-            self._sum({whole: 1.0, **dict.fromkeys(parts, -1.0), rest: -1.0})
+            self._sum({**terms, rest: -1.0})
 
     def _sum(self, terms: dict[Name, float], right: float = 0.0) -> None:
         unknown = {n: c for n, c in terms.items() if n in self.unknown and c}
@@ -212,11 +220,144 @@ class Attack:
                     ("tier_aum", "tier_aum_share"),
                 ):
                     self._equal(cell(count, base, tier), cell(share, base, tier))
+            self._families(base, cell)
+        self._tiers(cell, members[(*block, "tier_customers", "all", "numerator")])
+        self._classes(cell, members[(*block, "class_customers", "managed", "numerator")])
+        self._two_dates(block, cell)
+        self._migration(block, cell)
         for narrow, wide in (("effective", "funded"), ("established", "funded"), ("funded", "all")):
             for name in self._of(block):
                 if name[4] == narrow and name[2] not in SIGNED:
                     self._within((*name[:4], wide, name[5]), name)
         self._bridge(block)
+
+    def _families(self, base: str, cell: Callable[..., Name]) -> None:
+        """Write down how many families customers with one, two, three and more of them hold."""
+        held = cell("products_per_customer", base)
+        one, two, three, more = (
+            cell("product_count_share", base, k) for k in ("1", "2", "3", "4+")
+        )
+        self._not_negative({held: 1, one: -1, two: -2, three: -3, more: -4})
+        self._not_negative({held: -1, one: 1, two: 2, three: 3, more: float(FAMILIES)})
+        two, three, four = (cell(f"multi_product_share{k}", base) for k in ("", "_3", "_4"))
+        customers = cell("products_per_customer", base, part="denominator")
+        self._not_negative({held: 1, two: -2, three: -1, four: -1})
+        self._not_negative({held: -1, customers: 1, two: 1, three: 1, four: FAMILIES - 3})
+
+    def _tiers(self, cell: Callable[..., Name], told: set[str]) -> None:
+        """Write down who the tiers from a border upwards are, where it is a rule's, too."""
+        merged = [name for name in told if name not in TIERS]
+        lowest = TIERS.index(merged[0].removesuffix("_and_above")) if merged else len(TIERS)
+        tiers = [*TIERS[:lowest], *merged]
+        for measure, wholes in (
+            (
+                "tier_customers",
+                {
+                    1: cell("customers", "funded"),
+                    2: cell("customers", "effective"),
+                    3: cell("managed_share", "funded", part="denominator"),
+                    4: cell("vip_share", "funded"),
+                },
+            ),
+            (
+                "tier_aum",
+                {
+                    1: cell("aum_average_quarter", "funded"),
+                    2: cell("aum_average_quarter", "effective"),
+                },
+            ),
+        ):
+            for border, whole in wholes.items():
+                # Who has a loan is funded whatever the tier.
+                write = self._within if border == 1 else self._equal
+                if told and border <= lowest:
+                    write(whole, *(cell(measure, "all", t) for t in tiers[border:]))
+        for tier in tiers:
+            profiles = cell("tier_profile_completion", "managed", tier, "denominator")
+            self._within(cell("tier_customers", "all", tier), profiles)
+
+    def _classes(self, cell: Callable[..., Name], told: set[str]) -> None:
+        """Write down who of the managed is to be contacted, and who was not in time."""
+        kinds: dict[str, list[Name]] = {"numerator": [], "denominator": []}
+        for name in sorted(told):
+            for part, cells in kinds.items():
+                cells.append(cell("class_contact_coverage", "managed", name, part))
+            self._within(cell("class_customers", "managed", name), kinds["denominator"][-1])
+            self._within(kinds["denominator"][-1], kinds["numerator"][-1])
+        due = cell("contact_due_share", "managed")
+        if told and all(map(self._there, (*kinds["numerator"], *kinds["denominator"]))):
+            self._equal(due, *kinds["denominator"], minus=tuple(kinds["numerator"]))
+        self._within(due, cell("reclaim_due_share", "managed"))
+        managed = [cell("managed_customers", "funded"), cell("managed_share", "funded")]
+        self._within(cell("customers_per_manager", "managed"), managed[0])
+        self._within(*managed)
+        self._equal(
+            cell("managed_share", "funded"),
+            cell("profile_completion", "managed", part="denominator"),
+        )
+
+    def _two_dates(self, block: Name, cell: Callable[..., Name]) -> None:
+        """Write down what of two dates is the same but for who changed branch."""
+        kept, opening = (
+            cell("customer_retention", "funded", part=part) for part in ("numerator", "denominator")
+        )
+        in_tiers = cell("upgrade_rate", "funded", part="denominator")
+        self._within(kept, in_tiers)
+        if block[1] != "@bank" and not self._nobody_moved(block):
+            return
+        self._equal(kept, in_tiers)
+        awake = cell("newly_dormant_rate", "funded", part="denominator")
+        self._equal(opening, cell("dormant_opening", "funded"), awake)
+        for whole, part in (
+            ("customer_retention", "attrition_warning_rate"),
+            ("asset_retention", "attrition_outflow_share"),
+        ):
+            at_risk = cell(part, "all", part="denominator")
+            self._within(cell(whole, "effective", part="denominator"), at_risk)
+        self._within(
+            cell("attrition_warning_rate", "all", part="denominator"),
+            cell("customer_retention", "effective"),
+        )
+        for base in ("funded", "effective"):
+            self._within(cell("customers", base), cell("customer_retention", base))
+        self._within(cell("aum_average_quarter", "all"), cell("asset_retention_net", "funded"))
+
+    def _migration(self, block: Name, cell: Callable[..., Name]) -> None:
+        """Write down the margins of the migration: tiers, up and down, gone and new."""
+        steps = [n for n in (*self.known, *self.unknown) if n[:3] == (*block, "migration")]
+        if not steps:
+            return
+
+        def cells(part: str, wanted: Callable[[str, str], bool]) -> tuple[Name, ...]:
+            return tuple(n for n in steps if n[5] == part and wanted(n[3], n[4]))
+
+        def rank(tier: str) -> int:
+            return TIERS.index(t) if (t := tier.removesuffix("_and_above")) in TIERS else -1
+
+        if not any(t.endswith("_and_above") for n in steps for t in n[3:5]):
+            self._equal(
+                cell("upgrade_rate", "funded"),
+                *cells("customers", lambda a, b: 0 <= rank(a) < rank(b)),
+            )
+            self._equal(
+                cell("downgrade_rate", "funded"),
+                *cells("customers", lambda a, b: rank(a) > rank(b) >= 0),
+            )
+        gone, new = ((*block, "bridge", step, "customers") for step in ("closed", "new"))
+        self._equal(gone, *cells("customers", lambda a, b: b == "CLOSED"))
+        self._equal(new, *cells("customers", lambda a, b: a == "NEW"))
+        for tier in {t for n in steps for t in n[3:5] if rank(t) >= 0}:
+            out = {tier, "DRAINED"} if tier == TIERS[0] else {tier}
+            back = {tier, "RETURNED"} if tier == TIERS[0] else {tier}
+            for measure, closing, opening in (
+                ("tier_customers", "customers", "customers"),
+                ("tier_aum", "closing_aum", "opening_aum"),
+            ):
+                own = (measure, tier, "all", "numerator")
+                into = cells(closing, lambda a, b, out=out: b in out)  # type: ignore[misc]
+                outof = cells(opening, lambda a, b, back=back: a in back)  # type: ignore[misc]
+                self._equal((*block, *own), *into)
+                self._equal((str(Quarter.parse(block[0]).previous), block[1], *own), *outof)
 
     def _bridge(self, block: Name) -> None:
         def step(name: str, part: str) -> Name:

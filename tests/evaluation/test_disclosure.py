@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
+from stockcust_analysis import make_bank
 from stockcust_analysis.disclosure import (
     Limits,
     Protected,
@@ -23,12 +24,14 @@ from stockcust_analysis.disclosure import (
 )
 from stockcust_analysis.disclosure.numbers import numbers_of, quantities_of
 from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.suppression import merge_members
+from stockcust_analysis.disclosure.suppression import merge_facts, merge_members
 from stockcust_analysis.disclosure.system import system_of
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import review
+from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.relations import relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.review import make_review, recode, relations
+from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
@@ -81,6 +84,21 @@ def small_counts(evaluation: Evaluation, told: Circulated) -> list[tuple[dict[Na
         if row["denominator"] != 1 and 0 < rest < RULE.smallest_cell:
             found.append(({whole: 1.0, part: -1.0}, rest))
     return found
+
+
+def small_steps(evaluation: Evaluation, told: Circulated) -> list[tuple[dict[Name, float], float]]:
+    """Return every small count of the migration and of the growth bridge."""
+    tables = merge_members(recode(evaluation), told.protected.merged, relations(POLICY))
+    now = str(evaluation.quarter)
+    names = [
+        ((now, r["branch_id"], "migration", r["from"], r["to"], "customers"), r["customers"])
+        for r in tables["migration"].to_dict("records")
+    ]
+    names += [
+        ((now, r["branch_id"], "bridge", r["component"], "customers"), r["customers"])
+        for r in tables["bridge"].to_dict("records")
+    ]
+    return [({name: 1.0}, n) for name, n in names if 0 < n < RULE.smallest_cell]
 
 
 def sensitive_amounts(
@@ -156,6 +174,37 @@ def test_no_attack_comes_closer_than_the_policy_allows(
     assert (
         too_close(Attack(told.evaluation), counts, sensitive_amounts(evaluation, told, facts)) == []
     )
+
+
+@pytest.mark.parametrize(
+    ("branches", "customers", "quarters", "quarter"),
+    [(8, 800, 2, "2026Q2"), pytest.param(10, 1_500, 5, "2026Q3", marks=pytest.mark.slow)],
+)
+def test_no_attack_succeeds_on_all_that_a_bank_circulates(
+    branches: int, customers: int, quarters: int, quarter: str
+) -> None:
+    """Of a bank with lists, contacts, migration and growth bridge: everything that is printed."""
+    bank = make_bank(branches=branches, customers=customers, quarters=quarters, seed=11)
+    evaluation = evaluate(bank, quarter=quarter, first_quarter=quarters < 5, sizes=True)
+    told = circulate(evaluation, evaluation.cells)
+    assert told.protected.exposed == 0
+    attack, facts = Attack(told.evaluation), evaluation.cells
+    facts = merge_facts(facts, told.protected.merged, relations(POLICY))
+    counts = small_counts(evaluation, told) + small_steps(evaluation, told)
+    assert too_close(attack, counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+def test_a_difference_of_totals_is_not_circulated() -> None:
+    """It may be one account that was set aside; that tables agree is said to the cent."""
+    evaluation, facts = bank_of(2, branches=3, customers=150)
+    checks = pd.DataFrame(
+        [("customers_and_accounts", 9.5, 9.5, 0.0), ("ledger_and_accounts", 12.0, 9.5, 2.5)],
+        columns=["check", "left", "right", "difference"],
+    )
+    told = circulate(replace(evaluation, reconciliation=checks), facts).evaluation.reconciliation
+    assert told["check"].tolist() == checks["check"].tolist()
+    assert told["difference"].isna().tolist() == [False, True]
+    assert told.loc[1, ["left", "right"]].isna().all()
 
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:

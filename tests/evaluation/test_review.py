@@ -94,7 +94,18 @@ def test_limits_and_places_are_the_evaluations_own_or_not_there(review: Review) 
     assert told.loc[rows, of_all].isna().all(axis=None)
     assert set(told.loc[rows, "verdict"]) == {""}
     assert told.loc[rows & (told["branch_id"] != BRANCH), "value"].notna().all()
-    pd.testing.assert_frame_equal(told[~rows], truth[~rows], check_dtype=False)
+    unlike = ["expected_ratio"]
+    pd.testing.assert_frame_equal(
+        told[~rows].drop(columns=unlike), truth[~rows].drop(columns=unlike), check_dtype=False
+    )
+
+
+def test_what_tiers_and_tenures_let_expect_is_not_circulated() -> None:
+    """Value / ratio is Σ customers × the bank's rate by tier and tenure: small cells follow."""
+    truth = small_evaluation()
+    table = truth.comparison.assign(expected_ratio=1.25)
+    told = mask_scores(replace(truth, comparison=table)).comparison
+    assert told["value"].notna().all() and told["expected_ratio"].isna().all()
 
 
 def test_what_is_winsorised_is_not_compared_in_public() -> None:
@@ -111,7 +122,9 @@ def test_what_is_winsorised_is_not_compared_in_public() -> None:
     assert set(told.loc[rows, "verdict"]) == {""}
     assert told.loc[rows, "value"].notna().all()
     pd.testing.assert_frame_equal(
-        told[~rows].drop(columns="withheld"), table[~rows], check_dtype=False
+        told[~rows].drop(columns=["withheld", "expected_ratio"]),
+        table[~rows].drop(columns="expected_ratio"),
+        check_dtype=False,
     )
 
 

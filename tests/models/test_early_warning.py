@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from stockcust_analysis.models.features import History, TableEncoder
 from stockcust_analysis.models.inputs import as_labels, event_place
 from stockcust_analysis.models.next_product import NextProduct
 from stockcust_analysis.models.segments import Segments
+from tests.engines.banks import in_polars
 from tests.models.banks import FEW, bank_with, history_with, tables_with
 
 DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
@@ -61,7 +63,7 @@ class TestLeakage:
             if name in ("contacts", "transactions", "assignments"):
                 tables[name] = tables[name][keep].reset_index(drop=True)
         del tables["ledger"]
-        with sca.open_bank(tables) as changed:
+        with sca.open_bank(in_polars(tables, Path())) as changed:
             after = History(changed).at("2026Q2").features
         before = history_with("planted", FEW).at("2026Q2").features
         pd.testing.assert_frame_equal(after, before)

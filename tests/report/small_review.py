@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -73,7 +75,12 @@ def small_review(
 
 
 def small_evaluation(branches: int = 24, *, details: int = 0) -> Evaluation:
-    """Return an evaluation of so many branches with scores and comparison."""
+    """Return an evaluation of so many branches with scores and comparison, a copy of its own."""
+    return deepcopy(_made_evaluation(branches, details))
+
+
+@cache
+def _made_evaluation(branches: int, details: int) -> Evaluation:
     names = [f"B{number:03}" for number in range(1, branches + 1)]
     measures = _measures(names, details)
     table = pd.DataFrame(

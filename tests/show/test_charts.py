@@ -263,24 +263,26 @@ def words_and_boxes(ax: Axes) -> list[tuple[str, Bbox]]:
     agg = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     renderer = agg.get_renderer()  # type: ignore[no-untyped-call]
+    labels = labels_of(figure)
     return [
         (text.get_text(), text.get_window_extent(renderer))
         for text in cast("list[Text]", figure.findobj(Text))
-        if text.get_visible() and text.get_text().strip() and _is_shown(text, ax)
+        if text.get_visible() and text.get_text().strip() and labels.get(text, True)
     ]
 
 
-def _is_shown(text: Text, ax: Axes) -> bool:
-    """Tell whether a text is drawn: the labels of a switched-off axis are not."""
-    axes = [one for part in ax.figure.axes for one in (part.xaxis, part.yaxis)]
-    for axis in axes:
-        labels = [*axis.get_ticklabels(), axis.label, axis.get_offset_text()]
-        if text in labels:
-            low, high = sorted(axis.get_view_interval())
-            place = text.get_position()[0 if axis.axis_name == "x" else 1]
-            beyond = text in axis.get_ticklabels() and not low <= place <= high
-            return bool(axis.get_visible()) and not beyond
-    return True
+def labels_of(figure: Figure) -> dict[Text, bool]:
+    """Tell of the labels of all axes whether they are drawn: not those of one switched off."""
+    shown = dict[Text, bool]()
+    for axis in (one for part in figure.axes for one in (part.xaxis, part.yaxis)):
+        (low, high), ticks = sorted(axis.get_view_interval()), axis.get_ticklabels()
+        place = 0 if axis.axis_name == "x" else 1
+        inside = {text: low <= text.get_position()[place] <= high for text in ticks}
+        others = dict.fromkeys((axis.label, axis.get_offset_text()), True)
+        shown |= {
+            text: is_in and bool(axis.get_visible()) for text, is_in in (others | inside).items()
+        }
+    return shown
 
 
 def said(ax: Axes) -> list[str]:

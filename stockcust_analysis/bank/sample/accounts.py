@@ -13,19 +13,8 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS
-from stockcust_analysis.bank.sample.people import (
-    CAMPAIGN_LIFT,
-    ENDS,
-    LAST,
-    STARTS,
-    TIMES,
-    Array,
-    Branch,
-    Days,
-    Panel,
-    Random,
-    alike,
-)
+from stockcust_analysis.bank.sample import people
+from stockcust_analysis.bank.sample.people import ENDS, LAST, TIMES, Array, Branch, Panel, Random
 
 SEASON = np.array([0.97, 0.98, 1.03, 1.09, 1.04, 1.08])
 """Year end and the opening campaign (开门红) lift everybody; the trend is about 5 % a year."""
@@ -83,7 +72,7 @@ def make_accounts(rng: Random, panel: Panel) -> pd.DataFrame:
     return pd.concat(lines)
 
 
-def average(accounts: pd.DataFrame, panel: Panel, starts: Days) -> Array:
+def average(accounts: pd.DataFrame, panel: Panel, starts: people.Days) -> Array:
     """Return the daily average since `starts` in cents, each balance changing on one known day.
 
     30 days, 100 CNY until the 21st and 400 CNY from then on: (20 × 100 + 10 × 400) / 30 = 200.
@@ -106,10 +95,10 @@ def interest_for_a_quarter(balance: Array) -> Array:
 
 def _odds(panel: Panel) -> dict[str, Array]:
     """Return how likely everybody takes a product up; one branch sells hardly any but deposits."""
-    people = panel.people if panel.effects != "none" else alike(panel.people)
-    wealth, age, asleep, merchant = (people[n] for n in ("wealth", "age", "asleep", "merchant"))
-    eager = np.where(people["home"] == Branch.SINGLE_PRODUCT, 0.12, 1.0)
-    business = merchant | people["farmer"] | people["executive"]
+    owners = panel.people if panel.effects != "none" else people.alike(panel.people)
+    wealth, age, asleep, merchant = (owners[n] for n in ("wealth", "age", "asleep", "merchant"))
+    eager = np.where(owners["home"] == Branch.SINGLE_PRODUCT, 0.12, 1.0)
+    business = merchant | owners["farmer"] | owners["executive"]
     stays = panel.open[:, LAST] & ~panel.drained.any(axis=1) & ~asleep
     stays |= panel.effects == "none"
     borrows = stays & age.between(22, 65) & (wealth > 100)
@@ -131,7 +120,7 @@ def _odds(panel: Panel) -> dict[str, Array]:
         "sms": 0.1 * ~asleep,
         "etc": 0.04 * ~asleep,
         # A sleeper may well hold a social-security card: dormancy rules exempt it.
-        "social_security_card": np.full(len(people), 0.25),
+        "social_security_card": np.full(len(owners), 0.25),
     }
     return {product: np.asarray(chance) for product, chance in odds.items()}
 
@@ -149,12 +138,12 @@ def _held(rng: Random, panel: Panel, odds: Array, *, late: float = 0.12) -> Arra
 
 def _levels(rng: Random, panel: Panel) -> Array:
     """Return each customer's total assets in CNY by quarter; without activity nothing moves."""
-    people = panel.people
+    owners = panel.people
     walk = rng.normal(0, 0.12, panel.active.shape).cumsum(axis=1) - 0.007 * TIMES
-    level = people["wealth"].to_numpy()[:, None] * SEASON * np.exp(walk)
-    level[(people["home"] == Branch.NEW_MONEY) & (people["arrived"] < LAST), LAST] *= 0.78
+    level = owners["wealth"].to_numpy()[:, None] * SEASON * np.exp(walk)
+    level[(owners["home"] == Branch.NEW_MONEY) & (owners["arrived"] < LAST), LAST] *= 0.78
     if panel.effects == "planted":
-        level[people["campaign"], LAST] *= CAMPAIGN_LIFT
+        level[owners["campaign"], LAST] *= people.CAMPAIGN_LIFT
     last_moved = np.maximum.accumulate(np.where(panel.active, TIMES, 0), axis=1)
     return np.take_along_axis(level, last_moved, axis=1)
 
@@ -219,10 +208,11 @@ def _loans(rng: Random, panel: Panel, held: Array) -> pd.DataFrame:
     return _lines(panel, "loan", held & (balance > 0), balance, **more)
 
 
-def _opened_on(rng: Random, panel: Panel, held: Array, months: Array | int = 200) -> Days:
+def _opened_on(rng: Random, panel: Panel, held: Array, months: Array | int = 200) -> people.Days:
     """Draw the opening day: a visit in these quarters, or a day in the months before them."""
     last = np.fmax(panel.last_active_on[:, 0], panel.relationship_since)
-    earliest = np.maximum(STARTS[0] - np.asarray(months * 30, "m8[D]"), panel.relationship_since)
+    before = people.STARTS[0] - np.asarray(months * 30, "m8[D]")
+    earliest = np.maximum(before, panel.relationship_since)
     earliest = np.minimum(earliest, last)
     earlier = earliest + (rng.random(len(last)) * (last - earliest).astype(int)).astype("m8[D]")
     first = held.argmax(axis=1)
