@@ -166,8 +166,14 @@ class SparkEngine(Engine):
 
         The result no longer knows how it was made: Spark would analyse that again at every look.
         """
-        result = held = frame.persist()
-        held.count()
+        settings, name = frame.sparkSession.conf, "spark.sql.inMemoryColumnarStorage.compressed"
+        stated = settings.get(name)
+        settings.set(name, "false")  # to seek what compresses a step is a quarter of its work
+        try:
+            result = held = frame.persist()
+            held.count()
+        finally:
+            settings.set(name, stated)
         with suppress(Exception):  # a Spark of another process shows no plans
             session, plan = held.sparkSession, held._jdf.queryExecution().withCachedData()
             result = type(held)(held._jdf.ofRows(session._jsparkSession, plan), session)

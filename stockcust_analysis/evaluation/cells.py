@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import PERIOD, Calendar, Table, collect_rows, collect_sums, flag
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
@@ -208,11 +207,11 @@ def spread_table(
         for number, term in enumerate(spread)
         for name, column in _spread_columns(term, calendar).items()
     }
-    sums = collect_sums(rows, BY_BRANCH, squares | {"rows": frames.ONE})
-    totals = _with_bank(sums.set_index(BY_BRANCH))
+    sums = collect_sums(rows, [*BY_BRANCH, *strata], squares | {n: nw.col(n) for n in used})
+    totals = _with_bank(sums.groupby(BY_BRANCH)[[*squares, *used]].sum())
     figures = {name: np.full((len(terms), len(totals)), np.nan) for name in SPREAD_COLUMNS}
     for names in {term.strata for term in terms} - {()}:
-        expected = _with_bank(_expected_numerators(rows, terms, names)).reindex(totals.index)
+        expected = _with_bank(_expected(sums, terms, names)).reindex(totals.index)
         for row, term in enumerate(terms):
             if term.strata == names:
                 figures["expected"][row] = expected["|".join(term.label)] / term.unit
@@ -315,14 +314,15 @@ def _spread_figures(totals: pd.DataFrame, number: int, term: Term) -> dict[str, 
     return dict(zip(SPREAD_COLUMNS, (x, xx, d, dd, xd, error), strict=False))
 
 
-def _expected_numerators(rows: Table, terms: Sequence[Term], strata: Sequence[str]) -> pd.DataFrame:
+def _expected(sums: pd.DataFrame, terms: Sequence[Term], strata: Sequence[str]) -> pd.DataFrame:
     """Return, by branch, the numerators that the bank's rates by stratum would give.
 
-    Of the terms that are standardised by these strata, under their labels.
+    Of the terms that are standardised by these strata, under their labels, from the sums by branch
+    and all strata.
     """
     own = [term for term in terms if term.strata == strata]
     names = dict.fromkeys(name for term in own for name in term.columns)
-    table = collect_sums(rows, [*BY_BRANCH, *strata], {name: nw.col(name) for name in names})
+    table = sums.groupby([*BY_BRANCH, *strata], as_index=False, dropna=False)[[*names]].sum()
     bank = table.groupby([PERIOD, *strata])[[*names]].transform("sum")
     due = table[BY_BRANCH].copy()
     for term in own:

@@ -252,21 +252,18 @@ def _cells(view: Table, specs: Sequence[Spec], scope: Scope, sizes: pd.DataFrame
 
 def _concentration(bank: Bank, customers: Table, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how concentrated assets are by branch and in all, and the target's Lorenz curves."""
-    measures, curves, target = [], [pd.DataFrame()], scope.compared[-1].end
-    questions = concentration.CONCENTRATION
-    for by in (BY_BRANCH, [PERIOD]):
-        steps = concentration.lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
-        steps = materialize(bank, steps)
-        totals = concentration.concentration_totals(steps, by=by, questions=questions)
-        specs = [Spec(f"{k}", question, "funded") for k, question in questions.items()]
-        rows = measure_rows(totals, specs, scope.policy, by)
-        measures.append(rows if "branch_id" in rows else rows.assign(branch_id=WHOLE_BANK))
-        if target in scope.calendar.days:
-            period = scope.calendar.period_of(target)
-            points = concentration.lorenz_points(steps.filter(nw.col(PERIOD) == period), by=by)
-            curves.append(points if "branch_id" in by else points.assign(branch_id=WHOLE_BANK))
-        release(bank, steps)
-    return pd.concat(measures, ignore_index=True), pd.concat(curves, ignore_index=True)
+    branches = customers.select(*BY_BRANCH, "in_funded", PERIOD_END)
+    both = nw.concat([branches, branches.with_columns(branch_id=nw.lit(WHOLE_BANK))])
+    steps = concentration.lorenz_steps(both, value=PERIOD_END, by=BY_BRANCH, base="funded")
+    steps, questions = materialize(bank, steps), concentration.CONCENTRATION
+    totals = concentration.concentration_totals(steps, by=BY_BRANCH, questions=questions)
+    specs = [Spec(f"{k}", question, "funded") for k, question in questions.items()]
+    curves, target = pd.DataFrame(), scope.compared[-1].end
+    if target in scope.calendar.days:
+        now = nw.col(PERIOD) == scope.calendar.period_of(target)
+        curves = concentration.lorenz_points(steps.filter(now), by=BY_BRANCH)
+    release(bank, steps)
+    return measure_rows(totals, specs, scope.policy, BY_BRANCH), curves
 
 
 _COLUMNS = {

@@ -59,6 +59,20 @@ def test_a_held_step_is_a_table_of_its_own(spark: Any) -> None:
     assert held().size() == before
 
 
+def test_what_the_session_says_of_held_steps_stays(spark: Any) -> None:
+    """A step is held as it is, but what the caller caches is compressed as his session says."""
+    name = "spark.sql.inMemoryColumnarStorage.compressed"
+    engine, stated = SparkEngine(), spark.conf.get(name)
+    for choice in ("true", "false"):
+        spark.conf.set(name, choice)
+        engine.materialize(spark.range(3))
+        with pytest.raises(Exception, match="DIVIDE_BY_ZERO"):
+            engine.materialize(spark.range(3).selectExpr("raise_error('DIVIDE_BY_ZERO') AS n"))
+        assert spark.conf.get(name) == choice
+    spark.conf.set(name, stated)
+    engine.close()
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
 def test_moments_are_days_of_the_bank(spark: Any, zone: str) -> None:
     """Midnights of Shanghai are its days, whatever the zone of the session."""

@@ -239,6 +239,25 @@ def _plant_second_numbers(rng: Random, people: pd.DataFrame, personal: pd.DataFr
 
 
 Effects = Literal["", "planted", "none"]
+NOTES = {
+    "planted": """
+## Planted effects
+
+| effect | size |
+|---|---|
+| acquired online | 30 % drain within the five quarters, of others 4 % |
+| the quarter before draining | four more own transactions |
+| fund | half of the holders take up insurance within the five quarters |
+| payroll | two fifths of the holders take up a credit card |
+| visited on 2026-07-01 (a third of the wealthy, a twentieth of others) | a quarter more money |
+""",
+    "none": """
+## No effects
+
+Who drains, leaves or takes up a product is left to chance, and so is who was visited on 2026-07-01
+but for their wealth: a model that finds anything is wrong. Nobody sleeps.
+""",
+}
 CAMPAIGN_LIFT = 1.25
 _NEVER = 99
 
