@@ -351,7 +351,9 @@ class _Sheets:
         fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
         # First the rules by which all of them go, and what the comparison says of them.
-        compared = () if self._evaluation.comparison.empty else names("comparison_term")
+        compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
+        left_out = ["expected_ratio"] if len(page.review.report) else []  # of what is circulated
+        compared = [name for name in compared if name not in left_out]
         terms = [(page.text(n, "sheet"), page.text(n, "comparison_term")) for n in compared]
         rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
