@@ -7,7 +7,7 @@ a public measure of them is the figure on the page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
@@ -69,11 +69,9 @@ def by_unit(
         "customers": persons.join_customers(numbers, joined),
         "holdings": persons.rename_accounts(holdings, leads, joined),
     }
-    if "assignments" in read:  # of a number that is gone nobody manages the person
-        last = joined.group_by("customer_id").agg(valid_to=nw.col("as_of").max())
-        newest = frames.after(nw.col("valid_to"), max(days.days) - timedelta(days=1))
-        gone = last.filter(~newest)
-        read["assignments"] = service.end_with_managers(read["assignments"], gone, "customer_id")
+    if "assignments" in read:  # who managed a number that has left does not manage the person by it
+        seen = joined.group_by("customer_id").agg(valid_to=nw.col("as_of").max())
+        read["assignments"] = service.end_with_managers(read["assignments"], seen, "customer_id")
     for name in sorted({"assignments", "contacts"} & {*read}):
         tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.

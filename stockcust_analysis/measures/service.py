@@ -58,7 +58,7 @@ class ServiceSource:
 def end_with_managers(assignments: Table, managers: Table | None, by: str = "manager_id") -> Table:
     """Return assignments that end with their manager's last day, where that comes first.
 
-    So do they with the last days of customers' numbers, `by` their customer_id.
+    Or, by another column, with that of another one, such as the customer.
     """
     if managers is None or "valid_to" not in managers.collect_schema().names():
         return assignments

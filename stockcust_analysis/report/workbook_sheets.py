@@ -357,9 +357,10 @@ class _Sheets:
         fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
         # First the rules by which all of them go, and what the comparison says of them.
-        compared = () if self._evaluation.comparison.empty else names("comparison_term")
-        headers = {name: "sheet" if name in names("sheet") else "hq_header" for name in compared}
-        terms = [(page.text(n, at), page.text(n, "comparison_term")) for n, at in headers.items()]
+        compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
+        left_out = ["expected_ratio"] if len(page.review.report) else []  # of what is circulated
+        compared = [name for name in compared if name not in left_out]
+        terms = [(page.text(n, "sheet"), page.text(n, "comparison_term")) for n in compared]
         rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
         said = dict(zip(labels, zip(*rows, strict=True), strict=True))

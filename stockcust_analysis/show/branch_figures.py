@@ -109,7 +109,8 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
 def _words_on(drawn: Axes) -> list[str]:
     """Return what a chart says in letters: the names on its axes, then the words and numbers."""
     axes = drawn.figure.axes
-    texts = [t for ax in axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)]
+    parts: list[Any] = [p for ax in axes for p in (ax.xaxis, ax.yaxis, ax) if p.get_visible()]
+    texts = [t for p in parts for t in (p.texts if p in axes else p.get_ticklabels())]
     return [words for text in texts if (words := text.get_text().strip())]
 
 

@@ -373,33 +373,31 @@ def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nobody_manages_by_a_number_that_is_gone(engine: Any, tmp_path: Path) -> None:
-    """m1 has each person's second number without end: open in A, closed in August in B, gone in C.
+def test_who_managed_a_number_that_has_left_manages_nobody(engine: Any, tmp_path: Path) -> None:
+    """Number 2 has closed (P), is not there any more (Q), or goes on (R): R alone is managed.
 
-    Of the three persons the one of A is managed, as each was in June.
+    In June all three were; R's manager by the number that is there.
     """
-    june = [
-        ["2026-06-30", f"{number}{place}", place, 60_000.0, f"P{place}"]
-        for place in "ABC"
-        for number in "12"
-    ]
-    now = [[NEWEST, *row[1:]] for row in june if row[1] != "2C"]
-    tables = two_numbers(june + now)
-    customers = tables["customers"]
-    closed = customers["customer_id"].eq("2B") & customers["as_of"].eq(pd.Timestamp(NEWEST))
-    left_on = pd.Series(pd.NaT, index=customers.index, dtype="datetime64[us]")
-    customers = customers.assign(closed_on=left_on.mask(closed, pd.Timestamp("2026-08-15")))
-    customers.loc[closed, ["aum_period_end", "aum_average_month", "aum_average_quarter"]] = 0.0
-    tables |= {"customers": customers, "holdings": tables["holdings"][~closed]}
-    no_end = {"valid_to": left_on.head(3), "manager_id": "m1"}
+    june = [["2026-06-30", n + p, p, 60_000.0, p] for p in "PQR" for n in "12"]
+    now = [[NEWEST, *row[1:]] for row in june if row[1] != "2Q"]
+    now = [[*row[:3], 0.0 if row[1] == "2P" else row[3], row[4]] for row in now]
     assigned = managed_bank()["assignments"].head(3)
-    tables["assignments"] = assigned.assign(customer_id=["2A", "2B", "2C"], **no_end)
-    tables["contacts"] = managed_bank()["contacts"].assign(customer_id="1A")
+    assigned = assigned.assign(customer_id=["2P", "2Q", "2R"], manager_id="m1", valid_to=pd.NaT)
+    assigned["valid_to"] = assigned["valid_to"].astype("datetime64[us]")
+    tables = managed_bank() | two_numbers(june + now, assignments=assigned)
+    tables["contacts"] = tables["contacts"].assign(customer_id="1P")
+    people, closed = tables["customers"], pd.Timestamp("2026-09-10").as_unit("us")
+    left = (people["customer_id"] == "2P") & (people["as_of"] == NEWEST)
+    closed_on = pd.Series(pd.NaT, people.index, "datetime64[us]").mask(left, closed)
+    tables["customers"] = people.assign(closed_on=closed_on)
     with open_bank(engine(tables, tmp_path)) as bank:
-        for quarter, managed in (("2026Q2", "ABC"), (QUARTER, "A")):
-            people = bank.customers(quarter, policy=BY_PERSON, structure=QUARTER)
-            assert people["branch_id"].tolist() == ["A", "B", "C"]
-            assert people.loc[people["managed"] == 1, "branch_id"].tolist() == [*managed]
+        sides = [
+            bank.customers(quarter, policy=BY_PERSON, structure=QUARTER).set_index("branch_id")
+            for quarter in ("2026Q2", QUARTER)
+        ]
+    before, after = (side["managed"].to_dict() for side in sides)
+    assert before == {"P": 1, "Q": 1, "R": 1}
+    assert after == {"P": 0, "Q": 0, "R": 1}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
