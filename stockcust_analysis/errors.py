@@ -25,9 +25,17 @@ import errno
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 
-from stockcust_analysis.words import did_you_mean, either, say, templates
+from stockcust_analysis.words import (
+    chosen_language,
+    did_you_mean,
+    either,
+    say,
+    templates,
+    words_of,
+)
 
 _REMEDIES: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make_room"),
@@ -40,6 +48,16 @@ UNWRITABLE: Final = frozenset(_REMEDIES)
 
 class StockcustError(ValueError):
     """Base of all errors raised on purpose by this package."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show in a notebook which line failed and why, in the language of `set_language`.
+
+        IPython asks for this; the frames inside the package help nobody there, and `%debug` still
+        has them.
+        """
+        lines = [frame for frame in extract_tb(self.__traceback__) if frame.name == "<module>"]
+        where = [f"----> {frame.lineno} {frame.line}" for frame in lines[:1]]
+        return [*where, f"{type(self).__name__}: {words_of(self).text(chosen_language())}"]
 
 
 class UsageError(StockcustError):

@@ -17,6 +17,7 @@ from typing import Any
 _OF_BANKS = ("bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
 FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS)
 _BETWEEN = {"en": ", ", "zh": "、"}
+_CHOSEN = {"language": "zh"}
 
 
 class Words(str):
@@ -71,6 +72,16 @@ def in_language(said: object, language: str) -> object:
     if isinstance(said, (list, tuple)):
         return _BETWEEN[language].join(str(in_language(entry, language)) for entry in said)
     return said.text(language) if hasattr(said, "text") else said
+
+
+def choose_language(language: str) -> None:
+    """Set the language in which notebooks show results and errors."""
+    _CHOSEN["language"] = language
+
+
+def chosen_language() -> str:
+    """Return the language in which notebooks show results and errors."""
+    return _CHOSEN["language"]
 
 
 def words_of(error: Exception) -> Words:

@@ -6,8 +6,9 @@ a public measure of them is the figure on the page.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -26,6 +27,7 @@ from stockcust_analysis.measures.population import (
     in_scope,
     population,
     require_customers,
+    successor_of,
 )
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -67,6 +69,9 @@ def by_unit(
         "customers": persons.join_customers(numbers, joined),
         "holdings": persons.rename_accounts(holdings, leads, joined),
     }
+    if "assignments" in read:  # who managed a number that has left does not manage the person by it
+        seen = joined.group_by("customer_id").agg(valid_to=nw.col("as_of").max())
+        read["assignments"] = service.end_with_managers(read["assignments"], seen, "customer_id")
     for name in sorted({"assignments", "contacts"} & {*read}):
         tables[name] = persons.rename_numbers(read[name], leads)
     # Branches are those of the structure already.
@@ -145,6 +150,29 @@ def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> di
     present = branches.join(customers.select("branch_id").unique(), on="branch_id", how="semi")
     rows = collect_rows(present)
     return dict(sorted(zip(rows["branch_id"], rows["name"], strict=True)))
+
+
+def merged_branches(bank: BankTables, as_of: date) -> Mapping[str, str]:
+    """Return old branch → the one that has its customers on a day."""
+    has_successors = "branch_successors" in bank.columns
+    return successor_of(bank.table("branch_successors"), as_of) if has_successors else {}
+
+
+def require_branches(
+    bank: BankTables, branches: Iterable[str], available: Iterable[str], as_of: date, *what: Any
+) -> None:
+    """Raise UsageError for a branch that has no customers on a day, and say who took it over.
+
+    One that there never was is unknown, as `UsageError.unknown` says it of `what` with its facts.
+    """
+    for branch in branches:
+        if branch not in available:
+            known = collect_rows(as_lazy(bank.table("branches")).select("branch_id"))
+            if new := merged_branches(bank, as_of).get(branch):
+                raise UsageError(say("branch_merged", branch, new, as_of))
+            if branch in known["branch_id"]:
+                raise UsageError(say("branch_empty", branch, as_of))
+            raise UsageError.unknown(what[0], branch, available, *what[1:])
 
 
 def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:

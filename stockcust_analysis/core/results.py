@@ -18,18 +18,17 @@ import pandas as pd
 from stockcust_analysis import core
 from stockcust_analysis.core.frames import Groups, group_names, native_like
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.words import choose_language, say
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
 _LANGUAGES = ("zh", "en")
-_SETTINGS = {"language": _LANGUAGES[0]}
 
 
 def set_language(language: str) -> None:
-    """Choose the language in which results and their charts show themselves from now on.
+    """Choose the language in which results, charts and a notebook's errors show themselves.
 
     Parameters
     ----------
@@ -58,12 +57,7 @@ def set_language(language: str) -> None:
     """
     if language not in _LANGUAGES:
         raise UsageError.unknown("language", language, _LANGUAGES)
-    _SETTINGS["language"] = language
-
-
-def chosen_language() -> str:
-    """Return the language in which results show themselves."""
-    return _SETTINGS["language"]
+    choose_language(language)
 
 
 @dataclass(frozen=True)

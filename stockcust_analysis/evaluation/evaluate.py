@@ -15,7 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, release
+from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, merged_branches, release
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import Suspicions, tell
 from stockcust_analysis.bank.tolerance import Part
@@ -32,7 +32,6 @@ from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
-from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 from stockcust_analysis.words import say
@@ -114,7 +113,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = provided.families_missing(bank, rules, quarters)
     aum = provided.aum_of_deposits(bank, rules, target.end)
-    targets = provided.targets_today(targets, _merged(bank, target))
+    targets = provided.targets_today(targets, merged_branches(bank, target.end))
     targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = provided.without_families(tables["co_holding"], missing)
@@ -265,7 +264,8 @@ def _standing(
         cells = cells[~cells["measure"].isin(measures_by_aum(policy))]
     card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
-    tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
+    tables = {"measures": measures, "cells": cells, "branches": branches}
+    tables["targets"] = targets.dropna(subset=["target"]).reset_index(drop=True)
     tables |= {n: t for n, t in NO_CHANGES.items() if aum == results.UNKNOWN and "migration" in n}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
@@ -358,7 +358,7 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
     Branches are those of the newest quarter. Of references `by_branch` every row has its branch.
     """
     ends, tables = [None, *(quarter.end for quarter in quarters)], []
-    now = _merged(bank, quarters[-1]) if bank.set_aside else {}
+    now = merged_branches(bank, quarters[-1].end) if bank.set_aside else {}
     for entry in bank.set_aside:
         known = [part for part in entry.parts if part.as_of in ends]
         if entry.allowed is None or not known:
@@ -372,12 +372,6 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
         sizes["amount"] = amount if entry.has_amount else float("nan")
         tables.append(sizes.assign(table=entry.table, column=entry.column, by_branch=by_branch))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _merged(bank: Bank, quarter: Quarter) -> Mapping[str, str]:
-    """Return old branch → the one that has its customers at a quarter's end."""
-    has_successors = "branch_successors" in bank.columns
-    return successor_of(bank.table("branch_successors"), quarter.end) if has_successors else {}
 
 
 def _total(table: Table, name: str) -> float:

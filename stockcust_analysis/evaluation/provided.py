@@ -162,7 +162,7 @@ def targets_today(targets: pd.DataFrame, merged: Mapping[str, str]) -> pd.DataFr
     """Return the plans of merged branches with the branch that has their customers.
 
     Plans of what adds up are added where they are of one kind and part due. Plans of shares and
-    means stay where they are equal. Any others cannot be held together: there is no plan.
+    means stay where they are equal. Any others cannot be held together: their `target` is NaN.
     """
     if not targets["branch_id"].isin([*merged]).any():
         return targets
@@ -173,7 +173,7 @@ def targets_today(targets: pd.DataFrame, merged: Mapping[str, str]) -> pd.DataFr
     adds_up = found["measure"].isin(codebook.measures_that_add_up())
     found["target"] = found["target"].where(~adds_up, plans["target"].sum()["target"])
     known = one["kind"] & one["phased_share"] & (adds_up | one["target"])
-    return found.loc[known, [*targets]].reset_index(drop=True)
+    return found.assign(target=found["target"].where(known))[[*targets]]
 
 
 def mark_incomplete(

@@ -44,7 +44,7 @@ _COLUMNS = {
     "report": ["quarter", "kind", "reason", "cells"],
 }
 _FACTS = "review.json"
-_PLAIN = ("edition", "merged", "exposed", "theme", "issued")
+_PLAIN = ("edition", "merged", "exposed", "theme", "issued", "issue")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
 _LAST_DIGIT = 1e-9  # a smaller relative difference is the last digit of a float
 _NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
@@ -65,8 +65,9 @@ class Review:
     bridge, scorecard, scores and comparison; in the internal edition it is nowhere true.
     `restatements` lists figures of the last issued quarter that read otherwise today, `warnings`
     the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made, failed,
-    missing) and error. `issued` is the last quarter that was issued, or empty. `merged`, `report`
-    and `exposed` are what `circulate` says of a circulated edition, else empty.
+    missing) and error. `issued` is the last quarter that was issued, or empty, and `issue` counts
+    how often it has been. `merged`, `report` and `exposed` are what `circulate` says of a
+    circulated edition, else empty.
     """
 
     evaluation: Evaluation
@@ -76,6 +77,7 @@ class Review:
     pages: pd.DataFrame = field(default_factory=pd.DataFrame)
     theme: Mapping[str, Any] = field(default_factory=dict)
     issued: str = ""
+    issue: int = 0
     merged: Mapping[str, str] = field(default_factory=dict)
     report: pd.DataFrame = field(default_factory=pd.DataFrame)
     exposed: int = 0
@@ -114,7 +116,7 @@ def make_review(
         "internal": every figure as the branches' own reports print it. "circulated": recoded and
         withheld, so that nobody's figure can be worked out.
     issued
-        Reviews of the same edition that were issued, the latest first: restatements are listed
+        All reviews of the same edition that were issued, the latest first: restatements are listed
         against the first, and what circulated ones print is known to everybody.
 
     Raises
@@ -139,7 +141,8 @@ def make_review(
     last = issued[0].evaluation
     changed = restatements(last.measures, review.evaluation.measures, quarter=str(last.quarter))
     changed = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
-    return replace(review, restatements=changed, issued=str(last.quarter))
+    issue = sum(review.evaluation.quarter == last.quarter for review in issued)
+    return replace(review, restatements=changed, issued=str(last.quarter), issue=issue)
 
 
 def _internal(evaluation: Evaluation) -> Review:
@@ -169,7 +172,7 @@ def open_review(folder: str | Path) -> Review:
     if not path.exists():
         raise UsageError(say("no_review", path.parent))
     evaluation, facts = results.read_evaluation(path)
-    rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
+    rest: dict[str, Any] = {name: facts[name] for name in _PLAIN if name in facts}
     return Review(evaluation, **rest | results.read_tables(path.parent, Review))
 
 

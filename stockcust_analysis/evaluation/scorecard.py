@@ -65,8 +65,9 @@ def scorecard(
         = points, whose sum is the branch's score before any veto; all empty where the branch is not
         scored. `weight` is the weight in force:
         where an indicator is left out for want of data it is 0, and the others weigh more. `note`:
-        `no_value`, `no_target`, `target_not_above_zero`, `not_comparable`, `no_peers`, with
-        `left_out`, `no_points` or `not_scored`; `below_floor`, `capped`, `limited`, `group_capped`.
+        `no_value`, `no_target`, `plans_differ` (of merged branches), `target_not_above_zero`,
+        `not_comparable`, `no_peers`, with `left_out`, `no_points` or `not_scored`; `below_floor`,
+        `capped`, `limited`, `group_capped`.
         One row per branch: `points`, `rank` among `rank_of` peers (both empty when not scored),
         `vetoed`, and `note`: names of vetoes in force, `veto_unknown:…`, `not_scored:…`.
 
@@ -155,6 +156,7 @@ def _with_targets(
     table = table.join(stated.rename(columns={"name": "indicator", "target": "target_source"}))
     source = table["target_source"].mask(table["method"].isin(AMONG_PEERS), "peers")
     plan, start = np.full_like(before, np.nan), np.zeros_like(before)
+    planned = pd.Series(False, index=table.index)
     if not targets.empty:
         plans = targets.assign(start=targets.get("start", 0.0)).set_index(["measure", "branch_id"])
         keys = pd.MultiIndex.from_frame(table[["measure", "branch_id"]])
@@ -163,7 +165,7 @@ def _with_targets(
     fixed = table["fixed"].to_numpy(float)
     known = {"fixed": fixed, "previous_quarter": before, "plan": plan}
     target = np.select([source == name for name in known], list(known.values()), np.nan)
-    return table.assign(target_source=source, target=target, start=start)
+    return table.assign(target_source=source, target=target, start=start, planned=planned)
 
 
 def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Peers) -> pd.DataFrame:
@@ -186,6 +188,7 @@ def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Peers) -> pd.Data
         "no_value": table["value"].isna(),
         "no_peers": by_peers & table["attainment"].isna(),
         "not_comparable": table["start"].isna(),
+        "plans_differ": table["planned"] & table["target"].isna(),
         "no_target": ~by_peers & table["target"].isna(),
         "target_not_above_zero": table["target"] <= 0,
         "limited": below & (table["method"] == "deduction"),

@@ -55,12 +55,15 @@ class ServiceSource:
         return self.calendar.after(days, frames.months_before(months))
 
 
-def end_with_managers(assignments: Table, managers: Table | None) -> Table:
-    """Return assignments that end with their manager's last day, where that comes first."""
+def end_with_managers(assignments: Table, managers: Table | None, by: str = "manager_id") -> Table:
+    """Return assignments that end with their manager's last day, where that comes first.
+
+    Or, by another column, with that of another one, such as the customer.
+    """
     if managers is None or "valid_to" not in managers.collect_schema().names():
         return assignments
-    last_days = managers.select("manager_id", _left_on=day(managers, "valid_to"))
-    table = assignments.join(last_days, on="manager_id", how="left")
+    last_days = managers.select(by, _left_on=day(managers, "valid_to"))
+    table = assignments.join(last_days, on=by, how="left")
     ends, left = day(table, "valid_to"), nw.col("_left_on")
     goes_on = ends.is_null() | (ends > left).fill_null(False)
     end = nw.when(~left.is_null() & goes_on).then(left).otherwise(ends)

@@ -214,7 +214,8 @@ def migration_matrix(
         `[*by], from, to, customers, opening_aum, closing_aum`, only cells that occur, tiers in
         their order, then the states. A customer of another group on the closing date goes to
         TRANSFERRED in the old one, with the opening amount, and comes from TRANSFERRED in the new
-        one, with the closing amount; the whole bank has no such cell.
+        one, with the closing amount: to a tier, or to DRAINED if no longer funded. The whole bank
+        has no such cell.
 
     Raises
     ------

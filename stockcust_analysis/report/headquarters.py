@@ -7,12 +7,14 @@ evaluation ── make_review ──> evaluation/headquarters/ ──> measures.
 
 The internal edition stands in the quarter's folder, the circulated one, where it is wanted, in
 `circulated/`; both are made by the same code from their own review. A quarter that is issued leaves
-the tables of its editions under `issued/`: later quarters are compared with them.
+the tables of its editions under `issued/`: later quarters are compared with them, and so is the
+quarter itself when it is issued again. What was issued before then stays in `issued/earlier/001`.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.core.files import atomic_write, sha256, write_json
+from stockcust_analysis.core.files import atomic_write, sha256, write_bytes, write_json
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError
 from stockcust_analysis.evaluation.results import Evaluation
@@ -78,28 +80,39 @@ class _Edition:
     def _within(self, folder: Path) -> Path:
         return folder if self.edition == "internal" else folder / plan.CIRCULATED
 
-    def made_from(self) -> tuple[str, list[Path]]:
+    def issues(self) -> list[Path]:
+        """Return the folders of all reviews that were issued, the latest first."""
+        folders = [self.issued, *sorted(self.issued.glob("earlier/*"), reverse=True)]
+        return [folder for folder in folders if (folder / "review.json").exists()]
+
+    def compared(self) -> list[Path]:
+        """Return the issues of this quarter and of the four before, the latest first."""
+        out, quarter = self.quarter_folder.parent, Quarter.parse(self.options.quarter)
+        earlier = (out / str(quarter.shifted(-back)) for back in range(1, _QUARTERS_BACK + 1))
+        editions = [self, *(replace(self, quarter_folder=folder) for folder in earlier)]
+        return [issue for edition in editions for issue in edition.issues()]
+
+    def made_from(self) -> tuple[dict[str, Any], list[Path]]:
         """Return a digest of all that a review of today depends on, and the issued reviews in it.
 
-        Those are of the four quarters before, the latest first, and of this quarter itself where
-        it was issued from something else than today's.
+        An issue that was made from the same as today's is today's own. The digests of those in it
+        stand beside the one of all.
         """
-        out, quarter = self.quarter_folder.parent, Quarter.parse(self.quarter_folder.name)
-        earlier = (out / str(quarter.shifted(-back)) for back in range(1, _QUARTERS_BACK + 1))
-        folders = (replace(self, quarter_folder=folder).issued for folder in earlier)
-        issued = [folder for folder in folders if (folder / "review.json").exists()]
+        issued = self.compared()
         today = {
             "evaluation": plan.folder_digest(self.quarter_folder / EVALUATION),
             "code": plan.package_digest(),
             "policy": load_policy(self.options.policy).digest,
         }
 
-        def digest() -> str:
-            return plan.digest_of({**today, "issued": list(map(plan.folder_digest, issued))})
+        def stamp(issues: list[Path]) -> dict[str, Any]:
+            known = list(map(plan.folder_digest, issues))
+            return {"made_from": plan.digest_of({**today, "issued": known}), "issued": known}
 
-        if (self.issued / "review.json").exists() and _stamp(self.issued) != digest():
-            issued.insert(0, self.issued)
-        return digest(), issued
+        before = [issue for issue in issued if issue != self.issued]
+        if _stamp(self.issued) == stamp(before)["made_from"]:
+            issued = before
+        return stamp(issued), issued
 
     @property
     def status(self) -> str:
@@ -172,13 +185,16 @@ class _Edition:
         files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
         files += result.files
         if status == plan.ISSUED:
+            if self.issued in made_from[1]:  # it stays beside what takes its place
+                _copy(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
+                (self.issued / "review.json").unlink()
             self._save(review, self.issued, made_from[0])
-            files += sorted(path for path in self.issued.iterdir() if path.is_file())
+            files += [path for issue in self.issues() for path in issue.iterdir() if path.is_file()]
         return replace(result, files=tuple(files))
 
-    def _review(self, evaluation: Evaluation, made_from: str, issued: list[Path]) -> Review:
+    def _review(self, evaluation: Evaluation, stamp: dict[str, Any], issued: list[Path]) -> Review:
         """Return the review: the one in the folder if it is of these facts, else a new one."""
-        if _stamp(self.tables) == made_from:
+        if _stamp(self.tables) == stamp["made_from"]:
             return open_review(self.tables)
         shutil.rmtree(self.tables, ignore_errors=True)
         return make_review(
@@ -188,9 +204,9 @@ class _Edition:
             issued=list(map(open_review, issued)),
         )
 
-    def _save(self, review: Review, folder: Path, made_from: str) -> None:
+    def _save(self, review: Review, folder: Path, stamp: Mapping[str, Any]) -> None:
         review.save(folder)
-        write_json(folder / STAMP, {"made_from": made_from})
+        write_json(folder / STAMP, stamp)
 
     def _links(self, page: HeadquartersPage) -> dict[str, str]:
         """Return branch → what there is of its page; the branches' files are not circulated."""
@@ -215,6 +231,21 @@ def _editions(folder: Path, options: ReportOptions, *pages: Mapping[str, Any]) -
     return [_Edition(name, folder, options, *pages) for name in names]
 
 
+def copy_issues(folder: Path, options: ReportOptions, copy: Path) -> None:
+    """Copy, beside another folder for a quarter, the issues that its reviews were compared with."""
+    for edition in _editions(folder, options, {}):
+        stamp = plan.read_json(edition.tables / STAMP) or plan.read_json(edition.issued / STAMP)
+        for issue in edition.compared():
+            if plan.folder_digest(issue) in stamp.get("issued", ()):
+                _copy(issue, (copy / os.path.relpath(issue, folder)).resolve())
+
+
+def _copy(issue: Path, place: Path) -> None:
+    """Copy an issued review; what makes it one comes last."""
+    for path in sorted(filter(Path.is_file, issue.iterdir()), key=lambda path: path.suffix):
+        write_bytes(place / path.name, path.read_bytes())
+
+
 def plan_headquarters(
     cache: EvaluationCache, records: Mapping[str, PageRecord], options: ReportOptions, folder: Path
 ) -> list[PageJob]:
@@ -222,7 +253,7 @@ def plan_headquarters(
     planned = []
     for edition in _editions(folder, options, records):
         job = edition.page_job()
-        known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]
+        known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]["made_from"]
         if not known or not _same_pages(open_review(edition.tables), edition):
             job = replace(job, action="run")
         planned.append(job)

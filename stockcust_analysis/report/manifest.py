@@ -163,6 +163,7 @@ def write_manifest(
 
     `records` are the finished pages, `outputs` all files that are delivered.
     """
+    missing = [branch for branch in evaluation.branches["branch_id"] if branch not in records]
     # Executed notebooks carry time stamps.
     hashed = sorted(path for path in outputs if path.suffix != ".ipynb")
     write_json(
@@ -188,6 +189,7 @@ def write_manifest(
                 }
                 for branch_id, record in records.items()
             },
+            **({"missing": missing} if missing else {}),
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
         },
     )
@@ -291,6 +293,12 @@ def run_log(path: Path) -> Iterator[None]:
         _package_logger.removeHandler(handler)
         _package_logger.setLevel(level)
         handler.close()
+
+
+def has_ended(path: Path) -> bool:
+    """Return whether the last run in a log went on to its end, or there is no log."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return not lines or '"event": "ended"' in lines[-1]
 
 
 class _JsonLine(logging.Formatter):

@@ -193,7 +193,6 @@ def plan_pages(
 
 def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -> list[PageJob]:
     """Return one job for each branch that is requested and falls to this shard."""
-    require_branches(options, slices)
     number, of = options.shard
     requested = [branch for branch in slices if branch in (options.branches or slices)]
     notebook, look = notebook_path(options.notebook), options.look
@@ -236,13 +235,6 @@ def folder_name(branch_id: str) -> str:
 def slice_folder(evaluation: Path, branch_id: str) -> Path:
     """Return the folder of a branch's slice inside an evaluation's folder."""
     return evaluation / "branches" / folder_name(branch_id)
-
-
-def require_branches(options: ReportOptions, available: Iterable[str]) -> None:
-    """Raise UsageError for a requested branch that does not report, with close matches."""
-    for branch_id in options.branches:
-        if branch_id not in available:
-            raise UsageError.unknown("branch_in", branch_id, available, options.quarter)
 
 
 def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[PageJob]:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.bank.customers import reporting_branches
+from stockcust_analysis.bank.customers import reporting_branches, require_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core import files
 from stockcust_analysis.core.periods import Quarter
@@ -183,7 +183,9 @@ class _Run:
         bank, options, quarter = self.bank, self.options, Quarter.parse(self.options.quarter)
         if options.branches and quarter.end in bank.days("customers"):
             policy = load_policy(options.policy)
-            plan.require_branches(options, reporting_branches(bank, policy, quarter))
+            available = reporting_branches(bank, policy, quarter)
+            asked, end = options.branches, quarter.end
+            require_branches(bank, asked, available, end, "branch_in", options.quarter)
         known, made_from = self.folder / EVALUATION, manifest.made_from(bank, options)
         stamp = {} if options.force else plan.read_json(known / manifest.STAMP)
         if bank.inputs and stamp.get("made_from") == made_from:
@@ -355,10 +357,14 @@ def verify_folder(
         The folder has no manifest.
     """
     facts = manifest.read_manifest(folder)
-    differences = _compare_files(folder, facts["outputs"])
+    differences = [say("not_made", facts["missing"])] if "missing" in facts else []
+    if not manifest.has_ended(folder / "run.log"):
+        differences.append(say("run_not_ended"))
+    differences += _compare_files(folder, facts["outputs"])
     if data is None:
         return differences + _print_again(folder, facts, workers or render.default_workers())
-    return differences + _make_again(facts, data, mapping, layout, workers)
+    bank = open_bank(data, mapping=mapping, layout=layout)
+    return differences + _make_again(folder, facts, bank, workers)
 
 
 def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
@@ -408,13 +414,16 @@ def _pages_of(facts: dict[str, Any]) -> list[PageRecord]:
 
 
 def _make_again(
-    facts: dict[str, Any], data: Path, mapping: Path | None, layout: str | None, workers: int | None
+    folder: Path, facts: dict[str, Any], bank: Bank, workers: int | None
 ) -> list[Words]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
-    options, status = ReportOptions(**facts["parameters"], workers=workers), facts["status"]
+    from stockcust_analysis.report.headquarters import copy_issues
+
+    made, status = tuple(facts["branches"] if "missing" in facts else ()), facts["status"]
+    options = ReportOptions(**facts["parameters"], branches=made, workers=workers)
     people = plan.people_of(_pages_of(facts))
-    bank = open_bank(data, mapping=mapping, layout=layout)
     with files.WorkingFolder(files.SOCKET_PATH) as out, bank:
+        copy_issues(folder.resolve(), options, options.folder(out))
         # One status after the other, each by who gave it.
         for given in [name for name in plan.STATUSES if name in people or name == status]:
             signed = replace(options, status=given, by=people.get(given, ""))

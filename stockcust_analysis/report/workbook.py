@@ -22,10 +22,11 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
+from stockcust_analysis.bank.customers import require_branches
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
-from stockcust_analysis.errors import FileInUseError, UsageError
+from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.evaluation.provided import aum_of_deposits, lists_left_out
 from stockcust_analysis.evaluation.worklists import Lists, make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
@@ -350,8 +351,7 @@ def make_worklists(
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
-    if unknown := [branch for branch in branches if branch not in counts_of]:
-        raise UsageError.unknown("branch_on", unknown[0], names, as_of)
+    require_branches(bank, branches, names, as_of, "branch_on", as_of)
     written, in_use = list[Path](), list[FileInUseError]()
     for branch in branches or sorted(map(str, counts_of)):
         path = out / folder_name(branch) / WORKLISTS

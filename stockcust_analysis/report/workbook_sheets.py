@@ -147,7 +147,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: s
             sheets.measures(),
             sheets.quality(),
             sheets.sheet("pages", page.review.pages, frozen=2),
-            sheets.sheet("restatements", page.review.restatements, frozen=3),
+            sheets.restatements(),
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
@@ -187,6 +187,11 @@ class _Sheets:
             cut = self._page.text("printed_rows", "sheet", count=PRINTED_ROWS)
             more["note"] = f"{more.get('note', '')} {cut}".strip()
         return Sheet(name, caption, columns, **more)
+
+    def restatements(self) -> Sheet:
+        """Return what reads otherwise today, and of which issue."""
+        note = self._page.of_issue("compared_issue")
+        return self.sheet("restatements", self._page.review.restatements, frozen=3, note=note)
 
     def branches(self) -> Sheet:
         """Return every branch's main figures, farthest behind plan first, the bank last."""
@@ -237,7 +242,8 @@ class _Sheets:
         table = self._evaluation.scorecard
         if not table.empty:
             table = mark_withheld(table, table["withheld"])
-            indicators = map(self._page.measure, table["measure"], table["base"])
+            named = (table["measure"], table["base"], table["member"].fillna(""))
+            indicators = map(self._page.measure, *named)
             table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
         return self.sheet("decomposition", table, frozen=3)
 
@@ -351,9 +357,10 @@ class _Sheets:
         fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
         # First the rules by which all of them go, and what the comparison says of them.
-        compared = () if self._evaluation.comparison.empty else names("comparison_term")
-        headers = {name: "sheet" if name in names("sheet") else "hq_header" for name in compared}
-        terms = [(page.text(n, at), page.text(n, "comparison_term")) for n, at in headers.items()]
+        compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
+        left_out = ["expected_ratio"] if len(page.review.report) else []  # of what is circulated
+        compared = [name for name in compared if name not in left_out]
+        terms = [(page.text(n, "sheet"), page.text(n, "comparison_term")) for n in compared]
         rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
         said = dict(zip(labels, zip(*rows, strict=True), strict=True))

@@ -6,6 +6,7 @@ Its place among its peers and its scorecard stand here too, the scorecard also a
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Final
 
 import pandas as pd
@@ -108,7 +109,8 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
 def _words_on(drawn: Axes) -> list[str]:
     """Return what a chart says in letters: the names on its axes, then the words and numbers."""
     axes = drawn.figure.axes
-    texts = [t for ax in axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)]
+    parts: list[Any] = [p for ax in axes for p in (ax.xaxis, ax.yaxis, ax) if p.get_visible()]
+    texts = [t for p in parts for t in (p.texts if p in axes else p.get_ticklabels())]
     return [words for text in texts if (words := text.get_text().strip())]
 
 
@@ -202,5 +204,5 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
     losses = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]]
     own["lost"] = losses.sum(axis=1, min_count=1)
-    own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
+    own["name"] = list(map(page.measure, own["measure"], repeat(""), own["member"].fillna("")))
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

@@ -113,18 +113,10 @@ class HeadquartersPage(page_data.Page):
         """Return a note with what is to be said of withheld figures, where there can be any."""
         return " ".join([after, *map(self.text, keys if len(self.review.report) else ())]).strip()
 
-    @cached_property
-    def member_words(self) -> dict[str, str]:
-        """What the policy calls its classes, channels, families and tiers."""
-        dimensions = map(self.members, ("customer_class", "channel", "family", "tier"))
-        return {code: word for dimension in dimensions for code, word in dimension.items()}
-
-    def measure(self, name: str, base: str = "", member: str = "") -> str:
-        """Return a measure's name, with its member and its base where they are named."""
-        words = [self.text(name, "measure")]
-        words += [self.member_words.get(member, member)] if member else []
-        words += [self.text(base, "base")] if base else []
-        return " · ".join(words)
+    def of_issue(self, key: str) -> str:
+        """Return a sentence on the issue that figures are compared with; empty without one."""
+        review = self.review
+        return review.issued and self.text(key, quarter=review.issued, issue=review.issue)
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -407,4 +399,4 @@ def restatement_words(page: HeadquartersPage) -> blocks.Sentences | None:
     """Say that nothing was restated; None where the table tells what was."""
     if len(page.review.restatements):
         return None
-    return blocks.Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
+    return blocks.Sentences([page.of_issue("no_restatements") or page.text("no_issued")])

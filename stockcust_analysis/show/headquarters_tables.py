@@ -431,7 +431,7 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     )
     shown = smallest_last.head(_MOST_RESTATED)
     rows = _print_rows(page, shown, "quarter branch measure issued restated")
-    note = page.text("restated_note", count=len(restated))
+    note = f"{page.of_issue('compared_issue')} {page.text('restated_note', count=len(restated))}"
     return _table(page, "restatements", rows, note=note)
 
 

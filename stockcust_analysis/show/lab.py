@@ -12,7 +12,8 @@ looked up by a call.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
@@ -25,10 +26,11 @@ from IPython.display import HTML, Markdown, display
 from matplotlib.axes import Axes
 
 from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.customers import reporting_branches, require_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import StockcustError, UsageError
 from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
@@ -37,6 +39,7 @@ from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
+from stockcust_analysis.words import words_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
@@ -99,7 +102,7 @@ class Lab:
         Raises
         ------
         UsageError
-            Nobody belongs to such a branch; close matches are offered.
+            Nobody belongs to such a branch; who took it over, or close matches, are named.
         """
         if not self.branch_id:
             return table
@@ -107,8 +110,16 @@ class Lab:
         if isinstance(table, Result):
             return table[own].drop(columns="branch_id")
         if not own.any():
-            raise UsageError.unknown("branch", self.branch_id, table["branch_id"].unique())
+            self.require_branch()
         return table[own].reset_index(drop=True)
+
+    def require_branch(self) -> None:
+        """Raise UsageError, in the notebook's language, where nobody belongs to the branch."""
+        if self.branch_id:
+            available = reporting_branches(self.bank, self.policy, self.quarter)
+            with _said_in(self.language):
+                own = [self.branch_id]
+                require_branches(self.bank, own, available, self.quarter.end, "branch")
 
     def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
@@ -147,7 +158,8 @@ class Lab:
             places = {tier: place for place, tier in enumerate(self.policy.tiers.names)}
             frame = frame.sort_values("tier", key=lambda tiers: tiers.map(places), kind="stable")
         if "denominator" in frame or "component" in frame:
-            return replace(table_of(Result(frame)), caption=caption)
+            shown = replace(table_of(Result(frame)), caption=caption)
+            return shown if len(frame) else replace(shown, note=self._word("nobody"))
         shares = set(percent)
         cells = {  # by position: two segments may have one name
             str(place): [self._cell(value, str(name), name in shares) for value in values]
@@ -204,7 +216,8 @@ class Lab:
             try:
                 result = compute(*arguments, **options)
             except UsageError as refusal:
-                said = [blocks.Sentence(str(refusal), lead=self._word("refused"))]
+                words = words_of(refusal).text(self.language)
+                said = [blocks.Sentence(words, lead=self._word("refused"))]
         for warning in caught:
             describe = getattr(warning.message, "describe", None)
             text = describe(self.language) if describe else str(warning.message)
@@ -326,15 +339,25 @@ def open_lab(
     texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
     check_texts(language=language, **texts)
     set_language(language)
-    rules = load_policy(policy)
     places = [parent / folder for parent in WORKING_FOLDERS]
     found = next((str(path) for path in places if Path(path).is_dir()), folder)
-    bank = open_bank(found)
-    quarters = {str(known): known for known in bank.quarters}
-    chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
-    if chosen not in quarters:
-        raise UsageError.unknown("quarter", quarter, quarters)
+    with _said_in(language):
+        rules = load_policy(policy)
+        bank = open_bank(found)
+        quarters = {str(known): known for known in bank.quarters}
+        chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
+        if chosen not in quarters:
+            raise UsageError.unknown("quarter", quarter, quarters)
     lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
-    if branch_id and branch_id not in lab.branches:
-        raise UsageError.unknown("branch", branch_id, lab.branches)
+    lab.require_branch()
     return lab
+
+
+@contextmanager
+def _said_in(language: str) -> Iterator[None]:
+    """Say what is refused in a language: a notebook shows the text of an error."""
+    try:
+        yield
+    except StockcustError as error:
+        error.args = (words_of(error).text(language),)
+        raise

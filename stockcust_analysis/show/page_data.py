@@ -233,6 +233,19 @@ class Page:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""
         return wording.policy_words(self.evaluation.policy_facts, dimension, self.language)
 
+    @cached_property
+    def member_words(self) -> dict[str, str]:
+        """What the policy calls its classes, channels, families and tiers."""
+        dimensions = map(self.members, ("customer_class", "channel", "family", "tier"))
+        return {code: word for dimension in dimensions for code, word in dimension.items()}
+
+    def measure(self, name: str, base: str = "", member: str = "") -> str:
+        """Return a measure's name, with its member and its base where they are named."""
+        words = [self.text(name, "measure")]
+        words += [self.member_words.get(member, member)] if member else []
+        words += [self.text(base, "base")] if base else []
+        return " · ".join(words)
+
 
 @dataclass(frozen=True)
 class BranchPage(Page):

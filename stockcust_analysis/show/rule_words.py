@@ -72,7 +72,12 @@ class RuleWords:
             if name in lists
         ]
         separator = wording.text("list_separator", self.language, within="page")
+        tiers = {tier["name"]: tier[self.language] for tier in self.facts["tiers"]}
+        goals = {goal["tier"]: goal["share"] for goal in rules.get("profile_targets", ())}
+        shown = [f"{tiers[t]} {format_border(100 * goals[t])}%" for t in tiers if t in goals]
+        targets = self._join(shown, "comma")
         return words | {
+            "profiles": self._part("profiles", targets=targets) if targets else "",
             "outcomes": self._named("contact_outcome", rules["effective_outcomes"], "or"),
             "shares": self._join([*ranked, self._part("rest", name=rest)], "comma"),
             "unknown": unknown,

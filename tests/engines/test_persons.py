@@ -373,6 +373,34 @@ def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_who_managed_a_number_that_has_left_manages_nobody(engine: Any, tmp_path: Path) -> None:
+    """Number 2 has closed (P), is not there any more (Q), or goes on (R): R alone is managed.
+
+    In June all three were; R's manager by the number that is there.
+    """
+    june = [["2026-06-30", n + p, p, 60_000.0, p] for p in "PQR" for n in "12"]
+    now = [[NEWEST, *row[1:]] for row in june if row[1] != "2Q"]
+    now = [[*row[:3], 0.0 if row[1] == "2P" else row[3], row[4]] for row in now]
+    assigned = managed_bank()["assignments"].head(3)
+    assigned = assigned.assign(customer_id=["2P", "2Q", "2R"], manager_id="m1", valid_to=pd.NaT)
+    assigned["valid_to"] = assigned["valid_to"].astype("datetime64[us]")
+    tables = managed_bank() | two_numbers(june + now, assignments=assigned)
+    tables["contacts"] = tables["contacts"].assign(customer_id="1P")
+    people, closed = tables["customers"], pd.Timestamp("2026-09-10").as_unit("us")
+    left = (people["customer_id"] == "2P") & (people["as_of"] == NEWEST)
+    closed_on = pd.Series(pd.NaT, people.index, "datetime64[us]").mask(left, closed)
+    tables["customers"] = people.assign(closed_on=closed_on)
+    with open_bank(engine(tables, tmp_path)) as bank:
+        sides = [
+            bank.customers(quarter, policy=BY_PERSON, structure=QUARTER).set_index("branch_id")
+            for quarter in ("2026Q2", QUARTER)
+        ]
+    before, after = (side["managed"].to_dict() for side in sides)
+    assert before == {"P": 1, "Q": 1, "R": 1}
+    assert after == {"P": 0, "Q": 0, "R": 1}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) -> None:
     """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved.
 

@@ -151,8 +151,8 @@ def test_the_plan_of_a_merged_branch_is_its_successors(
     tables = {"targets": table, "branch_successors": MERGER.format(day="2026-08-01")}
     with open_bank(tiny_bank(**tables)) as bank:
         found = targets_today(targets_of(bank, Quarter.parse("2026Q3")), {"001": "002"})
-    assert found["branch_id"].tolist() == ([] if expected is None else ["002"])
-    assert found["target"].tolist() == ([] if expected is None else [expected])
+    assert found["branch_id"].tolist() == ["002"]
+    assert [None if np.isnan(target) else target for target in found["target"]] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,18 @@ def test_a_successor_is_held_against_both_plans(
     card = evaluation.scorecard.set_index("branch_id")["attainment"]
     assert card.to_dict() == pytest.approx(expected)
     assert sorted(evaluation.targets["branch_id"]) == sorted(expected)
+
+
+def test_plans_that_cannot_be_joined_are_told_from_none(tiny_bank: TinyBank) -> None:
+    """Of AUM half was due in one branch and all in the other: the scorecard says so, not 无目标."""
+    table = "branch_id,quarter,measure,target,kind,phased_share\n"
+    table += f"001,2026Q3,{AUM},1000,level,0.5\n002,2026Q3,{AUM},70000,level,1\n"
+    folder = tiny_bank(targets=table, branch_successors=MERGER.format(day="2026-08-01"))
+    policy = replace(load_policy(), scorecard=POLICY.scorecard)
+    with open_bank(as_frames(folder)) as bank:
+        evaluation = evaluate(bank, quarter=NOW, policy=policy)
+    assert [note.split()[0] for note in evaluation.scorecard["note"]] == ["plans_differ"]
+    assert evaluation.targets.empty
 
 
 def test_the_banks_plan_is_of_what_adds_up_alone() -> None:

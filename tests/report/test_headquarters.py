@@ -112,7 +112,7 @@ def test_both_editions_are_issued_verified_and_written_down(issued: tuple[Path, 
     for name in ("index.html", "headquarters.xlsx", "headquarters_review.pdf", "measures.csv"):
         assert {name, f"circulated/{name}"} <= set(outputs)
         assert (folder / name).stat().st_mode & 0o777 == 0o600
-    assert verify_folder(folder) == []
+    assert verify_folder(folder) == ["Not made yet: 002"]
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert sorted(run["headquarters"]) == ["circulated", "internal"]
     assert "branches/" not in (folder / "circulated" / "index.html").read_text(encoding="utf-8")
@@ -274,6 +274,8 @@ def test_a_restated_figure_is_listed_with_both_readings(
     assert shown is not None
     base, branch = page.text("funded", "base"), page.names["B001"]
     assert shown.rows == (("2026Q2", branch, f"{named} · {base}", "195", "200"),)
+    note = {"zh": "与2026Q2第1次签发相比。", "en": "Compared with issue 1 of 2026Q2."}
+    assert shown.note.startswith(note[language])
 
 
 def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 import duckdb
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from stockcust_analysis import set_language
 from stockcust_analysis.report.exporter import export_pdf
 from tests.report.kernels import KERNEL, run_cells, run_notebook
 from tests.tiny_bank import TinyBank, write_tiny_bank
@@ -144,5 +146,25 @@ def test_papermill_runs_a_notebook_from_the_projects_folder(clone: Path, tmp_pat
     assert told["B002"][0] == 0
     code, words = told["0110"]
     assert code != 0
-    assert "parameter 'branch_id' must be text (str), not a whole number (110)" in words
+    assert "参数“branch_id”应为文本（str），而不是整数（110）" in words
     assert "-r branch_id" in words
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh", "UsageError: 没有政策“rural”（unknown policy）。"),
+        ("en", "UsageError: unknown policy 'rural'."),
+    ],
+)
+def test_an_error_says_in_the_chosen_language_which_line_is_wrong(
+    language: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No frame of the package stands between the line that is to be mended and the reason."""
+    set_language(language)
+    shell = InteractiveShell(colors="nocolor")
+    shell.run_cell("from stockcust_analysis import load_policy\n\nload_policy('rural')")
+    set_language("zh")
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first == "----> 3 load_policy('rural')"
+    assert second.startswith(said)

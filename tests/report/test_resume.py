@@ -17,6 +17,7 @@ from stockcust_analysis.cli.run import describe_plan
 from stockcust_analysis.core.files import Access, exclusive_lock
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.report import render
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
@@ -298,8 +299,11 @@ def test_a_slice_is_what_the_evaluation_says_of_the_branch(
             assert_frame_equal(getattr(ours, name), getattr(theirs, name))
 
 
-def test_a_touched_quarter_is_found_out(tmp_path: Path) -> None:
-    """Verification names the page that was changed, the one that is gone and the stranger."""
+def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verification names the page that was changed, the one that is gone and the stranger.
+
+    And it tells of a run that was broken off since, be the files as they were.
+    """
     quarter = Quarter(tmp_path)
     quarter.make()
     assert verify_folder(quarter.folder) == []
@@ -312,6 +316,15 @@ def test_a_touched_quarter_is_found_out(tmp_path: Path) -> None:
     assert "branches/001/report.pdf prints differently from its notebook." in found
     assert "branches/002/report.pdf is missing." in found
     assert "branches/001/other.pdf is not in the manifest." in found
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, "run_batch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        quarter.make()
+    told = "The last run was broken off (run.log): run the report again to make the rest."
+    assert told not in found and told in verify_folder(quarter.folder)
 
 
 def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
+import pandas as pd
 import pytest
 from pypdf import PdfReader
 
 from stockcust_analysis.report.quarter import verify_folder
 from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
-from tests.tiny_bank import HOLDINGS, write_tiny_bank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, write_tiny_bank
 
 SIGNED = "编制：张三 · 复核：李四 · 签发：王五"
 
@@ -72,8 +73,8 @@ def test_names_are_printed_and_kept(issued: Path) -> None:
 
 
 def test_signed_pages_print_again_to_the_byte(issued: Path) -> None:
-    """Verification knows the names that the pages bear."""
-    assert verify_folder(issued, workers=1) == []
+    """Verification knows the names that the pages bear, and that the other branch has none."""
+    assert verify_folder(issued, workers=1) == ["Not made yet: 002"]
 
 
 def test_nobody_issues_what_nobody_prepared(
@@ -92,15 +93,47 @@ def test_nobody_issues_what_nobody_prepared(
 def test_a_corrected_set_is_prepared_and_issued_anew(
     bank: Path, issued: Path, tmp_path: Path
 ) -> None:
-    """With names a correction begins as a draft that somebody prepares; the last issue is kept."""
+    """With names a correction begins as a draft that somebody prepares; the last issue is kept.
+
+    The branch's deposits go from 1,450.75 (1,200.00 and 250.75) to 1,550.75.
+    """
     bank = Path(shutil.copytree(bank, tmp_path / bank.name))
     out = Path(shutil.copytree(issued.parent, tmp_path / "reports"))
-    first = (out / "2026Q3" / "issued" / "measures.csv").read_bytes()
-    (bank / "holdings.csv").write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
+    folder = out / "2026Q3"
+    first = (folder / "issued" / "measures.csv").read_bytes()
+    for name, text in (("holdings", HOLDINGS), ("customers", CUSTOMERS)):
+        mended = text.replace("1200.00", "1300.00")
+        assert mended != text
+        (bank / f"{name}.csv").write_text(mended, encoding="utf-8")
     assert sign(bank, out, "issued", "王五", "--force") == 2  # nobody prepared these figures
     assert sign(bank, out, "draft", "李四") == 2
     assert sign(bank, out, "draft", "李四", "--force") == 0
-    assert (out / "2026Q3" / "issued" / "measures.csv").read_bytes() == first
+    assert (folder / "issued" / "measures.csv").read_bytes() == first
+    assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
     assert sign(bank, out, "issued", "王五") == 0
-    manifest = json.loads((out / "2026Q3" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["branches"]["001"]["people"] == {"draft": "李四", "issued": "王五"}
+
+    kept = folder / "issued" / "earlier" / "001"
+    assert (kept / "measures.csv").read_bytes() == first
+    assert "issued/earlier/001/measures.csv" in manifest["outputs"]
+    told = restated(folder)
+    assert ("001", "aum_period_end", 1450.75, 1550.75) in told
+    with ZipFile(folder / "headquarters.xlsx") as book:
+        assert "与2026Q3第1次签发相比。" in book.read("xl/sharedStrings.xml").decode()
+
+    # Made anew from the same, it still tells what the issue before said; so does verification.
+    for status, by in (("draft", "李四"), ("issued", "王五")):
+        assert sign(bank, out, status, by, *(["--force"] if status == "draft" else [])) == 0
+        assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
+    assert restated(folder) == told
+    assert [path.name for path in kept.parent.iterdir()] == ["001"]
+    assert (kept / "measures.csv").read_bytes() == first
+
+
+def restated(folder: Path) -> list[tuple[str, str, float, float]]:
+    """Return what the review lists as restated: branch, measure, as issued, as of today."""
+    table = pd.read_csv(folder / "evaluation" / "headquarters" / "restatements.csv", dtype=str)
+    numbers = table[["issued", "restated"]].astype(float)
+    columns = (table["branch_id"], table["measure"], numbers["issued"], numbers["restated"])
+    return list(zip(*columns, strict=True))

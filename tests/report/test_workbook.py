@@ -219,6 +219,7 @@ def test_what_the_comparison_says_is_defined(
     review: Review, tmp_path: Path, language: Literal["zh", "en"]
 ) -> None:
     """Each column of its figures has a definition under its own header, in both languages."""
+    circulated, review = review, small_review()
     page = headquarters_page(review, language=language)
     write_workbook(tmp_path / "a.xlsx", page, status="draft")
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
@@ -235,7 +236,12 @@ def test_what_the_comparison_says_is_defined(
         headers.index("用于比较（缩尾）" if language == "zh" else "Compared (winsorised)") :
     ]
     assert {_TERM_OF.get(header, header) for header in own} == {*_TERMS[language]}
-    # No review without a comparison speaks of one.
+    # What is circulated has no such column, and a review without a comparison speaks of none.
+    page = headquarters_page(circulated, language=language)
+    write_workbook(tmp_path / "c.xlsx", page, status="draft")
+    rows = openpyxl.load_workbook(tmp_path / "c.xlsx").worksheets[-1].iter_rows(values_only=True)
+    ratio = "实际/按结构应有" if language == "zh" else "Observed / expected"
+    assert {row[term] for row in rows} & {*_TERMS[language]} == {*_TERMS[language]} - {ratio}
     alone = replace(review.evaluation, comparison=review.evaluation.comparison.head(0))
     page = headquarters_page(replace(review, evaluation=alone), language=language)
     write_workbook(tmp_path / "b.xlsx", page, status="draft")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -16,7 +17,8 @@ from stockcust_analysis.show.branch_page import (
     page_conclusions,
     section_sentence,
 )
-from tests.show.measure_tables import page_of, story
+from tests.report.small_review import small_evaluation
+from tests.show.measure_tables import members, page_of, story
 
 BRIDGE = pd.DataFrame(
     [
@@ -84,6 +86,18 @@ def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
     assert growth_words(page) is None
 
 
+def test_indicators_of_one_measure_are_told_apart() -> None:
+    """Two families of one measure: the scorecard names the family of each."""
+    card = small_evaluation(1).scorecard.assign(
+        branch_id="B01", measure="penetration", member=["wealth", "fund"]
+    )
+    table = branch_figures.scorecard_table(page_of(story(), scorecard=card))
+    assert table is not None
+    named = sorted(row[0] for row in table.rows[:2])
+    assert [name.rpartition(" · ")[2] for name in named] == ["基金", "理财"]
+    assert len({name.rpartition(" · ")[0] for name in named}) == 1
+
+
 def test_a_tiny_branch_gets_the_short_report() -> None:
     """Below 30 customers no share is judged or drawn; the conclusion says why."""
     page = page_of(story({"customers": 12}), bridge=BRIDGE)
@@ -129,6 +143,23 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     assert "All 57 managed customers are counted, including those without assets" in str(
         english.note
     )
+
+
+def test_a_figure_says_what_is_drawn_of_its_axes() -> None:
+    """Of product counts each share is told, and no tick of the axis that is not drawn."""
+    shares = [0.1, 0.6, 0.2, 0.06, 0.04]
+    rows = [
+        members("product_count_share", "families_held", shares, branch_id=branch)
+        for branch in ("B01", "@bank")
+    ]
+    drawn = branch_figures.product_count_figure(page_of(pd.concat([story(), *rows])))
+    assert drawn is not None
+    _, _, told = drawn.alt.partition("：")
+    words = told.split("；")
+    assert [word for word in words if word in {"10.0%", "60.0%", "20.0%", "6.0%", "4.0%"}] == [
+        f"{share:.1%}" for share in shares
+    ]
+    assert not [word for word in words if re.fullmatch(r"[\d.]+", word)]
 
 
 def ranked(low: int, high: int) -> pd.DataFrame:

@@ -16,13 +16,14 @@ import pandas as pd
 import pytest
 
 import stockcust_analysis
-from stockcust_analysis import set_language
+from stockcust_analysis import customer_retention, set_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.features import ModelWarning
 from stockcust_analysis.models.next_product import NextProduct
 from stockcust_analysis.models.segments import Segments
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.lab import Lab, open_lab
 from tests.models.banks import FEW, bank_with
 from tests.tiny_bank import BRANCHES, write_tiny_bank
@@ -118,7 +119,37 @@ def test_parameters_are_checked_before_anything_is_shown(
 ) -> None:
     """What is no text, quarter, language or policy is an error that says what there is."""
     with pytest.raises((UsageError, ValueError), match=re.compile(words, re.DOTALL)):
-        open_lab("pareto", "bank", **changed)  # type: ignore[arg-type]
+        open_lab("pareto", "bank", **{"language": "en", **changed})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh", "网点“B025”已并入“B008”，其客户在2026-09-30归属后者：请改用后者。"),
+        ("en", "branch 'B025' has been merged into 'B008', which has its customers on 2026-09-30"),
+    ],
+)
+def test_a_branch_taken_over_is_refused_at_the_start(language: Language, words: str) -> None:
+    """In the notebook's language, with the branch that has its customers and no stranger."""
+    sample = str(ROOT / "data" / "sample")
+    with pytest.raises(UsageError) as refused:
+        open_lab("tier_migration", sample, branch_id="B025", language=language)
+    assert str(refused.value).startswith(words)
+    # Before the merger of 1 April it was a branch like any other.
+    with open_lab("tier_migration", sample, branch_id="B025", quarter="2026Q1").bank:
+        pass
+
+
+def test_a_branch_opened_this_quarter_has_no_table_without_a_word() -> None:
+    """B007 of the sample opened in the quarter: nobody was there to stay, and the tables say so."""
+    lab = open_lab("tier_migration", str(ROOT / "data" / "sample"), branch_id="B007")
+    with lab.bank as bank:
+        before = bank.customers(lab.quarter.previous, structure=lab.quarter)
+        now = bank.customers(lab.quarter)
+    retention = customer_retention(before, now, by=lab.by)
+    table = lab.table(lab.keep_branch(retention), "retention")
+    assert table is not None and table.rows == ()
+    assert table.note == "没有可计入的客户：本季新开的网点，期初没有客户。"
 
 
 @pytest.mark.parametrize("topic", EXPLORING)
