@@ -12,8 +12,7 @@ looked up by a call.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
@@ -30,7 +29,7 @@ from stockcust_analysis.bank.customers import reporting_branches, require_branch
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
-from stockcust_analysis.errors import StockcustError, UsageError
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
@@ -114,12 +113,10 @@ class Lab:
         return table[own].reset_index(drop=True)
 
     def require_branch(self) -> None:
-        """Raise UsageError, in the notebook's language, where nobody belongs to the branch."""
+        """Raise UsageError where nobody belongs to the branch."""
         if self.branch_id:
             available = reporting_branches(self.bank, self.policy, self.quarter)
-            with _said_in(self.language):
-                own = [self.branch_id]
-                require_branches(self.bank, own, available, self.quarter.end, "branch")
+            require_branches(self.bank, [self.branch_id], available, self.quarter.end, "branch")
 
     def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
@@ -341,23 +338,12 @@ def open_lab(
     set_language(language)
     places = [parent / folder for parent in WORKING_FOLDERS]
     found = next((str(path) for path in places if Path(path).is_dir()), folder)
-    with _said_in(language):
-        rules = load_policy(policy)
-        bank = open_bank(found)
-        quarters = {str(known): known for known in bank.quarters}
-        chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
-        if chosen not in quarters:
-            raise UsageError.unknown("quarter", quarter, quarters)
+    rules = load_policy(policy)
+    bank = open_bank(found)
+    quarters = {str(known): known for known in bank.quarters}
+    chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
+    if chosen not in quarters:
+        raise UsageError.unknown("quarter", quarter, quarters)
     lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
     lab.require_branch()
     return lab
-
-
-@contextmanager
-def _said_in(language: str) -> Iterator[None]:
-    """Say what is refused in a language: a notebook shows the text of an error."""
-    try:
-        yield
-    except StockcustError as error:
-        error.args = (words_of(error).text(language),)
-        raise

@@ -25,6 +25,7 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.lab import Lab, open_lab
+from stockcust_analysis.words import words_of
 from tests.models.banks import FEW, bank_with
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
@@ -134,7 +135,7 @@ def test_a_branch_taken_over_is_refused_at_the_start(language: Language, words: 
     sample = str(ROOT / "data" / "sample")
     with pytest.raises(UsageError) as refused:
         open_lab("tier_migration", sample, branch_id="B025", language=language)
-    assert str(refused.value).startswith(words)
+    assert words_of(refused.value).text(language).startswith(words)
     # Before the merger of 1 April it was a branch like any other.
     with open_lab("tier_migration", sample, branch_id="B025", quarter="2026Q1").bank:
         pass
