@@ -166,8 +166,8 @@ def test_a_bank_of_few_branches_has_no_comparison() -> None:
     table = small_evaluation().comparison.assign(verdict="", z=float("nan"))
     found = hq.review_conclusions(page_of(comparison=table)).sentences
     sentence = next(s for s in found if s.section == "exceptions")
-    assert sentence.lead == "网点太少，未作比较"
-    assert sentence.text == "没有足够的可比网点，差异是否超出偶然无从判断。"
+    assert sentence.lead == "未作比较"
+    assert sentence.text == "可比网点太少，或有网点的数字不列，差异是否超出偶然无从判断。"
 
 
 def test_warnings_and_vetoes_are_named_in_words() -> None:
