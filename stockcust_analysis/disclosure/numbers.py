@@ -90,7 +90,8 @@ class Relations:
         that may be merged "mid.." are those from mid upwards, and [*=<] and [*=>] the numbers whose
         member is below their dimension, or above it. "2*" before a name counts it twice. A part "?"
         is what remains: never printed, protected like a printed number, and not there where it
-        would be negative.
+        would be negative. A part "0" is nothing: the sum is known only where it holds exactly. One
+        that is stated for a member takes the place of that for all members.
     counted
         For amounts the name of the count of their contributors, where that does not stand beside
         them: where both are 0, both are known.

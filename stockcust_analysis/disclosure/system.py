@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ REASONS = ("complementary", "small_cell", "two_largest", "not_known")
 """Why a cell is withheld: for another's sake, or by itself; too little is known of some amounts."""
 _NO_CHANCE = 10  # branches in which two numbers that are not zero agree are one number
 _PASSES = 3  # how many wholes up the largest contributor is looked for
-_REST = "rest of a sum: "
+_REST, _NOTHING = "rest of a sum: ", "nothing beside a sum: "
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
         if rest_key is not None:
             rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
             # Of a complement that is negative somewhere the one number is no part of the other.
-            if rest_key.part.startswith(_REST):
+            if rest_key.part.startswith(_NOTHING):
+                rest = np.where(rest == 0, rest, np.nan)
+            elif rest_key.part.startswith(_REST):
                 rest = np.where(rest < 0, np.nan, rest)
             elif not np.nanmin(rest, initial=0) >= 0:
                 continue
@@ -132,17 +135,31 @@ def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]
 
 def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]:
     """Yield the declared sums, for every number that has all of their parts."""
+    special = [own for own in source.declared.sums if own["whole"].count("[") and "for" not in own]
     for relation in source.declared.sums:
-        whole, parts = relation["whole"], [name for name in relation["parts"] if name != "?"]
+        whole, rest = relation["whole"], {"?", "0"} & {*relation["parts"]}
+        parts = [name for name in relation["parts"] if name not in rest]
         signs = dict([_term(whole), *((name, -times) for name, times in map(_term, parts))])
         stated_for = relation.get("for", _term(whole)[0])
         for key in column:
-            if key == key.named(stated_for):
+            if key == key.named(stated_for) and not _is_stated_for(key, relation, special):
                 terms = {n: _matches(source, column, key.named(n)) for n in signs}
                 if all(terms.values()):
                     equation = {c: signs[name] for name, cells in terms.items() for c in cells}
-                    rest = key._replace(part=f"{_REST}{relation}")
-                    yield rest if "?" in relation["parts"] else None, equation
+                    part = f"{_NOTHING if '0' in rest else _REST}{relation}"
+                    yield key._replace(part=part) if rest else None, equation
+
+
+def _is_stated_for(
+    key: Key, relation: Mapping[str, Any], special: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Return whether another relation says the same for this very member."""
+    table = relation["parts"][0].partition("[")[0]
+    return any(
+        key == key.named(own["whole"]) and own["parts"][0].startswith(f"{table}[")
+        for own in special
+        if own is not relation
+    )
 
 
 def _term(text: str) -> tuple[str, int]:
@@ -305,8 +322,12 @@ def _counted_amounts(system: System) -> Iterator[Array]:
 
 
 def empty_cells(system: System) -> Array:
-    """Return which cells are amounts of nobody, and their counts: nothing is to be hidden there."""
-    empty = np.zeros(len(system.values), bool)
+    """Return which cells are amounts of nobody, and their counts: nothing is to be hidden there.
+
+    Neither is it where a sum holds exactly.
+    """
+    nothing = np.array([key.part.startswith(_NOTHING) for key in system.quantities.keys])
+    empty = nothing[system.column]
     for pair in _counted_amounts(system):
         empty[pair[:, (system.values[pair] == 0).all(axis=0)]] = True
     return empty

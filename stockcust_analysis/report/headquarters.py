@@ -186,8 +186,7 @@ class _Edition:
         files += result.files
         if status == plan.ISSUED:
             if self.issued in made_from[1]:  # it stays beside what takes its place
-                _copy(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
-                (self.issued / "review.json").unlink()
+                _move(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
             self._save(review, self.issued, made_from[0])
             files += [path for issue in self.issues() for path in issue.iterdir() if path.is_file()]
         return replace(result, files=tuple(files))
@@ -242,8 +241,20 @@ def copy_issues(folder: Path, options: ReportOptions, copy: Path) -> None:
 
 def _copy(issue: Path, place: Path) -> None:
     """Copy an issued review; what makes it one comes last."""
-    for path in sorted(filter(Path.is_file, issue.iterdir()), key=lambda path: path.suffix):
+    for path in sorted(filter(Path.is_file, issue.iterdir()), key=_is_review):
         write_bytes(place / path.name, path.read_bytes())
+
+
+def _move(issue: Path, place: Path) -> None:
+    """Move an issued review; without its review nothing passes for an issue, so that goes first."""
+    _copy(issue, place)
+    for path in sorted(filter(Path.is_file, issue.iterdir()), key=_is_review, reverse=True):
+        path.unlink()
+
+
+def _is_review(path: Path) -> bool:
+    """Return whether this file makes a folder an issued review."""
+    return path.name == "review.json"
 
 
 def plan_headquarters(

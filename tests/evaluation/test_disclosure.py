@@ -194,6 +194,23 @@ def test_no_attack_succeeds_on_all_that_a_bank_circulates(
     assert too_close(attack, counts, sensitive_amounts(evaluation, told, facts)) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_branch_opened_in_the_quarter_stops_no_edition(seed: int) -> None:
+    """Few came to it from others: what retention counts by branch differs from the flow there."""
+    bank = make_bank(branches=12, customers=4_000, quarters=2, seed=seed)
+    evaluation = evaluate(bank, quarter="2026Q2", first_quarter=True, sizes=True)
+    assert circulate(evaluation, evaluation.cells).protected.exposed == 0
+
+
+def test_without_profiles_no_sum_is_claimed_of_them() -> None:
+    """The managed are those with a target for their profile only where every tier has one."""
+    bank = make_bank(branches=8, customers=800, quarters=2, seed=11)
+    bank["customers"] = bank["customers"].drop(columns="profile_complete")
+    evaluation = evaluate(bank, quarter="2026Q2", first_quarter=True, sizes=True)
+    assert circulate(evaluation, evaluation.cells).protected.exposed == 0
+
+
 def test_a_difference_of_totals_is_not_circulated() -> None:
     """It may be one account that was set aside; that tables agree is said to the cent."""
     evaluation, facts = bank_of(2, branches=3, customers=150)
