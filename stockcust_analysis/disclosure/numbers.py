@@ -187,8 +187,8 @@ def _fields(name: str) -> tuple[str, str, str, str, str, str]:
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"'{name}' is no name of a number.")
-    kind, measure, part, *rest = match.groups("")
-    return kind or RATES, measure, part or "numerator", rest[0], rest[1], rest[2]
+    kind, measure, part, dimension, member, base = match.groups("")
+    return kind or RATES, measure, part or "numerator", dimension, member, base
 
 
 def numbers_of(tables: Tables, quarter: str, declared: Relations) -> pd.DataFrame:

@@ -101,11 +101,11 @@ def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
     for rest_key, equation in (*_complements(source, column), *declared):
         if rest_key is not None:
             rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
-            # Of a complement that is negative somewhere the one number is no part of the other.
             if rest_key.part.startswith(_NOTHING):
                 rest = np.where(rest == 0, rest, np.nan)
             elif rest_key.part.startswith(_REST):
                 rest = np.where(rest < 0, np.nan, rest)
+            # Of a complement that is negative somewhere the one number is no part of the other.
             elif not np.nanmin(rest, initial=0) >= 0:
                 continue
             money.append(bool(source.money[next(iter(equation))]))
@@ -135,7 +135,7 @@ def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]
 
 def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]:
     """Yield the declared sums, for every number that has all of their parts."""
-    special = [own for own in source.declared.sums if own["whole"].count("[") and "for" not in own]
+    special = [own for own in source.declared.sums if "[" in own["whole"] and "for" not in own]
     for relation in source.declared.sums:
         whole, rest = relation["whole"], {"?", "0"} & {*relation["parts"]}
         parts = [name for name in relation["parts"] if name not in rest]

@@ -291,9 +291,10 @@ def circulate(
 def recode(evaluation: Evaluation) -> Tables:
     """Return the tables that may be circulated, with the detail they are circulated in.
 
-    The matrices of migration and co-holding, in which most cells of a branch are small, and the
-    rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
-    dimensions, and without what changed in them, which stand in the editions circulated then.
+    The matrices of migration and co-holding, in which most cells of a branch are small, the rounds
+    of contacts and what `relations.toml` names besides are circulated of the whole bank; earlier
+    quarters of a branch without their dimensions, and without what changed in them, which stand in
+    the editions circulated then.
     """
     measures, recoded = evaluation.measures, DECLARED["recoded"]
     whole_bank = measures["branch_id"] == WHOLE_BANK

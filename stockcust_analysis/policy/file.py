@@ -104,10 +104,10 @@ def refuse(problems: Mapping[str, object], subject: str, *name: str) -> None:
 
     >>> refuse({"theme_quarter": 3 not in (1, 2, 3, 4)}, "theme_rule", "spring")
     """
-    held = {problem: shown for problem, shown in problems.items() if shown}
     reasons = [
         say(problem, *(shown if isinstance(shown, tuple) else (shown,)))
-        for problem, shown in held.items()
+        for problem, shown in problems.items()
+        if shown
     ]
     if reasons:
         every = reduce(lambda said, reason: say("and_also", said, reason), reasons)

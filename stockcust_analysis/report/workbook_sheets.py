@@ -162,6 +162,7 @@ class _Sheets:
 
     def __init__(self, page: HeadquartersPage) -> None:
         self._page, self._evaluation = page, page.review.evaluation
+        self._gone = {"expected_ratio"} if len(page.review.report) else set()  # not circulated
         branches = self._evaluation.branches.set_index("branch_id")
         facts = branches.reindex(columns=["region", "type"]).fillna("").to_dict()
         states = {state: page.text(state, "state") for state in names("state")}
@@ -257,8 +258,7 @@ class _Sheets:
         table[ranks] = table[ranks].mask(unranked, MISSING)
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         note += f" {page.text('unranked')}" if unranked.any() else ""
-        circulated = len(page.review.report) > 0
-        fields = _SHEETS["comparison"].removesuffix(" expected_ratio") if circulated else ""
+        fields = " ".join(f for f in _SHEETS["comparison"].split() if f not in self._gone)
         return self.sheet("comparison", table, fields, frozen=4, note=note)
 
     def migration(self) -> Sheet:
@@ -358,8 +358,7 @@ class _Sheets:
         sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
         # First the rules by which all of them go, and what the comparison says of them.
         compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
-        left_out = ["expected_ratio"] if len(page.review.report) else []  # of what is circulated
-        compared = [name for name in compared if name not in left_out]
+        compared = [name for name in compared if name not in self._gone]
         terms = [(page.text(n, "sheet"), page.text(n, "comparison_term")) for n in compared]
         rows = [*hq.definitions_table(page).rows, *terms]
         labels = page.text("measure", "hq_header"), page.text("definition", "sheet")
