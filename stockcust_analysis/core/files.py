@@ -165,11 +165,11 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `atomic_write` was writing in a folder when its process was killed.
+    """Remove what `atomic_write` was writing anywhere in a folder when its process was killed.
 
     Only for folders in which no other process is writing.
     """
-    for path in folder.glob(".*"):
+    for path in folder.rglob(".*"):
         if _UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
 

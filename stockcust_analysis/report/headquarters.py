@@ -158,7 +158,8 @@ class _Edition:
             (branch, self.state_of(branch), self.failed.get(branch, ""))
             for branch in evaluation.branches["branch_id"]
         )
-        self._save(review, self.tables, made_from[0])
+        review.save(self.tables)
+        write_json(self.tables / STAMP, made_from[0])
         step()
         page = headquarters_page(review, language=self.options.language)
         write_measures(review, self.files / _MEASURES)
@@ -186,8 +187,12 @@ class _Edition:
         files += result.files
         if status == plan.ISSUED:
             if self.issued in made_from[1]:  # it stays beside what takes its place
-                _move(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
-            self._save(review, self.issued, made_from[0])
+                # By their bytes: a move that was broken off has left one of them twice.
+                number = len(set(map(plan.folder_digest, self.issues())))
+                _move(self.issued, self.issued / "earlier" / f"{number:03}")
+            # The stamp first: an issue that was broken off is today's own, not one to compare with.
+            write_json(self.issued / STAMP, made_from[0])
+            review.save(self.issued)
             files += [path for issue in self.issues() for path in issue.iterdir() if path.is_file()]
         return replace(result, files=tuple(files))
 
@@ -202,10 +207,6 @@ class _Edition:
             edition=self.edition,
             issued=list(map(open_review, issued)),
         )
-
-    def _save(self, review: Review, folder: Path, stamp: Mapping[str, Any]) -> None:
-        review.save(folder)
-        write_json(folder / STAMP, stamp)
 
     def _links(self, page: HeadquartersPage) -> dict[str, str]:
         """Return branch → what there is of its page; the branches' files are not circulated."""

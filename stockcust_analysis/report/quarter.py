@@ -245,8 +245,7 @@ class _Run:
         """Write headquarters' files, and the manifest of everything that is finished."""
         from stockcust_analysis.report.headquarters import write_headquarters
 
-        for folder in (self.folder, self.folder / plan.RECORDS, *(job.folder for job in jobs)):
-            files.remove_unfinished(folder)
+        files.remove_unfinished(self.folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
         all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
@@ -263,7 +262,7 @@ class _Run:
         for job in all_jobs:
             if job.branch_id in records:
                 outputs += [job.folder / name for name in records[job.branch_id].files]
-                outputs += filter(Path.exists, [job.folder / WORKLISTS])
+                outputs += [job.folder / WORKLISTS] if _has_lists(job, cache) else []
         manifest.write_manifest(
             self.folder,
             bank=self.bank,
@@ -307,12 +306,11 @@ def _write_worklists(
     folders = {
         job.branch_id: job.folder
         for job in jobs
-        if job.branch_id in listed
-        and job.record.exists()
-        and (cache.is_new or not (job.folder / WORKLISTS).exists())
+        if job.branch_id in listed and job.record.exists() and not _has_lists(job, cache)
     }
     if not folders:
         return {}
+    in_use, reason = set[Path](), NOTHING
     try:
         make_worklists(
             bank,
@@ -324,9 +322,26 @@ def _write_worklists(
             lists=cache.lists,
         )
     except FileInUseError as error:
-        in_use = {Path(str(file)).parent for file in error.files}
-        return {branch: words_of(error) for branch, folder in folders.items() if folder in in_use}
-    return {}
+        in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
+    for job in jobs:
+        if job.branch_id in folders and job.folder not in in_use:
+            files.write_json(_lists_stamp(job, cache), _lists_facts(job))
+    return {branch: reason for branch, folder in folders.items() if folder in in_use}
+
+
+def _has_lists(job: PageJob, cache: EvaluationCache) -> bool:
+    """Return whether a branch's work lists are of this evaluation, and as they were written."""
+    made = plan.read_json(_lists_stamp(job, cache))
+    return bool(made) and (job.folder / WORKLISTS).exists() and made == _lists_facts(job)
+
+
+def _lists_stamp(job: PageJob, cache: EvaluationCache) -> Path:
+    """Return the file that says which work lists were made from an evaluation: it goes with it."""
+    return plan.slice_folder(cache.folder, job.branch_id) / "worklists.json"
+
+
+def _lists_facts(job: PageJob) -> dict[str, str]:
+    return {"language": job.options.language, WORKLISTS: files.sha256(job.folder / WORKLISTS)}
 
 
 def verify_folder(

@@ -22,7 +22,7 @@ from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
 from tests.report.small_notebooks import report_of_one_cell
-from tests.tiny_bank import HOLDINGS, write_tiny_bank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, write_tiny_bank
 
 OPTIONS = ReportOptions(quarter="2026Q3")
 # Says something of every table, so that other numbers make another page.
@@ -96,7 +96,10 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
 def test_a_second_run_makes_nothing(whole: Quarter) -> None:
     """Nothing is run twice, what a killed run left is gone, the manifest stays as it is."""
     before = whole.written()
-    whole.page("001", ".worklists.0123abcd.xlsx").write_bytes(b"")
+    evaluation = whole.folder / "evaluation"
+    tables = (evaluation, evaluation / "branches" / "001", evaluation / "headquarters")
+    for place in (whole.page("001").parent, *tables):
+        (place / ".measures.0123abcd.csv").write_bytes(b"")
     assert [result.action for result in whole.make().results] == ["keep", "keep"]
     assert whole.written() == before
 
@@ -129,6 +132,28 @@ def test_other_numbers_make_other_pages(tmp_path: Path) -> None:
     assert quarter.plan() == {"run": 3, "print": 0, "keep": 0}
     quarter.make(replace(OPTIONS, branches=("001",)))
     assert quarter.page("001").read_bytes() != before
+
+
+@pytest.mark.parametrize("other", ["extract", "language"])
+def test_other_lists_take_the_place_of_old_ones(tmp_path: Path, other: str) -> None:
+    """Made branch by branch, work lists are of today's extracts and in the language asked for."""
+    folders = [tmp_path / name for name in ("made_twice", "made_once")]
+    for folder in folders:
+        folder.mkdir()
+    quarters, options = list(map(Quarter, folders)), OPTIONS
+    quarters[0].make()
+    old = quarters[0].page("002", "worklists.xlsx").read_bytes()
+    if other == "language":
+        options = replace(OPTIONS, language="en")
+    else:
+        for quarter in quarters:
+            text = CUSTOMERS.replace("2026-05-20", "2025-01-20")  # C3 of 002 is dormant
+            (quarter.data / "customers.csv").write_text(text, encoding="utf-8")
+    for quarter in quarters:
+        for branch in ("001", "002"):
+            quarter.make(replace(options, branches=(branch,)))
+    lists = [quarter.page("002", "worklists.xlsx").read_bytes() for quarter in quarters]
+    assert lists[0] == lists[1] != old
 
 
 def test_a_mapping_that_changed_is_noticed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
+from stockcust_analysis.core import files
 from stockcust_analysis.report.quarter import verify_folder
 from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
@@ -91,9 +93,11 @@ def test_nobody_issues_what_nobody_prepared(
 
 
 def test_a_corrected_set_is_prepared_and_issued_anew(
-    bank: Path, issued: Path, tmp_path: Path
+    bank: Path, issued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With names a correction begins as a draft that somebody prepares; the last issue is kept.
+
+    Broken off wherever, its issuing goes on: no half of it passes for an issue of its own.
 
     The branch's deposits go from 1,450.75 (1,200.00 and 250.75) to 1,550.75.
     """
@@ -110,6 +114,10 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert sign(bank, out, "draft", "李四", "--force") == 0
     assert (folder / "issued" / "measures.csv").read_bytes() == first
     assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
+    for name in ("measures.csv", "review.json", "made_from.json"):
+        with monkeypatch.context() as patch:
+            break_off_after(folder / "issued" / name, patch)
+            assert sign(bank, out, "issued", "王五") == 130
     assert sign(bank, out, "issued", "王五") == 0
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["branches"]["001"]["people"] == {"draft": "李四", "issued": "王五"}
@@ -129,6 +137,20 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert restated(folder) == told
     assert [path.name for path in kept.parent.iterdir()] == ["001"]
     assert (kept / "measures.csv").read_bytes() == first
+
+
+def break_off_after(file: Path, patch: pytest.MonkeyPatch) -> None:
+    """Interrupt the run as soon as it has written a file."""
+    write = files.atomic_write
+
+    @contextmanager
+    def write_and_stop(path: Path) -> Iterator[Path]:
+        with write(path) as beside:
+            yield beside
+        if path == file:
+            raise KeyboardInterrupt
+
+    patch.setattr(files, "atomic_write", write_and_stop)
 
 
 def restated(folder: Path) -> list[tuple[str, str, float, float]]:
