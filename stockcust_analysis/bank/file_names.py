@@ -72,6 +72,7 @@ def assign_files(
     """
     files, problems = _stated_files(folder, mapping)
     left_out, passed_over = list[str](), dict[str, list[str]]()
+    parted: dict[tuple[str, Words, str, Words], list[str]] = {}
     stated = {path: name for name, paths in files.items() for path in paths}
     picked = {n for p, n in stated.items() if _mentioned(p.relative_to(folder).as_posix())[0] == n}
     for path in sorted(_listed(folder)):
@@ -87,11 +88,14 @@ def assign_files(
             files[name].append(path)
         elif not path.name.lower().endswith(COMPANIONS):
             reason = say("mapping_names_another" if is_mapped else _reason(path, readable))
-            said = advise("looks_like", shown, reason, name)
-            if "=" in path.parent.name and readable and not is_mapped:
-                by = path.parent.name.partition("=")[0]
-                said = advise("in_folders", shown, reason, by, *_pattern(path, shown))
-            problems.append(Problem(name, "", *said))
+            if "=" in path.parent.name and readable:
+                parted.setdefault((name, reason, *_pattern(path, shown)), []).append(shown)
+            else:
+                problems.append(Problem(name, "", *advise("looks_like", shown, reason, name)))
+    for (name, reason, *how), among in parted.items():
+        by = re.findall("([^/]*)=", among[0])
+        facts = among[0], len(among), reason, by, *how
+        problems.append(Problem(name, "", *advise("in_folders", *facts)))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
         if name in picked:
@@ -215,7 +219,7 @@ def _pattern(path: Path, shown: str) -> tuple[str, Words]:
     top, *folders, _ = shown.split("/")
     pattern = "/".join([top, *("*" for _ in folders), f"*{path.suffix}"])
     # Of Parquet the engine reads the folder's column, too.
-    is_read = path.suffix.lower() == ".parquet" and path.parent.name.startswith("as_of=")
+    is_read = path.suffix.lower() == ".parquet" and "/as_of=" in shown
     return pattern, NOTHING if is_read else say("day_in_folder")
 
 
@@ -240,6 +244,12 @@ def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
             said = advise("same_file", path.name, same.name)
             problems.append(Problem(table_name, "", *said))
     return problems
+
+
+def nearest_day(path: Path, folders: int) -> date | None:
+    """Return the one day in a file's name, or in the nearest of so many folders that has any."""
+    names = path.parts[: -folders - 2 : -1]
+    return day_in_name(next(filter(DAY_IN_NAME.search, names), ""))
 
 
 def day_in_name(name: str) -> date | None:

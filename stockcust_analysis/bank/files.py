@@ -23,7 +23,7 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import read_tables
-from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, RowCount, nearest_day
 from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
@@ -134,8 +134,7 @@ class FileReader:
         """Return what the mapping says of all rows of a file: column → text."""
         constants = {name: str(value) for name, value in self.mapping.constants.items()}
         if self.mapping.as_of:
-            has_day = DAY_IN_NAME.search(path.name) or self.mapping.file is None
-            day = day_in_name(path.name if has_day else path.parent.name)
+            day = nearest_day(path, max(1, file.count("/")) if (file := self.mapping.file) else 0)
             if day is None:
                 raise UnusableFileError(*advise("no_day_in_name", path.name))
             constants["as_of"] = str(day)

@@ -67,7 +67,9 @@ class _Match:
     @property
     def lacking(self) -> list[Column]:
         """Required columns that no header and no file name gives."""
-        known = {*self.sure, "as_of" if file_names.day_in_name(self.sample.path.name) else ""}
+        folders = sum("=" in part for part in self.sample.path.parent.parts)
+        is_dated = file_names.nearest_day(self.sample.path, folders)
+        known = {*self.sure, "as_of" if is_dated else ""}
         return [c for c in self.table.columns if c.required and c.name not in known]
 
     @property
@@ -148,7 +150,8 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
         is_hidden = any(part.startswith((".", "_", "~$")) for part in shown.parts)
         if path.is_file() and not is_hidden and not path.name.lower().endswith(COMPANIONS):
             name = re.sub(r"\d{5,}", "*", DAY_IN_NAME.sub("*", path.name))
-            groups.setdefault((shown.parent / name).as_posix(), []).append(path)
+            within = re.sub("=[^/]*", "=*", shown.parent.as_posix())
+            groups.setdefault((Path(within) / name).as_posix(), []).append(path)
     return groups
 
 

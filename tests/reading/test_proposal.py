@@ -379,3 +379,21 @@ def test_a_mapping_that_is_there_is_kept(
     assert run("map", folder, "--out", folder / "other.toml") == 0
     assert (folder / "other.toml").read_bytes() == first
     assert run("check", folder) == 0
+
+
+def test_folders_of_each_day_are_proposed_as_one(tmp_path: Path) -> None:
+    """Hive's folders of a table are all in one pattern, and the day is read from their names."""
+    files: dict[str, str | bytes] = {"branches.csv": BRANCHES}
+    for name, text in (("customers", CUSTOMERS), ("holdings", HOLDINGS)):
+        head, *rows = (line.partition(",") for line in text.splitlines())
+        for day, city in (("2026-06-30", "A"), ("2026-09-30", "B")):
+            place = f"{name}/dt={day.replace('-', '')}/city={city}/part-0.csv"
+            own = [rest for start, _, rest in rows if start == day]
+            files[place] = "".join(f"{line}\n" for line in (head[2], *own))
+    text = propose(tmp_path, files)
+    for name in ("customers", "holdings"):
+        assert f'file = "{name}/dt=*/city=*/part-0.csv"' in text
+    assert text.count('as_of = "file name"') == 2
+    (tmp_path / "proposed.toml").rename(tmp_path / "mapping.toml")
+    with open_bank(tmp_path) as bank:
+        assert [*map(str, bank.quarters)] == ["2026Q2", "2026Q3"]

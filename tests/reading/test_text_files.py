@@ -355,7 +355,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     "folders within": (
         {"customers/dt=2026/part.csv": CUSTOMERS},
         "",
-        "customers: 'customers/dt=2026/part.csv' looks like this table's, and is not read",
+        "customers: 'customers/dt=2026/part.csv' (such files: 1) looks like this table's, and",
     ),
     "a file delivered twice": (
         {"managers.csv": MANAGERS, "contacts_1.csv": CONTACT, "contacts_2.csv": CONTACT},
@@ -411,6 +411,27 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "is not read: its name is another, or it lies in a folder too deep, by as_of. Name all of "
         'them in the mapping: file = "customers/*/*.csv", and as_of = "file name" if the folder',
+    ),
+    "folders of folders, a file of each": (
+        {
+            "customers.csv": b"",
+            "customers/dt=20260630/city=A/part-0.csv": customers_of("2026-06-30"),
+            "customers/dt=20260930/city=B/part-0.csv": customers_of("2026-09-30"),
+        },
+        "",
+        "'customers/dt=20260630/city=A/part-0.csv' (such files: 2) looks like this table's, and is "
+        "not read: its name is another, or it lies in a folder too deep, by dt, city. Name all of "
+        'them in the mapping: file = "customers/*/*/*.csv", and as_of = "file name" if the folder',
+    ),
+    "a folder whose files the mapping leaves out": (
+        {
+            "customers.csv": b"",
+            "customers/dt=20260630/part-0.csv": customers_of("2026-06-30"),
+            "customers/dt=20260930/part-0.csv": customers_of("2026-09-30"),
+        },
+        '[tables.customers]\nfile = "customers/dt=20260930/*.csv"\n',
+        "is not read: the mapping names another, by dt. Name all of them in the mapping: file = "
+        '"customers/*/*.csv", and as_of',
     ),
     "a damaged file": (
         {"branches.csv": b"", "branches.csv.gz": gzip.compress(BRANCHES.encode())[:-20]},
