@@ -151,7 +151,8 @@ class CampaignEffect(BaseEstimator):
         if outcome not in known:
             raise UsageError.unknown("outcome", outcome, known)
         change = _log_change(history, first, last, outcome)
-        treated, table = change.index.isin([*contacted]), facts.features.loc[change.index]
+        contacted = inputs.customer_numbers(contacted, "contacted")
+        treated, table = change.index.isin(contacted), facts.features.loc[change.index]
         self.fit(table, treated, change)
         customers = table.index.to_numpy()
         sides = [customers[self.pairs_[side]] for side in ("contacted", "other")]
@@ -166,7 +167,7 @@ class CampaignEffect(BaseEstimator):
         naive = float(change[treated].mean() - change[~treated].mean())
         tests = pd.DataFrame(placebos, columns=["quarter", "value", "low", "high"])
         measured = len(self.pairs_), self.effect_, self.low_, self.high_, naive
-        left_out = len({*contacted}) - int(treated.sum())
+        left_out = len(set(contacted)) - int(treated.sum())
         return CampaignReport(*measured, self.balance_, tests, left_out)
 
     def _balance(self, codes: Array, treated: Array, pairs: Array) -> pd.DataFrame:

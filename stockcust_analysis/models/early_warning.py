@@ -20,7 +20,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -150,7 +149,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         X : table of shape (n, features)
             With the columns learnt from.
         """
-        check_is_fitted(self, "model_")
+        inputs.require_learnt(self, "model_")
         return np.asarray(self.model_.predict_proba(self.encoder_.transform(X)))
 
     def predict(self, X: Any) -> Array:
@@ -182,11 +181,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         UsageError
             Fewer than 20 rows of either kind; other labels than those learnt.
         """
-        check_is_fitted(self, "model_")
+        inputs.require_learnt(self, "model_")
         table, (labels, codes) = as_table(X), inputs.as_labels(y)
-        rules = {} if rules is None else rules
-        if not isinstance(rules, Mapping):
-            raise UsageError("rules must say what each is called: rules={'recency': days}.")
+        rules = inputs.by_name("rules", rules, "{'recency': days}")
         if {*labels} != {*self.classes_}:
             learnt = ", ".join(map(str, self.classes_))
             raise UsageError(f"the labels are not those learnt, {learnt}.")
@@ -275,7 +272,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             `customer_id`, `branch_id`, `probability`, and `reason`: the feature without whose
             value (the middle one of all instead) the probability would be lowest.
         """
-        check_is_fitted(self, "model_")
+        inputs.require_learnt(self, "model_")
         if top is not None:
             inputs.require_number("top", top)
         snapshot = History.of(bank, self).at(as_of)

@@ -446,13 +446,13 @@ def _member_name(name: str, language: str) -> str:
 class ModelWarning(UserWarning):
     """What to know of a model before its result is used, about some families or features."""
 
-    def __init__(self, key: str, names: Sequence[str]) -> None:
-        super().__init__(sentence(key, "en", names=", ".join(names)))
-        self._key, self._names = key, names
+    def __init__(self, key: str, names: Sequence[str], **facts: object) -> None:
+        super().__init__(sentence(key, "en", names=", ".join(names), **facts))
+        self._key, self._names, self._facts = key, names, facts
 
     def describe(self, language: str) -> str:
         """Return it in `zh` or `en`, the families and features in words."""
         words = [_member_name(feature_name(name, language), language) for name in self._names]
         comma = "、" if language == "zh" else ", "
-        text = sentence(self._key, language, names=comma.join(words))
+        text = sentence(self._key, language, names=comma.join(words), **self._facts)
         return text[:1].upper() + text[1:]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 from stockcust_analysis.errors import UsageError
 
@@ -35,6 +36,17 @@ _EVENT = re.compile(
     r"\W*(?:(?:true|t|1|yes|y|是)\b|churn|attrit|clos|lost|left|leav|exit|dormant|inactive"
     r"|bad|default|流失|销户|睡眠|不动户|违约)"
 )
+
+
+class NotLearntError(UsageError, NotFittedError):
+    """A model is asked before it has learnt; scikit-learn knows it, too."""
+
+
+def require_learnt(model: BaseEstimator, attribute: str) -> None:
+    """Raise where a model has not learnt yet what it is asked for."""
+    if not hasattr(model, attribute):
+        learn = "Call learn with a bank, or fit with a table, first."
+        raise NotLearntError(f"this {type(model).__name__} has learnt nothing yet. {learn}")
 
 
 def require_parameters(model: BaseEstimator) -> None:
@@ -62,6 +74,24 @@ def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
     for name, column in columns.items():
         if column is not None and len(column) != rows:
             raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
+
+
+def by_name(what: str, given: Any, example: str) -> Mapping[str, Any]:
+    """Return what is given by names, or nothing; UsageError where it has none."""
+    if not isinstance(given, Mapping | None):
+        raise UsageError(f"{what} must say what each is called: {what}={example}.")
+    return given or {}
+
+
+def customer_numbers(given: Any, name: str) -> list[str]:
+    """Return customers' numbers; UsageError where they are one text, a table, or no texts."""
+    if isinstance(given, str | Mapping) or getattr(given, "ndim", 1) != 1:
+        raise UsageError(f"{name} must be a list of customer numbers, as a column customer_id.")
+    numbers = [*given]
+    if odd := sum(not isinstance(number, str) for number in numbers):
+        few = f"{odd} of {len(numbers)} customer numbers are no text"
+        raise UsageError(f"{name}: {few}. Read them as text (dtype=str), and leave empty ones out.")
+    return numbers
 
 
 def require_number(name: str, value: Any) -> None:

@@ -16,7 +16,6 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -120,7 +119,7 @@ class NextProduct(BaseEstimator):
         X : table of shape (n, features)
             With the columns learnt from.
         """
-        check_is_fitted(self, "models_")
+        inputs.require_learnt(self, "models_")
         table = as_table(X)
         codes = self.encoder_.transform(table)
         probability = pd.DataFrame(index=table.index, columns=self.families_, dtype=float)
@@ -149,7 +148,7 @@ class NextProduct(BaseEstimator):
         """
         inputs.require_whole("top", top)
         probability = self.predict_proba(X)
-        for name, unsuitable in (exclude or {}).items():
+        for name, unsuitable in inputs.by_name("exclude", exclude, "{'fund': rows}").items():
             if name not in probability:
                 raise UsageError.unknown("family", name, probability)
             inputs.require_rows(len(probability), {f"exclude '{name}'": unsuitable})
@@ -241,7 +240,13 @@ class NextProduct(BaseEstimator):
         snapshot = History.of(bank, self).at(as_of)
         facts = snapshot.attributes
         table = snapshot.features[(facts["funded"] == 1) & (facts["contactable"] == 1)]
-        masks = {name: table.index.isin([*ids]) for name, ids in (exclude or {}).items()}
+        masks = {}
+        for name, given in inputs.by_name("exclude", exclude, "{'fund': numbers}").items():
+            numbers = pd.Index(inputs.customer_numbers(given, f"exclude '{name}'"))
+            masks[name] = table.index.isin(numbers)
+            if strange := int((~numbers.isin(facts.index)).sum()):
+                counts = {"strange": strange, "all": len(numbers)}
+                warn(features.ModelWarning("strange_numbers", [name], **counts), stacklevel=2)
         offers = self.rank(table, top=top, exclude=masks)
         offers = offers.rename(columns={"customer": "customer_id"})
         branches = facts["branch_id"].astype(str).loc[offers["customer_id"]]

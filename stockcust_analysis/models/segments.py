@@ -17,7 +17,6 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
-from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day
@@ -149,7 +148,7 @@ class Segments(ClusterMixin, BaseEstimator):
         X : table of shape (n, features)
             With the columns learnt from.
         """
-        check_is_fitted(self, "centers_")
+        inputs.require_learnt(self, "centers_")
         return self._nearest(self.scaler_.transform(self.encoder_.transform(X)))
 
     def learn(self, bank: Bank | History, as_of: Day) -> Self:
@@ -182,7 +181,7 @@ class Segments(ClusterMixin, BaseEstimator):
             Those whose numbers and names are kept.
         """
         for side in (self, earlier):
-            check_is_fitted(side, "labels_")
+            inputs.require_learnt(side, "labels_")
             if not hasattr(side, "customers_"):
                 raise UsageError("segments can be matched after `learn`; `fit` knows no customers.")
         before = pd.Series(earlier.labels_, earlier.customers_.index, name="before")
@@ -195,8 +194,10 @@ class Segments(ClusterMixin, BaseEstimator):
         shared = shared.reindex(index=every, columns=every, fill_value=0)
         number = linear_sum_assignment(-shared.to_numpy())[1][: len(self.profile_)]
         name = earlier.profile_["name"].reindex(number).set_axis(self.profile_.index)
-        self.profile_["name"] = name.fillna(self.profile_["name"])
-        self.profile_.insert(0, "number", number)
+        own = self.profile_.drop(columns="number", errors="ignore")
+        self.profile_ = pd.DataFrame({"number": number}).join(
+            own.assign(name=name.fillna(own["name"]))
+        )
         return self
 
     def compare(self, labels: Any) -> pd.DataFrame:

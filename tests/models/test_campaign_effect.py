@@ -113,3 +113,8 @@ def test_what_cannot_be_compared_is_an_error() -> None:
         CampaignEffect().measure(bank, names, before="2026Q2", after="2026Q3", outcome="tier")
     with pytest.raises(UsageError, match="0 customers were contacted"):
         CampaignEffect().measure(bank, ["nobody"], before="2026Q2", after="2026Q3")
+    for wrong in ("C0001", pd.DataFrame({"customer_id": names})):
+        with pytest.raises(UsageError, match="contacted must be a list of customer numbers, as"):
+            CampaignEffect().measure(bank, wrong, before="2026Q2", after="2026Q3")
+    with pytest.raises(UsageError, match="contacted: 2 of 3 customer numbers are no text"):
+        CampaignEffect().measure(bank, [*names[:1], 7, None], before="2026Q2", after="2026Q3")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models.early_warning import EarlyWarning
+from stockcust_analysis.models.features import ModelWarning
 from stockcust_analysis.models.next_product import NextProduct
+from stockcust_analysis.models.segments import Segments
 from tests.models.banks import FEW, bank_with, history_with
 from tests.scripts import DOCS
 
@@ -169,3 +175,42 @@ def test_gaps_in_what_was_opened_are_an_error() -> None:
         NextProduct().fit(held, gaps)
     with pytest.raises(ValueError, match="Y contains NaN"):
         NextProduct().fit(held, opened).assess(held, gaps)
+
+
+def test_a_list_of_whom_not_to_offer_is_never_passed_over() -> None:
+    """One number for a list, a table, numbers read as amounts: refused, for nobody was spared."""
+    bank = bank_with("none", FEW)
+    model = NextProduct().learn(bank, until="2026Q3")
+    offers = model.rank_customers(bank, "2026Q3", top=9)
+    family, someone = offers["family"][0], offers["customer_id"][0]
+
+    def spared(exclude: object) -> int:
+        return len(offers) - len(model.rank_customers(bank, "2026Q3", top=9, exclude=exclude))
+
+    assert spared({family: [someone]}) == spared({family: offers["customer_id"][:1]}) == 1
+    for wrong in (someone, offers[["customer_id"]], {someone: True}):
+        with pytest.raises(UsageError, match=f"exclude '{family}' must be a list of customer num"):
+            spared({family: wrong})
+    with pytest.raises(UsageError, match=f"exclude '{family}': 2 of 3 customer numbers are no te"):
+        spared({family: [someone, 12, None]})
+    with pytest.raises(UsageError, match="exclude must say what each is called"):
+        spared([someone])
+    with pytest.warns(ModelWarning, match="1 of 2 customer numbers to exclude are not") as caught:
+        assert spared({family: [someone, "12.0"]}) == 1
+    assert "2个客户号中有1个不是该时点的客户" in caught[0].message.describe("zh")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda bank: NextProduct().rank_customers(bank, "2026Q3"),
+        lambda bank: EarlyWarning().score_customers(bank, "2026Q3"),
+        lambda bank: Segments().predict(pd.DataFrame({"a": [1]})),
+        lambda bank: Segments().match(Segments()),
+    ],
+)
+def test_a_model_that_learnt_nothing_says_so(ask: Callable[[object], object]) -> None:
+    """It is our own error, and names what to call with a bank; scikit-learn knows it, too."""
+    with pytest.raises(UsageError, match="has learnt nothing yet") as caught:
+        ask(bank_with("none", FEW))
+    assert isinstance(caught.value, NotFittedError)
