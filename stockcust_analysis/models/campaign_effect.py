@@ -233,12 +233,9 @@ class CampaignReport(features.Report):
     def describe(self, language: str) -> list[str]:
         """Return what there is to say."""
         said = [sentence("effect", language, **vars(self))]
-        if self.left_out:
-            said.append(sentence("left_out", language, count=self.left_out))
-        if self.low <= 0 <= self.high:
-            said.append(sentence("no_effect", language))
-        if self.placebos.empty:
-            said.append(sentence("no_placebo", language))
+        remarks = {"left_out": self.left_out, "no_effect": self.low <= 0 <= self.high}
+        remarks["no_placebo"] = self.placebos.empty
+        said += [sentence(key, language, count=self.left_out) for key, so in remarks.items() if so]
         for test, failed in zip(self.placebos.to_dict("records"), self._failures, strict=True):
             key = "placebo_fails" if failed else "placebo_holds"
             said.append(sentence(key, language, **{str(name): test[name] for name in test}))

@@ -161,8 +161,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         X : table of shape (n, features)
             With the columns learnt from.
         """
-        event = self.predict_proba(X)[:, 1] > 0.5
-        return np.asarray(self.classes_[event.astype(int)])
+        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)])
 
     def assess(self, X: Any, y: Any, *, rules: ByName = None, by: Any = None) -> WarningReport:
         """Return how good the probabilities are on rows that were not learnt from.

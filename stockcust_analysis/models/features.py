@@ -157,8 +157,7 @@ class History:
         table, rule = as_lazy(frame), as_policy(self._policy).coverage
         table = table.with_columns(contactable=contactable(table, rule))
         used = _FEATURES | _ATTRIBUTES | {*_DAYS.values(), "contactable"}
-        names = table.collect_schema().names()
-        kept = [name for name in names if name in used or name.startswith(PREFIXES)]
+        kept = [n for n in table.collect_schema().names() if n in used or n.startswith(PREFIXES)]
         return table.select(*kept).to_native()
 
 
@@ -234,8 +233,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         text = {name for name in names_of(table) if _is_text(table[name])}
         alone = _names_in(table, text, np.arange(len(table)) if groups is None else groups)
         self.left_out_ = [n for n in names_of(table) if values[n] < 2 or n in alone]
-        kept = [name for name in names_of(table) if name not in self.left_out_]
-        if not kept:
+        if not (kept := [name for name in names_of(table) if name not in self.left_out_]):
             raise UsageError(say("nothing_tells"))
         if self.left_out_ and not self.quiet:
             words = say("columns_left_out", self.left_out_)
@@ -302,10 +300,8 @@ def _names_in(table: pd.DataFrame, text: set[str], owner: Array) -> set[str]:
     alone = {n for n in named if values[n] > MOST_CATEGORIES and values[n] >= len(once) / 2}
     if len(once) == len(table):
         return alone
-    for name in whole - alone:
-        if values[name] == len(once) and table[name].groupby(owner).nunique().max() == 1:
-            alone.add(name)
-    return alone
+    unlike = {name for name in whole if values[name] == len(once)} - alone
+    return alone | {name for name in unlike if table[name].groupby(owner).nunique().max() == 1}
 
 
 def _holds_amounts(column: pd.Series) -> bool:
@@ -322,8 +318,7 @@ def _is_text(column: pd.Series) -> bool:
 def numbers_of(column: pd.Series) -> Array:
     """Return a column of numbers, flags or dates (days since 1970) as floats; gaps are NaN."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        since = column.dt.tz_localize(None) - pd.Timestamp(0)
-        column = since / pd.Timedelta(days=1)
+        column = (column.dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(days=1)
     try:
         numbers: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
@@ -364,9 +359,8 @@ def compare_scores(
     """
     random, values = np.random.default_rng(0), measure(np.ones(rows))
     draws = np.array([measure(random.poisson(1, rows)) for _ in range(RESAMPLES)])
-    own = _long(scores, measures, values, draws)
     gains = values[:1] - values[1:], draws[:, :1] - draws[:, 1:]
-    return own, _long(scores[1:], measures, *gains)
+    return _long(scores, measures, values, draws), _long(scores[1:], measures, *gains)
 
 
 def _long(names: Sequence[str], measures: Sequence[str], value: Array, draws: Array) -> Any:

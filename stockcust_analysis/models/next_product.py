@@ -123,11 +123,8 @@ class NextProduct(BaseEstimator):
         inputs.require_learnt(self, "models_")
         table = as_table(X)
         codes = self.encoder_.transform(table)
-        probability = pd.DataFrame(index=table.index, columns=self.families_, dtype=float)
-        for name in self.families_:
-            probability[name] = self.popularity_[name]
-            if name in self.models_:
-                probability[name] = features.event_probability(self.models_[name], codes)
+        learnt = {n: features.event_probability(m, codes) for n, m in self.models_.items()}
+        probability = pd.DataFrame(dict(self.popularity_) | learnt, table.index)
         return probability.mask(_holds_families(table, self.families_), 0.0)
 
     def rank(self, X: Any, *, top: int = 3, exclude: ByName = None) -> pd.DataFrame:
@@ -162,8 +159,7 @@ class NextProduct(BaseEstimator):
             "family": np.array(self.families_)[order.ravel()],
             "probability": np.take_along_axis(probability.to_numpy(), order, axis=1).ravel(),
         }
-        table = pd.DataFrame(columns)
-        return table[table["probability"] > 0].reset_index(drop=True)
+        return pd.DataFrame(columns).query("probability > 0").reset_index(drop=True)
 
     def assess(self, X: Any, Y: Any) -> NextProductReport:
         """Return how often what was opened stood among the first families, beside baselines.
@@ -248,8 +244,7 @@ class NextProduct(BaseEstimator):
             masks[name] = table.index.isin(numbers)
         offers = self.rank(table, top=top, exclude=masks)
         offers = offers.rename(columns={"customer": "customer_id"})
-        branches = facts["branch_id"].astype(str).loc[offers["customer_id"]]
-        offers.insert(1, "branch_id", branches.to_numpy())
+        offers.insert(1, "branch_id", offers["customer_id"].map(facts["branch_id"].astype(str)))
         return offers
 
     def _openings(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame]:
