@@ -98,9 +98,12 @@ class _Edition:
         An issue that was made from the same as today's is today's own. The digests of those in it
         stand beside the one of all.
         """
-        issued = self.compared()
+        issued, evaluation = self.compared(), self.quarter_folder / EVALUATION
+        sizes = sha256(evaluation / "cells.csv") if self.edition == "circulated" else ""
         today = {
-            "evaluation": plan.folder_digest(self.quarter_folder / EVALUATION),
+            # What the extracts say, not their bytes: rows of later quarters make no other review.
+            "evaluation": [plan.read_json(evaluation / STAMP)["slices"], sizes],
+            "packages": plan.package_versions(),
             "code": plan.package_digest(),
             "policy": load_policy(self.options.policy).digest,
         }
