@@ -83,7 +83,9 @@ class _Edition:
     def issues(self) -> list[Path]:
         """Return the folders of all reviews that were issued, the latest first."""
         folders = [self.issued, *sorted(self.issued.glob("earlier/*"), reverse=True)]
-        return [folder for folder in folders if (folder / "review.json").exists()]
+        found = [folder for folder in reversed(folders) if (folder / "review.json").exists()]
+        # By their bytes: a move that was broken off has left one of them twice.
+        return [*{plan.folder_digest(folder): folder for folder in found}.values()][::-1]
 
     def compared(self) -> list[Path]:
         """Return the issues of this quarter and of the four before, the latest first."""
@@ -190,9 +192,7 @@ class _Edition:
         files += result.files
         if status == plan.ISSUED:
             if self.issued in made_from[1]:  # it stays beside what takes its place
-                # By their bytes: a move that was broken off has left one of them twice.
-                number = len(set(map(plan.folder_digest, self.issues())))
-                _move(self.issued, self.issued / "earlier" / f"{number:03}")
+                _move(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
             # The stamp first: an issue that was broken off is today's own, not one to compare with.
             write_json(self.issued / STAMP, made_from[0])
             review.save(self.issued)

@@ -126,7 +126,8 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert (folder / "issued" / "measures.csv").read_bytes() == first
     assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
     tables = ("measures.csv", "review.json", "made_from.json")
-    for name in ("branches/001/report.pdf", *(f"issued/{name}" for name in tables)):
+    moved = "issued/earlier/001/review.json"
+    for name in ("branches/001/report.pdf", moved, *(f"issued/{name}" for name in tables)):
         with monkeypatch.context() as patch:
             break_off_after(folder / name, patch)
             assert sign(bank, out, "issued", "王五") == 130
@@ -139,6 +140,7 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert "issued/earlier/001/measures.csv" in manifest["outputs"]
     told = restated(folder)
     assert ("001", "aum_period_end", 1450.75, 1550.75) in told
+    assert json.loads((folder / "issued" / "review.json").read_text(encoding="utf-8"))["issue"] == 1
     with ZipFile(folder / "headquarters.xlsx") as book:
         assert "与2026Q3第1次签发相比。" in book.read("xl/sharedStrings.xml").decode()
 
