@@ -29,7 +29,7 @@ from stockcust_analysis.evaluation.relations import DECLARED, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.measures import codebook
-from stockcust_analysis.policy import AMONG_PEERS, Policy
+from stockcust_analysis.policy import AMONG_PEERS, Policy, Veto
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.words import say
 
@@ -285,7 +285,7 @@ def circulate(
         "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
         "policy_facts": {**facts, "tiers": _tier_words(tiers, result.merged)},
     }
-    return mask_scores(replace(evaluation, **changed)), result
+    return mask_scores(replace(evaluation, **changed), policy.scorecard.vetoes), result
 
 
 def recode(evaluation: Evaluation) -> Tables:
@@ -343,17 +343,19 @@ def _tier_words(
     return [*words, {**lowest, "name": merged[lowest["name"]], **names}]
 
 
-def mask_scores(evaluation: Evaluation) -> Evaluation:
+def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluation:
     """Return an evaluation whose scores and comparison show nothing that its measures withhold.
 
     What is left is the evaluation's own or nothing: no score, rank or limit is made of the printed
     figures alone. The measures have their gaps already; scorecard, scores and comparison get the
-    column `withheld`: of a branch's points, of its score, of its figure in the comparison.
+    column `withheld`: of a branch's points, of its score, of its figure in the comparison. Whether
+    a withheld figure meets one of the `vetoes` is not told: it says on which side of the border.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
+    measures = measures.assign(withheld=measures.get("withheld", False))
     targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
     card = _mask_scorecard(evaluation.scorecard, measures, quarter, targets)
-    scores = _mask_scores(evaluation.scores, card)
+    scores = _mask_scores(evaluation.scores, card, measures, quarter, vetoes)
     comparison = _mask_comparison(evaluation.comparison, measures, quarter)
     return replace(
         evaluation, scorecard=card, scores=scores, comparison=comparison, targets=targets
@@ -397,23 +399,52 @@ def _mask_scorecard(
     of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
     target_gone |= of_all & value_gone.groupby(card["indicator"]).transform("any")
     gone = value_gone | target_gone
-    # The cut of a group shows what its indicators earned together.
-    keys = [card["branch_id"], card["group"].astype(str)]
-    gone |= gone.groupby(keys).transform("any") & card["lost_to_group"].fillna(0).ne(0)
+    # The cut of a group shows what its indicators earned together, none that it was not too much.
+    groups = card["group"].fillna("")
+    gone |= gone.groupby([card["branch_id"], groups]).transform("any") & groups.ne("")
+    # That one is left out for a figure which is withheld, or none, shows in the weights of all.
+    gaps = pd.MultiIndex.from_frame(measures.loc[measures["withheld"], _FIGURE])
+    in_gap = pd.MultiIndex.from_frame(card.assign(quarter=str(quarter))[_FIGURE]).isin(gaps)
+    left_out = card["attainment"].isna() & (target_gone | (card["value"].isna() & in_gap))
+    unweighted = left_out.groupby(card["branch_id"]).transform("any")
+    gone |= unweighted
     value, target = card["value"].mask(value_gone), card["target"].mask(target_gone)
     masked = card.assign(withheld=gone, value=value, target=target)
     masked.loc[gone, _POINTS] = np.nan
+    masked.loc[gone, "note"] = ""  # a cap says how far the figure is from its target
+    masked["weight"] = masked["weight"].mask(unweighted)
     return masked
 
 
-def _mask_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores without those of branches with withheld points, and then without ranks."""
+def _mask_scores(
+    scores: pd.DataFrame,
+    card: pd.DataFrame,
+    measures: pd.DataFrame,
+    quarter: Quarter,
+    vetoes: Sequence[Veto],
+) -> pd.DataFrame:
+    """Return the scores without those of branches with withheld points, and then without ranks.
+
+    A figure under a veto is withheld with its row, or is not circulated; where there is none
+    (`veto_unknown`) there is nothing to tell.
+    """
     if scores.empty:
         return scores.assign(withheld=False)
-    partly = card.loc[card["withheld"], "branch_id"]
-    gone = scores["branch_id"].isin(partly) & scores["points"].notna()
-    rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
-    return scores.assign(withheld=gone, points=scores["points"].mask(gone), rank=rank)
+    unjudged = pd.Series(False, index=scores.index)
+    for veto in vetoes:
+        label = [str(quarter), veto.measure, "", veto.customer_base]
+        figures = measures[measures[["quarter", *_FIGURE[2:]]].eq(label).all(axis=1)]
+        none = scores["note"].str.contains(f"veto_unknown:{veto.name}", regex=False)
+        hidden = scores["branch_id"].map(figures.set_index("branch_id")["withheld"])
+        unjudged |= hidden.fillna(~none).astype(bool)
+    gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
+    gone &= scores["points"].notna()
+    reason = scores["note"].str.extract(r"(not_scored:\S+)", expand=False).fillna("")
+    masked = scores.assign(withheld=gone, note=scores["note"].mask(unjudged, reason))
+    masked["vetoed"] &= ~unjudged
+    masked.loc[gone, "points"] = np.nan
+    masked.loc[gone.any() & masked["rank"].notna(), "rank"] = np.nan
+    return masked
 
 
 def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:

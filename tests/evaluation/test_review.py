@@ -20,6 +20,7 @@ from stockcust_analysis.evaluation.review import (
     open_review,
     restatements,
 )
+from stockcust_analysis.policy import Veto
 from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
@@ -65,6 +66,75 @@ def test_a_withheld_figure_takes_its_points_with_it(review: Review) -> None:
     assert rows[["branch_id", "measure"]].to_numpy().tolist() == [[BRANCH, MEASURE]]
     assert rows[["value", *POINTS]].isna().all(axis=None)
     assert card.loc[~gone, ["value", *POINTS]].notna().all(axis=None)
+
+
+def test_no_remark_stands_beside_withheld_points() -> None:
+    """A figure that is capped, or not, is so far from its target, which may be printed."""
+    truth = small_evaluation()
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    measures = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    card = truth.scorecard.assign(note="capped")
+    told = mask_scores(replace(truth, measures=measures, scorecard=card)).scorecard
+    assert told["withheld"].sum() == 1
+    assert set(told.loc[told["withheld"], "note"]) == {""}
+    assert set(told.loc[~told["withheld"], "note"]) == {"capped"}
+
+
+@pytest.mark.parametrize("lost", [0.0, 2.5])
+def test_a_group_that_was_cut_or_not_tells_nothing_of_a_withheld_figure(lost: float) -> None:
+    """Its most points less those of the others bound the withheld ones: all of the group go."""
+    truth = small_evaluation()
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    measures = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    card = truth.scorecard.assign(lost_to_group=lost, group="volume")
+    told = mask_scores(replace(truth, measures=measures, scorecard=card)).scorecard
+    own = told["branch_id"] == BRANCH
+    assert own.sum() > 1 and told.loc[own, POINTS].isna().all(axis=None)
+    assert told.loc[~own, POINTS].equals(card.loc[~own, POINTS])
+
+
+@pytest.mark.parametrize("column", ["target", "value"])
+def test_what_is_left_out_for_a_withheld_figure_does_not_show_in_the_weights(column: str) -> None:
+    """A target that is 0, a figure of nobody: the other indicators weigh more, and earn more."""
+    truth, card = small_evaluation(), small_evaluation().scorecard
+    one = card["branch_id"].eq(BRANCH) & card["measure"].eq(MEASURE)
+    card = card.assign(target_source="previous_quarter", note="")
+    card.loc[one, column] = 0.0 if column == "target" else np.nan
+    card.loc[one, ["attainment", "weight"]] = np.nan, 0.0
+    quarter = truth.quarter.previous if column == "target" else truth.quarter
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    gone &= truth.measures["quarter"].eq(str(quarter))
+    before = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    told = mask_scores(replace(truth, measures=before, scorecard=card)).scorecard
+    own = told["branch_id"] == BRANCH
+    assert own.sum() > 1 and told.loc[own, ["weight", *POINTS]].isna().all(axis=None)
+    assert told.loc[own, "withheld"].all()
+    assert told.loc[~own, "weight"].equals(card.loc[~own, "weight"])
+
+
+@pytest.mark.parametrize("circulated", [True, False])
+def test_a_veto_does_not_tell_on_which_side_a_withheld_figure_lies(circulated: bool) -> None:
+    """Neither the remark nor a score that is no more than vetoed branches get; others keep both.
+
+    A figure that is circulated of no branch is withheld in all of them that have one.
+    """
+    truth, veto = small_evaluation(), Veto("unused", "unused_openings_90_days", "all", above=0.25)
+    rows = truth.measures[
+        truth.measures["measure"].eq(MEASURE) & truth.measures["base"].eq("funded")
+    ]
+    rows = rows.assign(measure=veto.measure, base="all").iloc[: len(rows) * circulated]
+    measures = pd.concat([truth.measures, rows], ignore_index=True)
+    gone = measures["branch_id"].eq(BRANCH) & measures["measure"].eq(veto.measure)
+    measures = measures.assign(withheld=gone, value=measures["value"].mask(gone))
+    unknown = truth.scores["branch_id"] == WEAK
+    scores = truth.scores.assign(vetoed=~unknown, note="unused not_scored:too_little_data")
+    scores["note"] = scores["note"].mask(unknown, "veto_unknown:unused")
+    told = mask_scores(replace(truth, measures=measures, scores=scores), [veto]).scores
+    hidden = told["branch_id"].eq(BRANCH) | (~unknown & (not circulated))
+    assert told["vetoed"].tolist() == (~hidden & ~unknown).tolist()
+    assert set(told.loc[hidden, "note"]) == {"not_scored:too_little_data"}
+    pd.testing.assert_series_equal(told.loc[~hidden, "note"], scores.loc[~hidden, "note"])
+    assert told["points"].isna().tolist() == (hidden | scores["points"].isna()).tolist()
 
 
 def test_a_score_is_the_evaluations_own_or_not_there(review: Review) -> None:
