@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 _OF_BANKS = ("bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
-FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS)
+_OF_ANALYSES = ("measures/words.toml", "models/problems.toml", "show/words.toml")
+FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS, *_OF_ANALYSES)
 _BETWEEN = {"en": ", ", "zh": "、"}
 _CHOSEN = {"language": "zh"}
 
@@ -111,10 +112,10 @@ def bulleted(head: Words, entries: Iterable[object]) -> Words:
     return head
 
 
-def joined(lines: Iterable[object]) -> Words:
-    """Return lines as one text."""
-    texts = [*lines]
-    return Words(*("\n".join(str(in_language(t, of)) for t in texts) for of in ("en", "zh")))
+def joined(parts: Iterable[object], en: str = "\n", zh: str = "\n") -> Words:
+    """Return lines, or parts with other marks between each two, as one text."""
+    texts, marks = [*parts], {"en": en, "zh": zh}
+    return Words(*(mark.join(str(in_language(t, of)) for t in texts) for of, mark in marks.items()))
 
 
 def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:

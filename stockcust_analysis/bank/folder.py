@@ -220,8 +220,7 @@ def open_relations(
             except _NO_RESOURCES:
                 raise
             except duckdb.Error:
-                what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
-                raise UsageError(what) from None
+                raise UsageError(say("relation_fails", name)) from None
             reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))

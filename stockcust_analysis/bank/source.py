@@ -32,7 +32,7 @@ from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
-from stockcust_analysis.words import advise, say
+from stockcust_analysis.words import advise, either, say
 
 MAPPING_NAME = "mapping.toml"
 _MOST_HELD = 5_000_000
@@ -189,31 +189,27 @@ def _relations_of(
         try:
             relations[contract.name] = connection.table(name)
         except duckdb.ConnectionException:
-            raise UsageError("the connection to DuckDB is closed. Open it again.") from None
+            raise UsageError(say("connection_closed")) from None
         except duckdb.Error:
             if contract.name in names:
-                raise UsageError(f"the connection has no table '{name}'.") from None
+                raise UsageError(say("connection_lacks", name)) from None
     return relations
 
 
 def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit: str) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
     if not frames:
-        required = ", ".join(table.name for table in TABLES if table.required)
-        raise UsageError(f"no tables are given. Give frames by table name: {required}.")
+        raise UsageError(say("no_frames", [table.name for table in TABLES if table.required]))
     tables = _narwhals(frames)
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:
-        names = ", ".join(sorted(kinds)) or "none"
-        raise UsageError(f"all tables must be of one engine, given {names}.")
+        raise UsageError(say("several_engines", sorted(kinds)))
     ((name, kind),) = kinds.items()
     if kind.is_pyarrow():
         try:
             frames = {table: duckdb.from_arrow(frame) for table, frame in frames.items()}
         except duckdb.Error:
-            raise UsageError(
-                "a PyArrow table has a column of a type that cannot be read."
-            ) from None
+            raise UsageError(say("arrow_type")) from None
     if kind.is_pyarrow() or kind.is_duckdb():
         return open_relations(frames, mapping, memory_limit=memory_limit)
     if kind.is_polars():
@@ -224,8 +220,7 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
     except Exception as error:
         if not kind.is_polars() or isinstance(error, StockcustError):
             raise
-        what = "a lazy frame cannot be computed. Collect each by itself to see which, and why."
-        raise UsageError(what) from None
+        raise UsageError(say("lazy_frame_fails")) from None
 
 
 def _narwhals_frame(name: str, frame: Frame) -> AnyFrame:
@@ -233,14 +228,12 @@ def _narwhals_frame(name: str, frame: Frame) -> AnyFrame:
     try:
         table: AnyFrame = nw.from_native(frame)
     except TypeError:
-        what = f"{name}: tables must be frames, given {type(frame).__name__}."
-        raise UsageError(what) from None
+        raise UsageError(say("no_frame", name, type(frame).__name__)) from None
     except DuplicateError:
         columns = "column_names" if hasattr(frame, "column_names") else "columns"
         headers = [str(header) for header in getattr(frame, columns)]
-        twice = sorted({f"'{header}'" for header in headers if headers.count(header) > 1})
-        what = f"{name}: a frame has two columns of one name, {', '.join(twice[:3])}. Keep one."
-        raise UsageError(what) from None
+        twice = sorted({header for header in headers if headers.count(header) > 1})[:3]
+        raise UsageError(say("frame_repeats", name, [either([h]) for h in twice])) from None
     return table
 
 
@@ -254,19 +247,13 @@ def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
         return engines.SparkEngine()
     if kind.is_ibis():
         return engines.DatabaseEngine(frame.get_backend(), owned=False)
-    raise UsageError(
-        f"tables of {kind} cannot be opened. Give pandas, Polars, PyArrow, DuckDB, Spark or Ibis "
-        "tables."
-    )
+    raise UsageError(say("frames_of_kind", kind))
 
 
 def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) -> Bank:
     """Open the tables that a Spark session sees; those named in `tables` must be there."""
     if not (hasattr(session, "read") and hasattr(session, "catalog")):
-        raise UsageError(
-            f"cannot open a bank from {type(session).__name__}. Give a folder, the URL of a "
-            "database, a DuckDB connection, a Spark session, or frames by table name."
-        )
+        raise UsageError(say("cannot_open", type(session).__name__))
     if find_spec("pyarrow") is None:
         raise UsageError(say("spark_needs"))
     frames = {
@@ -286,7 +273,7 @@ def _spark_table(session: Any, name: str) -> Frame:
     except Exception as error:
         if "AnalysisException" not in class_names(error):
             raise
-        raise UsageError(f"Spark cannot read '{name}'. Is it there?") from None
+        raise UsageError(say("spark_cannot_read", name)) from None
 
 
 def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> Bank:

@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stockcust_analysis.errors import EngineError
+from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,20 +32,7 @@ _OURS = {"AnalysisException", "ParseException", "PySparkTypeError", "PySparkValu
 # How databases, and Ibis for them, say that they make no temporary table.
 _REFUSALS = {"ReadOnlySqlTransaction", "InsufficientPrivilege", "NotImplementedError"}
 _NO_TABLES = _REFUSALS | {"UnsupportedOperationError", "UnsupportedBackendFeatureError"}
-_COMPUTED_AGAIN = (
-    "the database allows no temporary tables: shared steps are computed again and again. Ask for "
-    "the right to make them (PostgreSQL: GRANT TEMPORARY ON DATABASE)."
-)
-_EXPLANATIONS = {
-    "OutOfMemoryException": "memory and the folder for spilling are full. Raise "
-    "--memory-limit, or make room where temporary files go (TMPDIR names the place).",
-    "InsufficientPrivilege": "the database refuses a query. Ask for the right to read all tables.",
-    "DataError": "a value cannot be computed with. Check the extracts with stockcust check.",
-}
-_STOPPED = (
-    "the data's engine stopped answering while it was computing. Nothing of this step was "
-    "written. See that database, cluster, network and disk are well, then run again."
-)
+_EXPLAINED = ("OutOfMemoryException", "InsufficientPrivilege", "DataError")
 _NUMBERS = count(1)
 
 
@@ -128,7 +116,7 @@ class DatabaseEngine(Engine):
             if not class_names(error) & _NO_TABLES:
                 raise
             self.allows_tables = False
-            warnings.warn(_COMPUTED_AGAIN, stacklevel=4)
+            warnings.warn(say("computed_again"), stacklevel=4)
             return frame
         self.tables.append(name)
         if self.backend.name == "postgres":
@@ -203,8 +191,8 @@ def engine_failures() -> Iterator[None]:
         names = class_names(error)
         if not names & _FAILURES or names & _OURS:
             raise
-        known = (text for name, text in _EXPLANATIONS.items() if name in names)
-        raise EngineError(next(known, _STOPPED)) from None
+        known = (name for name in _EXPLAINED if name in names)
+        raise EngineError(say(next(known, "engine_stopped"))) from None
 
 
 def class_names(error: BaseException) -> set[str]:

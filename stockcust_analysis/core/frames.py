@@ -23,6 +23,7 @@ from stockcust_analysis.core.engines import Frame as Frame
 from stockcust_analysis.core.engines import engine_failures
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 Table: TypeAlias = nw.LazyFrame[Any]
 AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
@@ -47,7 +48,7 @@ def as_lazy(frame: Frame) -> Table:
     try:
         table = nw.from_native(frame)
     except TypeError:
-        raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
+        raise UsageError(say("expected_table", type(frame).__name__)) from None
     if table.implementation.is_pyarrow():
         import duckdb
 
@@ -202,7 +203,7 @@ def group_names(by: Groups) -> list[str]:
     several = hasattr(by, "__iter__") and not isinstance(by, str)
     names: list[Any] = list(by) if several else [by]
     if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
-        raise UsageError(f"by={by!r}: give the name of a column, or a list of names, each once.")
+        raise UsageError(say("by_takes", repr(by)))
     return names
 
 
@@ -226,7 +227,7 @@ def day(frame: Table, name: str) -> nw.Expr:
     """Return a column of dates ready to compare; pandas keeps plain dates as objects."""
     kind = frame.collect_schema()[name]
     if kind == nw.String:
-        raise UsageError(f"column '{name}' holds text, not dates. Read it as dates first.")
+        raise UsageError(say("text_for_dates", name))
     return nw.col(name).cast(nw.Datetime("us")) if kind == nw.Object else nw.col(name)
 
 

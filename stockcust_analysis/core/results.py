@@ -151,10 +151,8 @@ class Result(pd.DataFrame):
             twice = self[self.duplicated(keys, keep=False)]
             labels = [str(n) for n in twice.select_dtypes(exclude="number") if n not in keys]
             several = [name for name in labels if twice[name].nunique() > 1]
-            raise UsageError(
-                f"several rows stand for one cell of {' × '.join(keys)}: they differ in "
-                f"{', '.join(several) or 'numbers only'}. Keep the rows of one, or pivot by it too."
-            )
+            cell = " × ".join(keys)
+            raise UsageError(say("several_rows_of_cell", cell, several or say("numbers_only")))
         cells = self.to_pandas().set_index(keys)[values]
         table: Any = cells.unstack(group_names(columns), sort=False)
         order, members = presentation().policy_order, self.about.members

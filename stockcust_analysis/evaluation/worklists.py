@@ -169,7 +169,7 @@ def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
             for name in ("zh", "en")
         )
     except UsageError as error:
-        warn(f"the list '{MODEL_LIST}' is not made: {error}", stacklevel=4)
+        warn(say("list_not_made", MODEL_LIST, error), stacklevel=4)
         return pd.DataFrame()
     reasons = {"model_reason_zh": zh["reason"], "model_reason_en": en["reason"]}
     return pd.DataFrame(

@@ -24,7 +24,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, cents, collect_rows, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
-from stockcust_analysis.words import say
+from stockcust_analysis.words import Words, either, joined, say
 
 NUMBERS, OWN_NUMBER = "numbers", "customer_number"
 """Columns of joined tables: how many numbers a person has, and under which one a row came."""
@@ -37,7 +37,7 @@ def require_columns(table: Table, names: Iterable[str], what: str) -> None:
     present = table.collect_schema().names()
     for name in names:
         if name not in present:
-            raise UsageError.unknown(f"column of {what}", name, present)
+            raise UsageError.unknown("column_of", name, present, what)
 
 
 def require_joinable(
@@ -86,7 +86,7 @@ def require_one_rule(stated: Mapping[str, Mapping[str, str]]) -> None:
     for column in RULE_COLUMNS:
         labels = {name: rules[column] for name, rules in stated.items() if column in rules}
         if len({*labels.values()}) > 1:
-            rules = ", ".join(f"{name} by {label}" for name, label in labels.items())
+            rules = [say("made_by", *entry) for entry in labels.items()]
             raise UsageError(say("not_by_one_rule", example_of(column), rules))
 
 
@@ -110,7 +110,7 @@ def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = Tr
         columns = table.collect_schema().names()
         by_person[NUMBERS in columns or OWN_NUMBER in columns].append(name)
     if all(by_person.values()):
-        persons, numbers = (" and ".join(names) for names in by_person.values())
+        persons, numbers = (joined(names, " and ", "与") for names in by_person.values())
         raise UsageError(say("persons_and_numbers", persons, numbers))
     for one, other in pairwise(given):
         require_joinable(given[one], given[other], (one, other))
@@ -122,10 +122,8 @@ def _require_order(opening: Frame, closing: Frame) -> None:
     """Raise when two tables of one as-of date each are not in the order of their dates."""
     before, now = as_of_dates(opening), as_of_dates(closing)
     if len(before) == len(now) == 1 and before >= now:
-        raise UsageError(
-            f"opening is as of {before[0]}, closing as of {now[0]}: opening is the earlier date. "
-            + ("Swap the two tables." if before > now else "Take another quarter for one of them.")
-        )
+        advice = say("swap_tables" if before > now else "other_quarter")
+        raise UsageError(say("opening_is_earlier", before[0], now[0], advice))
 
 
 def as_of_dates(frame: Frame) -> list[date]:
@@ -160,8 +158,8 @@ def require_amounts(
     amounts = {name: nw.col(name).cast(nw.Float64) for name in names}
     for name, amount in amounts.items():
         if kinds[name] == nw.String:
-            raise UsageError(f"column '{name}' of {what} holds text, not numbers.")
-        conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
+            raise UsageError(say("text_for_numbers", name, what))
+        conditions[f"{name}|infinite"] = amount.is_null() | ~amount.is_finite()
         if name not in signed:
             conditions[f"{name}|negative"] = amount < 0
     columns = {name: flag(condition) for name, condition in conditions.items()}
@@ -177,19 +175,18 @@ def require_amounts(
     found = {name: values[0] or 0 for name, values in summed.items()}  # SQL sums nothing to NULL
     days = found.get("as_of", 1)
     if days > 1:
-        raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
+        raise UsageError(say("several_days", what, days))
     problems = []
     for name in conditions:
         column, wrong = name.rsplit("|", 1)
         count = int(found[name])
-        problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
+        problems += [say(f"{wrong}_in_rows", column, count)] if count else []
     if problems:
-        raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
+        raise UsageError(say("unusable_rows", what, joined(problems, "; ", "；")))
     if "|key" in columns and (twice := int(found["|rows"] - found["|key"])):
-        raise UsageError(f"{what}: {twice:,} rows repeat a '{key}'. Keep one row per customer.")
-    beyond = [f"'{name}'" for name in amounts if found[name] >= MOST]
-    if beyond:
-        raise UsageError(say("beyond_cents", what, [*beyond], MOST))
+        raise UsageError(say("rows_repeat", what, twice, key))
+    if beyond := [either([name]) for name in amounts if found[name] >= MOST]:
+        raise UsageError(say("beyond_cents", what, beyond, MOST))
 
 
 BASES = ("all", "funded", "established", "effective", "managed")
@@ -272,7 +269,7 @@ def customers_of(request: Request, date: str, value: str | None) -> Table:
         # Each of several rows would be paired with each: that is an error, too.
         return with_base(frame, request, [value] if value else [])
     except UsageError as error:
-        raise UsageError(f"{date}: {error}") from None
+        raise UsageError(say("of_place", date, error)) from None
 
 
 def _still_customers(table: Table) -> Table:
@@ -293,17 +290,15 @@ def require_base(customers: Table, base: str) -> None:
         raise UsageError.unknown("base", base, BASES)
     missing = missing_for(customers, base)
     if missing:
-        other = "add the column, or count everybody with base='all'"
-        if base == "managed":
-            other = "if the bank delivers assignments and contacts, or from customer_service"
-        raise UsageError(say("base_unknown", base, " and ".join(missing), other))
+        other = say("base_from_service" if base == "managed" else "base_from_column")
+        raise UsageError(say("base_unknown", base, joined(missing, " and ", "与"), other))
 
 
-def missing_for(customers: Table, base: str) -> list[str]:
+def missing_for(customers: Table, base: str) -> list[Words]:
     """Return what the columns lack to tell who is in a base, each as "'x' or 'y'"."""
     present = set(customers.collect_schema().names())
     lacking = (names for names in _NEEDS[base] if not present & set(names))
-    return [" or ".join(f"'{name}'" for name in names) for names in lacking]
+    return [either(names) for names in lacking]
 
 
 def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None = None) -> nw.Expr:

@@ -21,6 +21,7 @@ from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
 from stockcust_analysis.measures.registry import Question, Spec, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
+from stockcust_analysis.words import say
 
 _STANDARD_ERRORS = NormalDist().inv_cdf(0.975)
 """How many each side of the estimate an interval of 95 % takes."""
@@ -181,7 +182,7 @@ def proportion_interval(count: int, n: int) -> tuple[float, float]:
     >>> round(low, 4), round(high, 4)
     (0.0624, 0.1605)
     """
-    _check_counts(0 <= count <= n, "count must be 0 to n")
+    _check_counts(0 <= count <= n, "count_beyond_n")
     if n == 0:
         return nan, nan
     z = _STANDARD_ERRORS
@@ -227,8 +228,8 @@ def lift_interval(n: int, *, holders_a: int, holders_b: int, both: int) -> tuple
     >>> low < 1 < high
     True
     """
-    _check_counts(0 <= both <= min(holders_a, holders_b), "both must be 0 to the holders of each")
-    _check_counts(holders_a + holders_b - both <= n, "holders must not be more than n")
+    _check_counts(0 <= both <= min(holders_a, holders_b), "both_beyond_holders")
+    _check_counts(holders_a + holders_b - both <= n, "holders_beyond_n")
     if both == 0:
         return nan, nan
     lift = n * both / (holders_a * holders_b)
@@ -237,7 +238,7 @@ def lift_interval(n: int, *, holders_a: int, holders_b: int, both: int) -> tuple
     return lift * exp(-width), lift * exp(width)
 
 
-def _check_counts(possible: bool, rule: str) -> None:
+def _check_counts(possible: bool, problem: str) -> None:
     """Raise when counts contradict each other."""
     if not possible:
-        raise UsageError(f"{rule}. Check the counts.")
+        raise UsageError(say(problem))

@@ -115,7 +115,7 @@ def concentration(
     {'gini': 0.4, 'top_20_share': 0.6}
     """
     if without < 0:
-        raise UsageError(f"without must be 0 or more customers; given {without}.")
+        raise UsageError(say("without_of_customers", without))
     request = bases.Request.of(customers, by, base or _default_base(customers), None)
     steps, question = _steps_of(request, value, weight), _question(without)
     totals = concentration_totals(steps, by=request.by, questions={without: question})
@@ -230,11 +230,7 @@ def _default_base(customers: Frame) -> str:
     missing = bases.missing_for(as_lazy(customers), "funded")
     if not missing:
         return "funded"
-    warnings.warn(
-        f"customers do not say who is funded ({missing[0]} missing): everybody is counted. Take "
-        "them from bank.customers(quarter) for the figures of the page, or say base='all'.",
-        stacklevel=3,
-    )
+    warnings.warn(say("everybody_counted", missing[0]), stacklevel=3)
     return "all"
 
 

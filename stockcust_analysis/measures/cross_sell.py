@@ -154,7 +154,7 @@ def multi_product_share(
     request = Request.of(customers, by, base, policy)
     most = len(request.policy.families.names)
     if not 1 <= at_least <= most:
-        raise UsageError(f"at_least must be 1 to {most}; given {at_least}.")
+        raise UsageError(say("at_least_of_families", most, at_least))
     question = replace(
         PRODUCT_COUNTS,
         columns=lambda _, within: _counts(within, at_least=[at_least]),

@@ -264,7 +264,7 @@ def compare_rules(
     several = [rules] if isinstance(rules, str | DormancyRule) else rules
     compared = [as_policy(policy).dormancy_rule(rule) for rule in several]
     if not compared or len({rule.name for rule in compared}) < len(compared):
-        raise UsageError("compare one rule or more, each under a name of its own.")
+        raise UsageError(say("rules_to_compare"))
     # All are judged by the same evidence, the rule of the customers' own status, too.
     judged_anew = as_lazy(customers).drop(bases.JUDGED_BY, strict=False).to_native()
     given: Any = {"as_of": as_of, "by": by, "base": base, "policy": policy}

@@ -71,12 +71,9 @@ def warn_of_unknown_products(holdings: Table, families: ProductFamilies) -> None
     counts = frames.collect_rows(sums)
     if rows := int(sum(counts["rows"])):
         names = sorted(name for name in counts["product"] if isinstance(name, str))
-        shown = ", ".join(names[:5]) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
-        warnings.warn(
-            f"holdings: {rows:,} rows count towards nothing, as the policy does not know their "
-            f"product ({shown or 'empty'}). Call it as the policy does, or add it to a family.",
-            stacklevel=2,
-        )
+        some = say("some_of", names[:5], len(names)) if len(names) > 5 else names
+        unknown = say("count_towards_nothing", rows, some or say("no_product"))
+        warnings.warn(unknown, stacklevel=2)
 
 
 def join_accounts(
@@ -364,9 +361,9 @@ def require_evidence(
     if rule.exempt and not known:
         raise UsageError(say("exempt_unknown", rule.name, [*rule.exempt]))
     if rule.looks_at_accounts and not holdings:
-        raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
+        raise UsageError(say("balances_unknown", rule.name))
     if "contact" in rule.clock and not contacts:
-        raise UsageError(f"rule '{rule.name}' counts contacts as activity: give contacts=….")
+        raise UsageError(say("contacts_unknown", rule.name))
 
 
 def status_name(

@@ -18,14 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 Balances = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 _Estimate = Callable[[Balances, Balances], tuple[float, float]]
-_FILL = ". Fill them, or leave those customers out."
-_NO_DEBTS = (
-    "; concentration is defined for zero or more. Leave overdrafts and loans out, or set them to 0."
-)
 
 
 def gini(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:
@@ -215,7 +212,7 @@ def ascending(
     balances = _usable("values", values)
     counts = np.ones_like(balances) if weights is None else _usable("weights", weights)
     if counts.size != balances.size:
-        raise UsageError(f"{balances.size} values, but {counts.size} weights: give one for each.")
+        raise UsageError(say("weights_unlike", balances.size, counts.size))
     order = np.argsort(balances, kind="stable")
     return balances[order], counts[order]
 
@@ -223,29 +220,23 @@ def ascending(
 def _usable(name: str, values: npt.ArrayLike) -> Balances:
     """Return numbers that are all finite and zero or more, or raise saying how many are not."""
     if hasattr(values, "columns"):
-        raise UsageError(
-            f"{name} are one column, given a table of {len(values.columns)}: "
-            "give a column, or use concentration."
-        )
+        raise UsageError(say("table_for_column", name, len(values.columns)))
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UsageError(f"{name} must be numbers, one per customer, none missing.") from None
+        raise UsageError(say("no_numbers", name)) from None
     if numbers.ndim != 1:
-        raise UsageError(f"{name} must be one list of numbers; given {numbers.ndim} dimensions.")
-    for wrong, rows, advice in (
-        ("missing or infinite", ~np.isfinite(numbers), _FILL),
-        ("negative", numbers < 0, _NO_DEBTS),
-    ):
+        raise UsageError(say("no_list", name, numbers.ndim))
+    for wrong, rows in (("infinite", ~np.isfinite(numbers)), ("negative", numbers < 0)):
         if count := int(np.count_nonzero(rows)):
-            raise UsageError(f"{count} of {numbers.size} {name} are {wrong}{advice}")
+            raise UsageError(say(f"values_{wrong}", count, numbers.size, name))
     return numbers
 
 
 def check_fraction(name: str, value: float) -> None:
     """Raise unless a value lies in (0, 1]."""
     if not 0 < value <= 1:
-        raise UsageError(f"{name} must be above 0 and at most 1; given {value}.")
+        raise UsageError(say("fraction_to_1", name, value))
 
 
 def gini_interval(
@@ -384,7 +375,7 @@ def _bootstrap_t(
     balances, counts = ascending(values)
     check_level(level)
     if resamples < 99:
-        raise UsageError(f"resamples must be 99 or more; given {resamples}.")
+        raise UsageError(say("resamples_too_few", resamples))
     if balances.size == 0 or balances.sum() == 0:
         return nan, nan
     centre, error = _log_odds(*estimate(balances, counts))
@@ -412,4 +403,4 @@ def _log_odds(estimate: float, error: float) -> tuple[float, float]:
 def check_level(level: float) -> None:
     """Raise unless the level lies between 0 and 1."""
     if not 0 < level < 1:
-        raise UsageError(f"level must lie between 0 and 1; given {level}.")
+        raise UsageError(say("level_of_interval", level))

@@ -32,7 +32,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import bases
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
-from stockcust_analysis.words import did_you_mean, say
+from stockcust_analysis.words import NOTHING, Words, did_you_mean, joined, say, words_of
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -231,7 +231,7 @@ def measure(
             try:
                 result = answer(stated) if over is None else _series(answer, stated, over)
             except UsageError as error:
-                raise UsageError(f"{error}{left_out}") from None
+                raise UsageError(words_of(error) + left_out) from None
             drawn = "trend" if over and "measure" in result else chart
             notes = (*several_notes(by), *result.about.notes)
             as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
@@ -244,7 +244,7 @@ def measure(
     return decorate
 
 
-def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequence[str]) -> str:
+def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequence[str]) -> Words:
     """Take from the stated tables what was made by other rules than are asked for, and say so.
 
     Asked for are the rules of a policy, scheme or rule that is stated; without any the customers'
@@ -256,14 +256,13 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     asked |= {bases.TIERED_BY: label_of(scheme)} if scheme else {}
     made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
     bases.require_one_rule(made)
-    notes = dict[str, str]()
+    notes = dict[str, Words]()
     for name, labels in made.items():
-        others = {k: f"{v}, not {asked[k]}" for k, v in labels.items() if v != asked.get(k, v)}
+        others = {k: rule for k, rule in labels.items() if rule != asked.get(k, rule)}
         stated[name] = bases.without_columns_of(stated[name], others, kept)
-        notes |= others
-    said = "; ".join(f"'{bases.example_of(key)}' is by {text}" for key, text in notes.items())
-    advice = "Take the customers from bank.customers(…, policy=…)."
-    return f" Left out as by another rule: {said}. {advice}" if said else ""
+        said = ((k, bases.example_of(k), rule, asked[k]) for k, rule in others.items())
+        notes |= {k: say("made_by_other", *facts) for k, *facts in said}
+    return say("left_out_columns", joined(notes.values(), "; ", "；")) if notes else NOTHING
 
 
 def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:
@@ -313,8 +312,7 @@ def by_cuts(
 def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
     """Raise when a cut is called as a column that the result has anyway."""
     if own := sorted({*cuts} & {*columns}):
-        advice = "leave it out of by=, or rename the customers' column"
-        raise UsageError(f"the result is by {own[0]} already: {advice}.")
+        raise UsageError(say("by_already", own[0]))
 
 
 def _cut_columns(
@@ -354,7 +352,7 @@ def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
     """Return the error for a cut that customers do not have, with those that they have."""
     there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
     there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
-    meant, cuts = did_you_mean(cut, {*there, *columns}), there or "none of the usual cuts"
+    meant, cuts = did_you_mean(cut, {*there, *columns}), there or say("no_usual_cut")
     return UsageError(say("unknown_cut", cut, meant, cuts))
 
 
@@ -376,7 +374,7 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     names = [name for name in (*_TABLES, "holdings") if stated.get(name) is not None]
     table, last = as_lazy(stated[names[0]]), stated.get("as_of")
     if "as_of" not in table.collect_schema().names():
-        raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
+        raise UsageError(say("over_needs_as_of"))
     if not (days := bases.as_of_dates(stated[names[0]])):  # of nobody there is no quarter
         nothing = answer(stated).head(0)
         nothing.insert(0, "quarter", "")
@@ -385,14 +383,14 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])
         if quarter is None:
-            raise UsageError(f"{dates[1]} is not the last day of a quarter.")
+            raise UsageError(say("over_no_quarter", dates[1]))
         changed = {n: _of_day(stated[n], dates[n != "opening"]) for n in names}
         dated = {"as_of": dates[1]} if "as_of" in stated else {}
         part = answer({**stated, **changed, **dated})
         part.insert(0, "quarter", str(quarter))
         parts.append(part)
     if not parts:
-        raise UsageError(f"over='quarter' needs several as-of dates; there are {len(days)}.")
+        raise UsageError(say("over_needs_days", len(days)))
     return Result(pd.concat(parts, ignore_index=True))
 
 

@@ -24,6 +24,7 @@ from stockcust_analysis.measures.holdings import warn_of_unknown_products
 from stockcust_analysis.measures.registry import measure
 from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.words import say
 
 
 def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
@@ -418,7 +419,7 @@ def _with_beginning(
     if by != "first_product":
         return table
     if holdings is None:
-        raise UsageError("by='first_product' needs holdings=…, with 'opened_on'.")
+        raise UsageError(say("products_unknown"))
     first = _first_families(as_lazy(holdings), families)
     if table.implementation.is_pandas_like():
         first = as_lazy(frames.to_pandas(first.to_native()))

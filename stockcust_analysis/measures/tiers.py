@@ -303,7 +303,7 @@ def tiers_with_memory(
 def _months_apart(days: Sequence[date]) -> int:
     """Return 1 for consecutive month ends, 3 for consecutive quarter ends or a single one."""
     if not days:
-        raise UsageError("there are no snapshots. Give at least one date with its customers.")
+        raise UsageError(say("no_snapshots"))
     numbers = [day.year * 12 + day.month for day in days]
     ends = all(map(is_month_end, days))
     quarters = all(number % 3 == 0 for number in numbers)

@@ -22,6 +22,7 @@ from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
+from stockcust_analysis.words import say
 
 DATES = ("opening", "closing")
 COMPARED_BASES = ("funded", "effective")
@@ -302,7 +303,7 @@ def _tier_view(request: Request, closing: Frame) -> Table:
     delivered = ["tier" in table.collect_schema().names() for table in tables]
     if delivered[0] != delivered[1]:
         date = DATES[delivered.index(True)]
-        raise UsageError(f"only {date} has a column 'tier'. Give it on both dates or none.")
+        raise UsageError(say("tier_on_one_date", date))
     for date, table in zip(DATES, tables, strict=True) if delivered[0] else ():
         _require_tiers(table, date, scheme)
     if not delivered[0]:
@@ -324,9 +325,7 @@ def _require_tiers(table: Table, date: str, scheme: TierScheme) -> None:
     named = nw.col("tier").is_in(scheme.names).fill_null(False)
     strange = frames.count_rows(table, {"tier": ~named})["tier"]
     if strange:
-        raise UsageError(
-            f"{date}: 'tier' is none of {', '.join(scheme.names)} in {strange:,} rows."
-        )
+        raise UsageError(say("tier_unknown", date, [*scheme.names], strange))
 
 
 def migration_cells(view: Table, scheme: TierScheme, *, by: Sequence[str]) -> pd.DataFrame:
@@ -408,7 +407,7 @@ def lost_customers(
     [['1', 'shrunk', 300.0, 0.75]]
     """
     if top < 1:
-        raise UsageError(f"top must be 1 customer or more; given {top}.")
+        raise UsageError(say("top_of_customers", top))
     request = Request.of(closing, None, base, policy)
     pairs = pair_customers(opening, request, value)
     before, after = averages()

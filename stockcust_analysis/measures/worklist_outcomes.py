@@ -20,6 +20,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.words import say
 
 _MEASURES = (
     Measure("outcome_contacted_rate", "contacted"),
@@ -63,7 +64,7 @@ def draw_control_group(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
     True
     """
     if not 0 <= share < 1:
-        raise UsageError(f"share must be 0 or more, and below 1; given {share}.")
+        raise UsageError(say("share_of_lists", share))
     table = as_lazy(lists)
     require_columns(table, ["customer_id"], "lists")
     columns = frames.collect_rows(table)
@@ -166,7 +167,7 @@ def _state(customers: Table, when: str) -> Table:
     """Return each customer's AUM in cents and status at one of the two dates."""
     in_cents = "aum_period_end_cents" in customers.collect_schema().names()
     name = "aum_period_end_cents" if in_cents else "aum_period_end"
-    require_columns(customers, ["customer_id", "status", name], f"{when} customers")
+    require_columns(customers, ["customer_id", "status", name], say("customers_then", when))
     amount = nw.col(name) if in_cents else frames.cents_or_zero(name)
     states = {f"{when}_cents": amount, f"{when}_status": nw.col("status")}
     return customers.select("customer_id", **states)

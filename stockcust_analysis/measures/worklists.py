@@ -30,6 +30,7 @@ from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import MODEL_LIST, Actions, load_actions
+from stockcust_analysis.words import say
 
 Language = Literal["zh", "en"]
 # List → who is on it, and the cents at stake.
@@ -318,7 +319,7 @@ def _require_facts(table: Table, policy: Policy) -> None:
     amounts = (f"{policy.tiers.value}_cents", PERIOD_END)
     served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
     is_served = "in_managed" in table.collect_schema().names()
-    what = "facts (those of stockcust_analysis.measures.worklists.worklist_facts)"
+    what = say("worklist_facts")
     require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), what)
 
 

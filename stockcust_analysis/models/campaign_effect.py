@@ -23,11 +23,11 @@ from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import History, as_table, feature_name, sentence
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
+from stockcust_analysis.words import say
 
 # With fewer pairs the interval of their mean does not hold.
 LEAST_PAIRS = 30
 _AUM = "aum_average_quarter"
-_ADVICE = "Compare a narrower list, or hold out a random part of the next campaign."
 # Standardised difference of a feature between matched groups above which they are not alike.
 MOST_DIFFERENCE = 0.2
 
@@ -100,10 +100,10 @@ class CampaignEffect(BaseEstimator):
         moved = features.numbers_of(inputs.as_column(change, "change"))
         inputs.require_rows(len(table), {"contacted": treated, "change": moved})
         if gaps := int(np.isnan(moved).sum()):
-            raise UsageError(f"change contains NaN in {gaps} rows. Leave out whose is not known.")
-        if min(treated.sum(), (~treated).sum()) < LEAST_PAIRS:
-            counts = f"{treated.sum()} customers were contacted and {(~treated).sum()} were not"
-            raise UsageError(f"{counts}: each must be {LEAST_PAIRS} or more.")
+            raise UsageError(say("change_has_gaps", gaps))
+        counts = treated.sum(), (~treated).sum()
+        if min(counts) < LEAST_PAIRS:
+            raise UsageError(say("too_few_contacted", *counts, LEAST_PAIRS))
         self.encoder_ = features.TableEncoder(quiet=True).fit(table)
         codes = self.encoder_.transform(table)
         self.propensity_ = self.encoder_.logistic(1.0).fit(codes, treated)
@@ -144,7 +144,7 @@ class CampaignEffect(BaseEstimator):
         """
         first, last = as_quarter(before), as_quarter(after)
         if first >= last:
-            raise UsageError(f"`before` ({first}) must lie before `after` ({last}).")
+            raise UsageError(say("before_after", first, last))
         history = History.of(bank, self)
         facts = history.at(first)
         known = [name for name in features.names_of(facts.attributes) if name.startswith("aum_")]
@@ -183,11 +183,10 @@ class CampaignEffect(BaseEstimator):
         """Raise where the two groups are not alike."""
         worst = self.balance_.iloc[int(self.balance_["after"].abs().to_numpy().argmax())]
         if pairs < max(LEAST_PAIRS, self.least_matched * contacted):
-            few = f"only {pairs} of {contacted} contacted customers are like anybody who was not"
-            raise UsageError(f"{few}: there is nothing to compare with. {_ADVICE}")
+            raise UsageError(say("nobody_alike", pairs, contacted))
         if abs(worst["after"]) > MOST_DIFFERENCE:
-            apart = f"differ in '{worst['feature']}' by {worst['after']:.2f} standard deviations"
-            raise UsageError(f"matched customers {apart} (at most {MOST_DIFFERENCE}). {_ADVICE}")
+            apart = worst["feature"], worst["after"]
+            raise UsageError(say("groups_unlike", *apart, MOST_DIFFERENCE))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 # With fewer customers of either kind to learn from, a model fits chance: it is refused.
 LEAST_EVENTS = 50
@@ -128,9 +129,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         table, target = table.iloc[rows], target[rows]
         owner = np.arange(len(rows)) if groups is None else np.asarray(groups)[rows]
         if pd.isna(owner).any() or len(np.unique(owner)) < _FOLDS:
-            raise UsageError(f"groups must name the owner of every row, {_FOLDS} owners or more.")
+            raise UsageError(say("owners_lack", _FOLDS))
         owners = pd.DataFrame({"owner": owner, "event": target}).drop_duplicates()
-        _require_both(owners["event"].to_numpy(), LEAST_EVENTS, "to learn from")
+        _require_both(owners["event"].to_numpy(), LEAST_EVENTS, "too_few_to_learn")
         self.encoder_ = features.TableEncoder().fit(table, groups=owner)
         codes = self.encoder_.transform(table)
         # Owners in any order; stratified folds would take half a minute for 200,000 of them.
@@ -186,19 +187,18 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         table, (labels, codes) = as_table(X), inputs.as_labels(y)
         rules = {} if rules is None else rules
         if not isinstance(rules, Mapping):
-            raise UsageError("rules must say what each is called: rules={'recency': days}.")
+            raise UsageError(say("rules_without_names"))
         if {*labels} != {*self.classes_}:
-            learnt = ", ".join(map(str, self.classes_))
-            raise UsageError(f"the labels are not those learnt, {learnt}.")
+            raise UsageError(say("labels_not_learnt", [*self.classes_]))
         target = (labels[codes] == self.classes_[1]).astype(int)
         inputs.require_rows(len(table), {"labels": target, "by": by, **rules})
-        _require_both(target, LEAST_TESTED, "to test on")
+        _require_both(target, LEAST_TESTED, "too_few_to_test")
         codes = self.encoder_.transform(table)
         probability = np.asarray(self.model_.predict_proba(codes))[:, 1]
         columns = (inputs.as_column(rule, name) for name, rule in rules.items())
         scores = {str(column.name): features.numbers_of(column) for column in columns}
         if gaps := [name for name, score in scores.items() if np.isnan(score).any()]:
-            raise UsageError(f"rules say nothing of some rows: {', '.join(gaps)}. Fill the gaps.")
+            raise UsageError(say("rules_have_gaps", gaps))
         compared, gains = _compare({"model": probability} | scores, target)
         importance, deciles = self._importance(codes, target), _deciles(probability, target)
         groups = None if by is None else _errors_by(as_table(by), probability, target)
@@ -411,12 +411,11 @@ def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
     return active & (facts["aum_period_end"] >= least)
 
 
-def _require_both(target: Array, least: int, purpose: str) -> None:
+def _require_both(target: Array, least: int, problem: str) -> None:
     """Raise where there are too few events or too few others."""
     events, others = int(target.sum()), int((1 - target).sum())
     if min(events, others) < least:
-        few = f"{events} events and {others} others are too few"
-        raise UsageError(f"{few} {purpose}: take more; each must be {least} or more.")
+        raise UsageError(say(problem, events, others, least))
 
 
 def _ranks(score: Array) -> tuple[Array, Array]:

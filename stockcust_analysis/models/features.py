@@ -33,7 +33,7 @@ from stockcust_analysis.models import inputs
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.words import chosen_language
+from stockcust_analysis.words import chosen_language, say
 
 ByName = Mapping[str, Any] | None
 _SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")
@@ -79,7 +79,7 @@ class History:
     """
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
-        inputs.require_known("fact about the person", personal, inputs.PERSONAL)
+        inputs.require_known("person_fact", personal, inputs.PERSONAL)
         self._bank, self._policy, self._personal = bank, policy, personal
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
@@ -108,8 +108,7 @@ class History:
         known = [quarter for quarter in self._bank.quarters if quarter <= last]
         pairs = [quarter for quarter in known if quarter.shifted(1) in known]
         if not pairs:
-            alone = f"no two quarters in a row up to {last}"
-            raise UsageError(f"{alone}: there is nothing to learn from.")
+            raise UsageError(say("no_two_quarters", last))
         parts = []
         for quarter in pairs:
             sides = label(self.at(quarter), self.at(quarter.shifted(1)))
@@ -176,7 +175,7 @@ def as_table(X: Any) -> pd.DataFrame:
     table = X if isinstance(X, pd.DataFrame) else to_pandas(as_lazy(X).to_native())
     table = table.set_axis(names_of(table), axis=1)
     if twice := sorted({*table.columns[table.columns.duplicated()]}):
-        raise UsageError(f"the table has several columns of one name: {', '.join(twice)}.")
+        raise UsageError(say("names_twice", twice))
     return table.assign(**{str(name): _as_plain(column) for name, column in table.items()})
 
 
@@ -192,7 +191,7 @@ def _as_plain(column: pd.Series) -> pd.Series:
     if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
         return pd.to_numeric(column).astype(float)
     if kind == "mixed" and not column.map(pd.api.types.is_hashable).all():
-        raise UsageError(f"column '{column.name}' holds lists. Make a column of each entry.")
+        raise UsageError(say("holds_lists", column.name))
     return column
 
 
@@ -237,12 +236,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.left_out_ = [n for n in names_of(table) if values[n] < 2 or n in alone]
         kept = [name for name in names_of(table) if name not in self.left_out_]
         if not kept:
-            raise UsageError("no column tells customers apart: all are constant, or names.")
+            raise UsageError(say("nothing_tells"))
         if self.left_out_ and not self.quiet:
-            words = f"left out, being constant or names: {', '.join(self.left_out_)}."
+            words = say("columns_left_out", self.left_out_)
             written = [n for n in self.left_out_ if n in alone & text and _holds_amounts(table[n])]
             if written:
-                words += f" Amounts written as text: {', '.join(written)}. Give them as numbers."
+                words += say("amounts_as_text", written)
             warn(words, stacklevel=3)
         self.columns_ = sorted(kept, key=lambda name: name in text)
         self.is_label_ = np.array([name in text for name in self.columns_])
@@ -255,8 +254,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Return an array of numbers, one column for each of `columns_`."""
         table = as_table(X)
         if missing := [name for name in self.columns_ if name not in table]:
-            shown = ", ".join(missing[:12])
-            raise UsageError(f"the table lacks {len(missing)} columns learnt from: {shown}.")
+            raise UsageError(say("lacks_learnt", len(missing), missing[:12]))
         labels = self._labels(table)
         known = zip(labels, self.codes_.categories_, strict=True)
         if unseen := [str(n) for n, values in known if set(labels[n].dropna()) - {*values}]:
@@ -329,9 +327,9 @@ def numbers_of(column: pd.Series) -> Array:
     try:
         numbers: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise UsageError(f"column '{column.name}' holds text where numbers are needed.") from None
+        raise UsageError(say("text_where_numbers", column.name)) from None
     if infinite := int(np.isinf(numbers).sum()):
-        raise UsageError(f"column '{column.name}' holds {infinite} infinite numbers. Correct them.")
+        raise UsageError(say("infinite_numbers", column.name, infinite))
     return numbers
 
 

@@ -17,18 +17,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.words import say
 
 Array = npt.NDArray[Any]
 # Facts about the person: attributes to look at, features only where asked for.
 PERSONAL = ("age_group", "gender", "groups")
 _CHOICES = {"model": ("trees", "logistic"), "language": ("zh", "en")}
-# What a parameter that is a number must do, and between what.
+# What is said of a parameter that is no such number, and between what it must lie.
 _NUMBERS: dict[str, tuple[str, pd.Interval[Any]]] = {
-    "loss": ("lie above 0 and up to 1", pd.Interval(0, 1)),
-    "top": ("be above 0", pd.Interval(0, np.inf, closed="neither")),
-    "caliper": ("be a number from 0", pd.Interval(0, np.inf, closed="left")),
-    "least_matched": ("be a number from 0 to 1", pd.Interval(0, 1, closed="both")),
-    "least_stability": ("be a number from 0 to 1", pd.Interval(0, 1, closed="both")),
+    "loss": ("above_0_to_1", pd.Interval(0, 1)),
+    "top": ("above_0", pd.Interval(0, np.inf, closed="neither")),
+    "caliper": ("number_from_0", pd.Interval(0, np.inf, closed="left")),
+    "least_matched": ("number_from_0_to_1", pd.Interval(0, 1, closed="both")),
+    "least_stability": ("number_from_0_to_1", pd.Interval(0, 1, closed="both")),
 }
 # How labels begin that say that the event came, or name it.
 _EVENT = re.compile(
@@ -45,7 +46,7 @@ def require_parameters(model: BaseEstimator) -> None:
         elif name in _CHOICES:
             require_known(name, [value], _CHOICES[name])
         elif name == "personal":
-            require_known("fact about the person", value, PERSONAL)
+            require_known("person_fact", value, PERSONAL)
         elif name == "random_state":
             require_whole(name, value, least=0)
 
@@ -61,21 +62,22 @@ def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
     """Raise where a column has another length than the table."""
     for name, column in columns.items():
         if column is not None and len(column) != rows:
-            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
+            raise UsageError(say("rows_unlike", name, len(column), rows))
 
 
 def require_number(name: str, value: Any) -> None:
     """Raise where a parameter is no number, or not within its bounds."""
-    words, bounds = _NUMBERS[name]
+    problem, bounds = _NUMBERS[name]
     if not (isinstance(value, Real) and value in bounds):
-        raise UsageError(f"{name} must {words}; given {value!r}.")
+        raise UsageError(say(problem, name, repr(value)))
 
 
 def require_whole(name: str, value: Any, most: float = np.inf, least: int = 1) -> None:
     """Raise where a parameter is no whole number from `least` to `most`."""
     if not (isinstance(value, int | np.integer) and least <= value <= most):
-        bounds = f"{least} or more" + ("" if most == np.inf else f", at most {most:,}")
-        raise UsageError(f"{name} must be a whole number, {bounds}; given {value!r}.")
+        bounds = [least] if most == np.inf else [least, most]
+        problem = "whole_number_to" if bounds[1:] else "whole_number"
+        raise UsageError(say(problem, name, *bounds, repr(value)))
 
 
 def as_column(values: Any, name: str = "labels") -> pd.Series:
@@ -92,8 +94,7 @@ def flags_of(column: pd.Series, *, amounts: bool = False) -> Array:
     numbers = pd.to_numeric(plain, errors="coerce").to_numpy(float, na_value=np.nan)
     right = column.isna() | (numbers >= 0) if amounts else np.isin(numbers, (0, 1))
     if odd := int((~right).sum()):
-        kinds = "True, False or a number from 0" if amounts else "True, False, 1 or 0"
-        raise UsageError(f"{column.name}: {odd} rows hold something else than {kinds}.")
+        raise UsageError(say("no_amounts" if amounts else "no_flags", column.name, odd))
     return np.asarray(numbers)
 
 
@@ -101,12 +102,12 @@ def as_labels(y: Any) -> tuple[Array, Array]:
     """Return the two kinds of labels in order, and for each row which of them it has."""
     labels = as_column(y)
     if pd.api.types.infer_dtype(labels).startswith("mixed"):
-        raise UsageError("labels are of several types. Give True and False, or 1 and 0.")
+        raise UsageError(say("labels_mixed"))
     if gaps := int(labels.isna().sum()):
-        raise UsageError(f"{gaps} labels are empty. Leave out whose outcome is not known.")
+        raise UsageError(say("labels_empty", gaps))
     classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
     if len(classes) != 2:
-        raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
+        raise UsageError(say("labels_not_two", len(classes)))
     return classes, codes
 
 
@@ -117,13 +118,12 @@ def event_place(labels: Array, event: Any) -> int:
         same = [place for place, label in enumerate(labels) if label == event]
         same = same or [n for n, text in enumerate(texts) if text == str(event).strip().casefold()]
         if len(same) != 1:
-            raise UsageError.unknown("event among the labels", str(event), map(str, labels))
+            raise UsageError.unknown("event_label", str(event), map(str, labels))
         return same[0]
     # Of 1 and 2 either may be the event; of 0 and 1 the later one is.
     known = [bool(_EVENT.match(text)) for text in texts]
     known[0] &= not re.match(r"\W*\d", texts[0])
     if known[0] == known[1]:
         first, second = labels.tolist()
-        taken = f"of the labels {first!r} and {second!r} the second counts as the event"
-        warn(f"{taken}: confirm it by event={second!r}, or say event={first!r}.", stacklevel=3)
+        warn(say("event_taken", first, second, second, first), stacklevel=3)
     return 0 if known == [True, False] else 1

@@ -25,6 +25,7 @@ from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import HELD, ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
+from stockcust_analysis.words import say
 
 # A family that fewer opened is ranked by how many did, for everybody alike.
 LEAST_OPENINGS = 30
@@ -98,7 +99,7 @@ class NextProduct(BaseEstimator):
         count = pd.Series(new.sum(axis=0), features.names_of(opened))
         self.families_ = [str(name) for name in count.index[count > 0]]
         if not self.families_:
-            raise UsageError("nobody opened any family. Take more quarters or more customers.")
+            raise UsageError(say("nobody_opened"))
         self.popularity_ = (count / free.sum(axis=0))[self.families_]
         self.lift_ = _lift(table, self.families_)
         few = [name for name in self.families_ if count[name] < LEAST_OPENINGS]
@@ -183,8 +184,7 @@ class NextProduct(BaseEstimator):
         new = _opened_families(opened[order]) & ~_holds_families(table, order)
         who = np.asarray(new.any(axis=1))
         if who.sum() < LEAST_OPENINGS:
-            few = f"{int(who.sum())} customers opened a family, too few to judge by"
-            raise UsageError(f"{few}: {LEAST_OPENINGS} or more are needed.")
+            raise UsageError(say("few_opened", int(who.sum()), LEAST_OPENINGS))
         table, new = table.loc[who], new[who]
         free, popularity = ~_holds_families(table, self.families_), self.popularity_.to_numpy()
         scores = {
@@ -312,7 +312,7 @@ def _holds_families(table: pd.DataFrame, families: Sequence[str]) -> Array:
     """Return which families each customer holds."""
     columns = [HELD + name for name in families]
     if missing := [name for name in columns if name not in table]:
-        raise UsageError(f"the table lacks {', '.join(missing)}: 1 where the family is held.")
+        raise UsageError(say("lacks_held", missing))
     held = [inputs.flags_of(table[name], amounts=True) > 0 for name in columns]
     return np.column_stack(held)
 
@@ -321,7 +321,7 @@ def _opened_families(opened: pd.DataFrame) -> Array:
     """Return which families each customer opened; a gap counts neither as opened nor as not."""
     new = [inputs.flags_of(column, amounts=True) for _, column in opened.items()]
     if gaps := int(np.isnan(new).sum()):
-        raise UsageError(f"Y contains NaN in {gaps} cells. Say 1 or 0 of each family.")
+        raise UsageError(say("openings_have_gaps", gaps))
     return np.column_stack(new) > 0
 
 

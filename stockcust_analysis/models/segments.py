@@ -26,6 +26,7 @@ from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import PREFIXES, History, as_table, sentence
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
+from stockcust_analysis.words import say
 
 # With fewer, halves of them are too small to tell whether segments come back.
 LEAST_CUSTOMERS = 200
@@ -112,7 +113,7 @@ class Segments(ClusterMixin, BaseEstimator):
         inputs.require_parameters(self)
         table = as_table(X)
         if len(table) < LEAST_CUSTOMERS:
-            raise UsageError(f"{len(table)} customers are too few: {LEAST_CUSTOMERS} are needed.")
+            raise UsageError(say("too_few_to_segment", len(table), LEAST_CUSTOMERS))
         # The number is chosen by halves of at most 4,000 customers.
         half = min(len(table), 4_000) // 2
         for name, limit in (("n_segments", len(table)), ("most", half), ("resamples", np.inf)):
@@ -184,12 +185,12 @@ class Segments(ClusterMixin, BaseEstimator):
         for side in (self, earlier):
             check_is_fitted(side, "labels_")
             if not hasattr(side, "customers_"):
-                raise UsageError("segments can be matched after `learn`; `fit` knows no customers.")
+                raise UsageError(say("match_after_learn"))
         before = pd.Series(earlier.labels_, earlier.customers_.index, name="before")
         now = pd.Series(self.labels_, self.customers_.index, name="now")
         both = pd.concat([now, before], axis=1, join="inner")
         if both.empty:
-            raise UsageError("no customer stands in both, so segments cannot be matched.")
+            raise UsageError(say("nobody_in_both"))
         every = range(max(len(earlier.profile_), len(self.profile_)))
         shared = pd.crosstab(both["now"], both["before"])
         shared = shared.reindex(index=every, columns=every, fill_value=0)

@@ -186,15 +186,19 @@ class _Edition:
         files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
         files += result.files
         if status == plan.ISSUED:
-            if self.issued in made_from[1]:  # it stays beside what takes its place
-                # By their bytes: a move that was broken off has left one of them twice.
-                number = len(set(map(plan.folder_digest, self.issues())))
-                _move(self.issued, self.issued / "earlier" / f"{number:03}")
-            # The stamp first: an issue that was broken off is today's own, not one to compare with.
-            write_json(self.issued / STAMP, made_from[0])
-            review.save(self.issued)
+            self._issue(review, *made_from)
             files += [path for issue in self.issues() for path in issue.iterdir() if path.is_file()]
         return replace(result, files=tuple(files))
+
+    def _issue(self, review: Review, stamp: dict[str, Any], compared: list[Path]) -> None:
+        """Keep the review as issued; the issue it was compared with stays beside it."""
+        if self.issued in compared:
+            # By their bytes: a move that was broken off has left one of them twice.
+            number = len(set(map(plan.folder_digest, self.issues())))
+            _move(self.issued, self.issued / "earlier" / f"{number:03}")
+        # The stamp first: an issue that was broken off is today's own, not one to compare with.
+        write_json(self.issued / STAMP, stamp)
+        review.save(self.issued)
 
     def _review(self, evaluation: Evaluation, stamp: dict[str, Any], issued: list[Path]) -> Review:
         """Return the review: the one in the folder if it is of these facts, else a new one."""

@@ -33,7 +33,7 @@ from fontTools.ttLib import TTFont
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
 from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
-from stockcust_analysis.words import bulleted, say
+from stockcust_analysis.words import Words, bulleted, joined, say
 
 logger = logging.getLogger(__name__)
 
@@ -177,9 +177,9 @@ def check_glyphs(texts: Iterable[str], others: tuple[Path, ...] = ()) -> None:
     problems = []
     for text in dict.fromkeys(every_text):
         if missing := missing_characters(text, others):
-            codes = ", ".join(f"U+{ord(character):04X}" for character in missing)
-            problems.append(f"'{_shorten(text, missing[0])}' needs {codes}")
-    raise MissingGlyphError(say("glyphs_lacking", len(problems), "; ".join(problems[:10])))
+            codes = [f"U+{ord(character):04X}" for character in missing]
+            problems.append(say("needs_characters", _shorten(text, missing[0]), codes))
+    raise MissingGlyphError(say("glyphs_lacking", len(problems), joined(problems[:10], "; ", "；")))
 
 
 def _shorten(text: str, around: str, width: int = 30) -> str:
@@ -344,17 +344,14 @@ def brand_files(path: str) -> tuple[Path, ...]:
     return (Path(path),)
 
 
-def _colour_problems(colours: Colours) -> list[str]:
+def _colour_problems(colours: Colours) -> list[Words]:
     """Return what is wrong with the colours."""
     problems = []
     for name, code in vars(colours).items():
         if not re.fullmatch(r"#[0-9A-Fa-f]{6}", code):
-            problems.append(f"the colour {name} must look like '#1F4E79'")
+            problems.append(say("colour_form", name))
         elif (contrast := contrast_with_white(code)) < _WRITTEN.get(name, 0):
-            problems.append(
-                f"the colour {name} is too pale to be read on paper (contrast {contrast:.1f}, "
-                f"at least {_WRITTEN[name]})"
-            )
+            problems.append(say("colour_too_pale", name, contrast, _WRITTEN[name]))
     return problems
 
 
@@ -371,10 +368,10 @@ def contrast_with_white(code: str) -> float:
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
-def _file_problems(brand: Brand) -> list[str]:
+def _file_problems(brand: Brand) -> list[Words]:
     """Return which files are missing, and whether the family lacks its bold."""
     files = map(Path, filter(None, [brand.logo, *brand.fonts.files]))
-    missing = [f"there is no file '{path.name}' beside it" for path in files if not path.is_file()]
+    missing = [say("no_file_beside", path.name) for path in files if not path.is_file()]
     if missing or not brand.fonts.family:
         return missing
     weights = []
@@ -382,5 +379,5 @@ def _file_problems(brand: Brand) -> list[str]:
         with TTFont(path, lazy=True) as font:
             weights.append(font["OS/2"].usWeightClass)
     if not any(weight >= _BOLD_FROM for weight in weights):
-        return [f"the family '{brand.fonts.family}' has no bold among its files; headings need it"]
+        return [say("no_bold", brand.fonts.family)]
     return []

@@ -401,7 +401,7 @@ def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
 
     whole: Any = drawn if hasattr(drawn, "savefig") else getattr(drawn, "figure", None)
     if whole is None:
-        raise UsageError(f"figure() takes Matplotlib axes or a figure, not {type(drawn).__name__}.")
+        raise UsageError(say("figure_takes", type(drawn).__name__))
     svg = StringIO()
     with report_style(), mpl.rc_context(_SAME_BYTES):
         canvas: Any = FigureCanvasSVG(whole)

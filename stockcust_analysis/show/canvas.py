@@ -34,7 +34,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style
 from stockcust_analysis.show.wording import text
-from stockcust_analysis.words import did_you_mean, say
+from stockcust_analysis.words import did_you_mean, joined, say
 
 P = ParamSpec("P")
 
@@ -132,7 +132,7 @@ class Source:
         numbers = [name for name in rows if name in _NUMBERS.split()]
         values = rows[numbers].apply(pd.to_numeric, errors="coerce")
         if texts := [name for name in numbers if (values[name].isna() & rows[name].notna()).any()]:
-            raise UsageError(f"the chart needs numbers; text stands in {', '.join(texts)}.")
+            raise UsageError(say("chart_needs_numbers", texts))
         rows[numbers] = values.astype(float)
         absent = {name: "" for name in ("quarter", "branch_id", "base") if name not in rows}
         rows = self._choose_measures(rows.assign(**absent))
@@ -145,15 +145,10 @@ class Source:
         columns += ["member"] if self.member and "member" not in columns else []
         missing = [name for name in columns if name not in rows]
         if missing:
-            words = {"member": " or ".join(self.member)}
-            close = "".join(did_you_mean(name, map(str, rows.columns)) for name in missing)
-            needed, lacking = (
-                ", ".join(words.get(n, n) for n in names) for names in (columns, missing)
-            )
-            raise UsageError(
-                f"the chart needs the columns {needed}; the table lacks {lacking}.{close} "
-                f"{self.call} returns them."
-            )
+            words: dict[str, object] = {"member": joined(self.member, " or ", "或")}
+            close = joined((did_you_mean(n, map(str, rows.columns)) for n in missing), "", "")
+            needed, lacking = ([words.get(n, n) for n in names] for names in (columns, missing))
+            raise UsageError(say("chart_needs_columns", needed, lacking, close, self.call))
 
     def _choose_measures(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the chart's measures."""
@@ -184,10 +179,8 @@ class Source:
             possible = [str(name) for name in rows if self._may_group(name)]
             columns = possible if len(values) == len(possible) else columns or possible[:1]
         if len(values) != len(columns):
-            raise UsageError(
-                f"group= takes one value for each of {', '.join(columns) or 'no column'}; "
-                f"{len(values)} given."
-            )
+            problem = "group_takes" if columns else "group_takes_none"
+            raise UsageError(say(problem, columns, len(values)))
         chosen = pd.Series(True, index=rows.index)
         for name, value in zip(columns, map(str, values), strict=True):
             column = rows[name].astype(str)
@@ -238,8 +231,7 @@ def values_by(column: str, rows: pd.DataFrame, names: Iterable[str]) -> pd.Serie
 def require_one_base(rows: pd.DataFrame, key: Sequence[str]) -> None:
     """Refuse to mix bases: the same measure of two sets of customers."""
     if rows.duplicated(list(key)).any():
-        bases = ", ".join(sorted(rows["base"].unique()))
-        raise UsageError(f"the frame holds several bases ({bases}): keep the rows of one.")
+        raise UsageError(say("several_bases_held", sorted(rows["base"].unique())))
 
 
 def to_pandas(frame: Frame) -> pd.DataFrame:
@@ -296,9 +288,7 @@ class ChartAxes(Axes):
         """
         path = Path(path)
         if path.suffix.lower() not in _METADATA:
-            raise UsageError(
-                f"a figure's name ends in {', '.join(_METADATA)}; given '{path.name}'."
-            )
+            raise UsageError(say("ends_in", [*_METADATA], path.name))
         figure: Any = self.figure
         size = figure.get_size_inches()
         width = max(size[0], size[1] * _SLIDE)
@@ -327,7 +317,7 @@ def axes_for(data: Sized, ax: Axes | None, height: float | None = None) -> Axes:
     if ax is None:
         ax = plt.subplots(subplot_kw=OWN_AXES)[1] if height is None else sized_axes(height)
     elif not isinstance(ax, Axes):
-        raise UsageError(f"ax= takes the axes of one plot, given {type(ax).__name__}.")
+        raise UsageError(say("ax_takes", type(ax).__name__))
     style_axes(ax)
     if not len(data):
         raise NothingToDraw(ax)

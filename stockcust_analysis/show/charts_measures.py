@@ -17,6 +17,7 @@ from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import canvas, results, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_quarters import spread_names
+from stockcust_analysis.words import say
 
 _MOST_BARS, _MOST_LINES = 40, 6
 _MOST_CELLS: Final = (30, 12)
@@ -104,7 +105,7 @@ def grid(
     rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
     cuts = [cut for cut in _cuts(rows) if rows[cut].nunique() > 1]
     if len(rows) and len(cuts) != 2:
-        raise UsageError(f"a grid crosses two columns of groups; the table has {len(cuts)}.")
+        raise UsageError(say("grid_crosses", len(cuts)))
     cuts.sort(key=lambda cut: -rows[cut].nunique())
     groups = [rows[cut].nunique() for cut in cuts]
     ax = canvas.axes_for(rows, ax, 2.0 + _ROW_CM * min([*groups, 0][0], _MOST_CELLS[0]))
@@ -313,12 +314,12 @@ def _read(
     rows = source.read_all(frame)
     names = [str(name) for name in rows["measure"].unique()]
     if measure is not None and measure not in names:
-        raise UsageError.unknown("measure of the table", measure, names)
+        raise UsageError.unknown("measure_in_table", measure, names)
     chosen = measure or (names or [""])[0]
     rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
     cuts = _cuts(rows)
     if rows.duplicated([*cuts, "quarter"]).any():
-        raise UsageError("several rows stand for one group: keep the rows of one base.")
+        raise UsageError(say("several_rows_of_group"))
     labels = [rows[cut].astype(str).replace(_words_of(frame, cut, language)) for cut in cuts]
     joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
     unit = wording.money_unit(rows["value"], language)

@@ -409,7 +409,7 @@ def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     ax = canvas.axes_for(members, ax)
     cell = ax.get_subplotspec()
     if cell is None:
-        raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
+        raise UsageError(say("panels_take"))
     whole = ax.figure
     ax.remove()
     grid = cell.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)

@@ -38,7 +38,7 @@ from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
-from stockcust_analysis.words import words_of
+from stockcust_analysis.words import in_language, words_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
@@ -216,9 +216,9 @@ class Lab:
                 words = words_of(refusal).text(self.language)
                 said = [blocks.Sentence(words, lead=self._word("refused"))]
         for warning in caught:
-            describe = getattr(warning.message, "describe", None)
-            text = describe(self.language) if describe else str(warning.message)
-            said.append(blocks.Sentence(text))
+            own = getattr(warning.message, "describe", None)
+            text = own(self.language) if own else in_language(warning.message, self.language)
+            said.append(blocks.Sentence(str(text)))
         if said:
             display(blocks.Sentences(said))
         return result

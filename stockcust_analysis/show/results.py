@@ -153,9 +153,7 @@ def draw(result: Result, **options: Any) -> Axes:
     """Draw a result by the chart that is natural for it."""
     plot, name = charts(), result.about.chart
     if not name:
-        raise UsageError(
-            f"no chart is natural for this table; sca.plot has {', '.join(plot.__all__)}."
-        )
+        raise UsageError(say("no_natural_chart", [*plot.__all__]))
     if "measure" not in result and "quarter" in result and result["quarter"].nunique() > 1:
         raise UsageError(say("several_quarters", result["quarter"].max()))
     options, drawn = {"language": chosen_language(), **options}, result

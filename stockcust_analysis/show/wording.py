@@ -90,7 +90,7 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     """
     words = section_words(within, language)
     if key not in words:
-        raise UsageError.unknown(f"{within} to label", key, words)
+        raise UsageError.unknown("to_label", key, words, within)
     return words[key]
 
 
@@ -98,7 +98,7 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
 def section_words(within: str, language: Language = "zh") -> dict[str, str]:
     """Return all words of a section, in the order pages show them."""
     if within not in _sections():
-        raise UsageError.unknown("kind of label", within, _sections())
+        raise UsageError.unknown("label_kind", within, _sections())
     entries = _sections()[within].items()
     return {name: words[known_language(language)] for name, words in entries}
 
@@ -143,7 +143,7 @@ def policy_words(
     {'A': 'A类', 'B': 'B类', 'C': 'C类', 'D': 'D类'}
     """
     if dimension not in _POLICY_SECTIONS:
-        raise UsageError.unknown("dimension of a policy", dimension, _POLICY_SECTIONS)
+        raise UsageError.unknown("policy_dimension", dimension, _POLICY_SECTIONS)
     entries = policy_facts[_POLICY_SECTIONS[dimension]]
     return {entry["name"]: entry[known_language(language)] for entry in entries}
 
@@ -316,9 +316,7 @@ def format_number(value: Figure, *, decimals: int, divisor: float = 1) -> str:
     """
     if isinstance(value, str):
         if value != SUPPRESSED:
-            raise UsageError(
-                "a text stands where a number is formatted; only '*' (suppressed) may."
-            )
+            raise UsageError(say("text_for_number"))
         return value
     number = _decimal(value)
     if number is None:

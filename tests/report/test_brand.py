@@ -99,7 +99,7 @@ def test_a_bad_brand_stops_the_command_before_it_opens_the_bank(
         main()
     said = capsys.readouterr().err
     assert ended.value.code == 2
-    assert "the colour brand is too pale to be read on paper" in said
+    assert "颜色brand过浅，印在纸上难以辨认" in said
     assert "no/such/bank" not in said
     assert not out.exists()
 

@@ -25,7 +25,7 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.lab import Lab, open_lab
-from stockcust_analysis.words import words_of
+from stockcust_analysis.words import say, words_of
 from tests.models.banks import FEW, bank_with
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
@@ -220,6 +220,7 @@ def test_a_models_warning_is_a_sentence_in_the_notebooks_language(
 
     def warn_of(top: int) -> int:
         warnings.warn(ModelWarning("few_openings", ["loan", "branch_type"]), stacklevel=1)
+        warnings.warn(say("columns_left_out", ["x", "y"]), stacklevel=1)
         warnings.warn("of something else", UserWarning, stacklevel=1)
         return top
 
@@ -227,6 +228,7 @@ def test_a_models_warning_is_a_sentence_in_the_notebooks_language(
     assert lab.attempt(warn_of, top=1) == 1
     shown = capsys.readouterr()
     assert "'新开户数过少，无法学习，按热销排序：贷款、网点类型。'" in shown.out
+    assert "'以下各列只有一个值，或是编号、名称，未用：x、y。'" in shown.out
     assert "'of something else'" in shown.out
     assert shown.err == ""
     assert str(ModelWarning("few_openings", ["loan"])).endswith("popularity: loan.")
