@@ -371,7 +371,7 @@ def _may_print(
     if pd.isna(known).any() or row["n"] < limits.lorenz_customers:
         return False
     if kind[0] in ("gini", "never"):
-        return kind[0] == "gini"
+        return bool(kind[0] == "gini")
     if kind[0] == "top":
         fraction = kind[1] if kind[1] < 1 else kind[1] / row["n"]
         cut, above = fraction * row["n"], row["numerator"]

@@ -436,15 +436,14 @@ def _mask_scores(
         figures = measures[measures[["quarter", *_FIGURE[2:]]].eq(label).all(axis=1)]
         none = scores["note"].str.contains(f"veto_unknown:{veto.name}", regex=False)
         hidden = scores["branch_id"].map(figures.set_index("branch_id")["withheld"])
-        unjudged |= hidden.fillna(~none).astype(bool)
+        unjudged |= hidden.eq(True) | (hidden.isna() & ~none)
     gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
     gone &= scores["points"].notna()
     reason = scores["note"].str.extract(r"(not_scored:\S+)", expand=False).fillna("")
-    masked = scores.assign(withheld=gone, note=scores["note"].mask(unjudged, reason))
-    masked["vetoed"] &= ~unjudged
-    masked.loc[gone, "points"] = np.nan
-    masked.loc[gone.any() & masked["rank"].notna(), "rank"] = np.nan
-    return masked
+    note, vetoed = scores["note"].mask(unjudged, reason), scores["vetoed"] & ~unjudged
+    rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
+    masked = scores.assign(withheld=gone, rank=rank, note=note, vetoed=vetoed)
+    return masked.assign(points=scores["points"].mask(gone))
 
 
 def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:

@@ -119,9 +119,7 @@ def test_a_veto_does_not_tell_on_which_side_a_withheld_figure_lies(circulated: b
     A figure that is circulated of no branch is withheld in all of them that have one.
     """
     truth, veto = small_evaluation(), Veto("unused", "unused_openings_90_days", "all", above=0.25)
-    rows = truth.measures[
-        truth.measures["measure"].eq(MEASURE) & truth.measures["base"].eq("funded")
-    ]
+    rows = truth.measures[truth.measures["measure"] == MEASURE]
     rows = rows.assign(measure=veto.measure, base="all").iloc[: len(rows) * circulated]
     measures = pd.concat([truth.measures, rows], ignore_index=True)
     gone = measures["branch_id"].eq(BRANCH) & measures["measure"].eq(veto.measure)
