@@ -164,12 +164,12 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def remove_unfinished(folder: Path) -> None:
+def remove_unfinished(folder: Path, pattern: str = "**/.*") -> None:
     """Remove what `atomic_write` was writing anywhere in a folder when its process was killed.
 
     Only for folders in which no other process is writing.
     """
-    for path in folder.rglob(".*"):
+    for path in folder.glob(pattern):
         if _UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
 

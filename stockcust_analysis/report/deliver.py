@@ -25,8 +25,7 @@ from stockcust_analysis.core import files
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import read_manifest
-from stockcust_analysis.report.plan import RECEIPTS, folder_name
-from stockcust_analysis.report.workbook import WORKLISTS
+from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 from stockcust_analysis.words import Words, did_you_mean, either, listed, say
 
@@ -173,6 +172,8 @@ def _hand_over(
     All three are first written beside their places, so that a full disk stops them together; the
     file takes its place before the receipts that say so.
     """
+    for name in (*contents, "receipt.csv"):
+        files.remove_unfinished(place, f".{Path(name).stem}.*")
     for name, content in contents.items():
         row = {"file": name, "sha256": hashlib.sha256(content).hexdigest(), **facts}
         with (

@@ -83,7 +83,9 @@ class _Edition:
     def issues(self) -> list[Path]:
         """Return the folders of all reviews that were issued, the latest first."""
         folders = [self.issued, *sorted(self.issued.glob("earlier/*"), reverse=True)]
-        return [folder for folder in folders if (folder / "review.json").exists()]
+        found = [folder for folder in reversed(folders) if (folder / "review.json").exists()]
+        # By their bytes: a move that was broken off has left one of them twice.
+        return [*{plan.folder_digest(folder): folder for folder in found}.values()][::-1]
 
     def compared(self) -> list[Path]:
         """Return the issues of this quarter and of the four before, the latest first."""
@@ -98,9 +100,12 @@ class _Edition:
         An issue that was made from the same as today's is today's own. The digests of those in it
         stand beside the one of all.
         """
-        issued = self.compared()
+        issued, evaluation = self.compared(), self.quarter_folder / EVALUATION
+        sizes = sha256(evaluation / "cells.csv") if self.edition == "circulated" else ""
         today = {
-            "evaluation": plan.folder_digest(self.quarter_folder / EVALUATION),
+            # What the extracts say, not their bytes: rows of later quarters make no other review.
+            "evaluation": [plan.read_json(evaluation / STAMP)["slices"], sizes],
+            "packages": plan.package_versions(),
             "code": plan.package_digest(),
             "policy": load_policy(self.options.policy).digest,
         }
@@ -193,9 +198,7 @@ class _Edition:
     def _issue(self, review: Review, stamp: dict[str, Any], compared: list[Path]) -> None:
         """Keep the review as issued; the issue it was compared with stays beside it."""
         if self.issued in compared:
-            # By their bytes: a move that was broken off has left one of them twice.
-            number = len(set(map(plan.folder_digest, self.issues())))
-            _move(self.issued, self.issued / "earlier" / f"{number:03}")
+            _move(self.issued, self.issued / "earlier" / f"{len(self.issues()):03}")
         # The stamp first: an issue that was broken off is today's own, not one to compare with.
         write_json(self.issued / STAMP, stamp)
         review.save(self.issued)

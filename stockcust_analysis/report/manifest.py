@@ -89,10 +89,16 @@ class EvaluationCache:
     is_new: bool
     lists: Lists | None = None
 
-    def promote(self, folder: Path) -> EvaluationCache:
-        """Let a new evaluation take the place of the one in a folder."""
+    def promote(self, folder: Path, *, shared: bool) -> EvaluationCache:
+        """Let a new evaluation take the place of the one in a folder.
+
+        One that shards share stays where it is the same: their pages are reading it.
+        """
         if not self.is_new:
             return self
+        known = plan.folder_digest(folder) if shared and folder.exists() else ""
+        if known == plan.folder_digest(self.folder):
+            return replace(self, folder=folder)
         old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -31,6 +33,7 @@ CIRCULATED: Final = "circulated"
 ISSUED: Final = "issued"
 RECEIPTS: Final = "receipts"
 REVIEW: Final = "headquarters_review"
+WORKLISTS: Final = "worklists.xlsx"
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
 Action = Literal["run", "print", "keep"]
@@ -101,7 +104,7 @@ class ReportOptions:
 
     def folder(self, out: Path) -> Path:
         """Return the quarter's folder inside the folder for output."""
-        return (out / str(Quarter.parse(self.quarter))).resolve()
+        return out.resolve() / str(Quarter.parse(self.quarter))
 
     def shard_name(self, name: str) -> str:
         """Return a file's name that shards which run at the same time do not share."""
@@ -135,6 +138,20 @@ class PageJob:
         """The page's PDF and its executed notebook."""
         return self.folder / f"{self.name}.pdf", self.folder / f"{self.name}.ipynb"
 
+    @property
+    def lists(self) -> tuple[Path, Path]:
+        """The branch's work lists, and the file that says what they were made from."""
+        return self.folder / WORKLISTS, self.record.with_suffix(".lists.json")
+
+    def withdraw(self) -> None:
+        """Remove page and work lists, which would pass for today's."""
+        for path in (self.record, *self.files, *self.lists):
+            with suppress(OSError):  # open elsewhere; without its record it passes for no page
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+        shutil.rmtree(self.failed_folder, ignore_errors=True)
+
 
 @dataclass(frozen=True)
 class PageRecord:
@@ -156,6 +173,12 @@ class PageRecord:
             (folder / name).is_file() and sha256(folder / name) == known
             for name, known in self.files.items()
         )
+
+    @classmethod
+    def of(cls, job: PageJob) -> PageRecord | None:
+        """Return the record of a page that was made from today's facts, be it complete or not."""
+        record = cls.read(job.record)
+        return record if record and record.made_from == job.made_from else None
 
     @classmethod
     def read(cls, path: Path) -> PageRecord | None:
@@ -185,8 +208,8 @@ def plan_pages(
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
     jobs = with_actions(jobs, by=options.by)
-    if not options.force and not only_shown:
-        _refuse_to_change_issued(jobs, folder)
+    if not options.force and not only_shown and (issued := count_issued(jobs)):
+        raise UsageError(say("would_change_issued", issued, folder))
     _refuse_own_work(jobs, options)
     return jobs
 
@@ -242,16 +265,16 @@ def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[Page
 
     `by` gives the status of all; who gave a page an earlier one stays known while its figures do.
     """
-    records, planned = finished_pages([job for job in jobs if not job.options.force]), []
+    planned = []
     for job in jobs:
-        record, options = records.get(job.branch_id), job.options
+        options, record = job.options, None if job.options.force else PageRecord.of(job)
         action: Action = "run"
         if by is not None:
             known = record.people if record else {}
             reached = STATUSES[: STATUSES.index(options.status) + 1]
             people = {status: known[status] for status in reached if status in known}
             job = replace(job, people=people | ({options.status: by} if by else {}))
-        if record is not None:
+        if record is not None and record.is_complete(job.folder):
             printed = (record.status, record.people, record.look)
             wanted = (options.status, job.people, job.look)
             action = "keep" if printed == wanted else "print"
@@ -281,19 +304,13 @@ def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
-    """Return branch → record of the pages that are complete and made from today's facts."""
-    records = ((job, PageRecord.read(job.record)) for job in jobs)
+    """Return branch → record of the pages that are complete, of today's facts and in this look."""
+    records = ((job, PageRecord.of(job)) for job in jobs)
     return {
         job.branch_id: record
         for job, record in records
-        if record and record.made_from == job.made_from and record.is_complete(job.folder)
+        if record and record.look == job.look and record.is_complete(job.folder)
     }
-
-
-def _refuse_to_change_issued(jobs: Sequence[PageJob], folder: Path) -> None:
-    """Raise UsageError when a page that was issued would become another."""
-    if issued := count_issued(jobs):
-        raise UsageError(say("would_change_issued", issued, folder))
 
 
 def count_issued(jobs: Sequence[PageJob]) -> int:

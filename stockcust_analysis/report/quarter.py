@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from stockcust_analysis.report import manifest, plan, render
 from stockcust_analysis.report.manifest import EvaluationCache, ReportRun
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
-from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
+from stockcust_analysis.report.workbook import make_worklists
 from stockcust_analysis.show.wording import signatures
 from stockcust_analysis.words import NOTHING, Words, either, say, words_of
 
@@ -214,7 +214,7 @@ class _Run:
         try:
             cache = self.evaluate(beside)
             jobs = plan.plan_pages(cache.slices, self.options, self.folder)
-            return cache.promote(self.folder / EVALUATION), jobs
+            return cache.promote(self.folder / EVALUATION, shared=self.options.is_part), jobs
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -248,6 +248,7 @@ class _Run:
         files.remove_unfinished(self.folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
+        self._withdraw_vanished(cache)
         all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
         records = plan.finished_pages(all_jobs)
         editions = write_headquarters(
@@ -262,7 +263,7 @@ class _Run:
         for job in all_jobs:
             if job.branch_id in records:
                 outputs += [job.folder / name for name in records[job.branch_id].files]
-                outputs += [job.folder / WORKLISTS] if _has_lists(job, cache) else []
+                outputs += [job.lists[0]] if _has_lists(job, cache) else []
         manifest.write_manifest(
             self.folder,
             bank=self.bank,
@@ -276,6 +277,14 @@ class _Run:
         seconds = time.perf_counter() - self.started
         manifest.write_run(run, records, seconds=seconds, by=self.options.by)
         return run
+
+    def _withdraw_vanished(self, cache: EvaluationCache) -> None:
+        """Remove what is left of branches that report no longer; what was issued only by force."""
+        whole, known = self.options.whole_quarter, {*cache.slices, "@internal", "@circulated"}
+        for record in map(PageRecord.read, (self.folder / plan.RECORDS).glob("*.json")):
+            gone = record is not None and record.branch_id not in known
+            if record and gone and (whole.force or record.status != plan.ISSUED):
+                plan.page_jobs({record.branch_id: ""}, whole, self.folder)[0].withdraw()
 
     def _receive(self, stage: str, done: int, total: int, page: PageResult | None = None) -> None:
         """Show a step, and write to the log how the page or edition that it ended has ended."""
@@ -300,14 +309,17 @@ def _write_worklists(
 ) -> dict[str, str]:
     """Write the work lists that are missing or old, beside the pages that are there.
 
-    Return the branches whose lists are open elsewhere, with the error that says so.
+    Those of branches that have none today are removed. Return the branches whose lists are open
+    elsewhere, with the error that says so.
     """
     listed = set(cache.evaluation.worklists.get("branch_id", ()))
-    folders = {
-        job.branch_id: job.folder
-        for job in jobs
-        if job.branch_id in listed and job.record.exists() and not _has_lists(job, cache)
-    }
+    folders = {}
+    for job in jobs:
+        if job.branch_id not in listed:
+            with suppress(OSError):
+                job.lists[0].unlink()
+        elif job.record.exists() and (cache.is_new or not _has_lists(job, cache)):
+            folders[job.branch_id] = job.folder
     if not folders:
         return {}
     in_use, reason = set[Path](), NOTHING
@@ -325,23 +337,18 @@ def _write_worklists(
         in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
     for job in jobs:
         if job.branch_id in folders and job.folder not in in_use:
-            files.write_json(_lists_stamp(job, cache), _lists_facts(job))
+            files.write_json(job.lists[1], _lists_facts(job, cache))
     return {branch: reason for branch, folder in folders.items() if folder in in_use}
 
 
 def _has_lists(job: PageJob, cache: EvaluationCache) -> bool:
     """Return whether a branch's work lists are of this evaluation, and as they were written."""
-    made = plan.read_json(_lists_stamp(job, cache))
-    return bool(made) and (job.folder / WORKLISTS).exists() and made == _lists_facts(job)
+    return job.lists[0].exists() and plan.read_json(job.lists[1]) == _lists_facts(job, cache)
 
 
-def _lists_stamp(job: PageJob, cache: EvaluationCache) -> Path:
-    """Return the file that says which work lists were made from an evaluation: it goes with it."""
-    return plan.slice_folder(cache.folder, job.branch_id) / "worklists.json"
-
-
-def _lists_facts(job: PageJob) -> dict[str, str]:
-    return {"language": job.options.language, WORKLISTS: files.sha256(job.folder / WORKLISTS)}
+def _lists_facts(job: PageJob, cache: EvaluationCache) -> dict[str, str]:
+    evaluation, made = map(files.sha256, (cache.folder / manifest.STAMP, job.lists[0]))
+    return {"evaluation": evaluation, "page": job.made_from, plan.WORKLISTS: made}
 
 
 def verify_folder(
@@ -434,14 +441,10 @@ def _make_again(
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     from stockcust_analysis.report.headquarters import copy_issues
 
-    made, status = tuple(facts["branches"] if "missing" in facts else ()), facts["status"]
-    options = ReportOptions(**facts["parameters"], branches=made, workers=workers)
-    people = plan.people_of(_pages_of(facts))
+    options = ReportOptions(**facts["parameters"], workers=workers)
     with files.WorkingFolder(files.SOCKET_PATH) as out, bank:
-        copy_issues(folder.resolve(), options, options.folder(out))
-        # One status after the other, each by who gave it.
-        for given in [name for name in plan.STATUSES if name in people or name == status]:
-            signed = replace(options, status=given, by=people.get(given, ""))
+        copy_issues(folder.parent.resolve() / folder.name, options, options.folder(out))
+        for signed in [*_signings(facts, options)] or [options]:
             run = make_reports(bank, signed, out=out)
         again = manifest.read_manifest(run.folder)
     differences = [
@@ -456,3 +459,15 @@ def _make_again(
         if before.get(name) != after.get(name)
     ]
     return differences
+
+
+def _signings(facts: dict[str, Any], options: ReportOptions) -> Iterator[ReportOptions]:
+    """Yield the runs that give pages what a manifest says: one status after the other, by whom."""
+    pages, whole = _pages_of(facts), "missing" not in facts
+    for given in plan.STATUSES:
+        reached = [page for page in pages if given in page.people or given == page.status]
+        signed = {page.branch_id: page.people.get(given, "") for page in reached}
+        for by in sorted({*signed.values()}):
+            own = tuple(branch for branch, name in signed.items() if name == by)
+            branches = () if whole and len(own) == len(pages) else own
+            yield replace(options, status=given, by=by, branches=branches)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -192,11 +192,7 @@ def _slowest_cells(notebook: NotebookNode) -> list[dict[str, Any]]:
 
 def _save_failed_notebook(job: PageJob, executed: Path) -> str:
     """Save the failed notebook, remove an earlier page that would pass for this one, say where."""
-    for path in (job.record, *job.files):
-        with suppress(OSError):  # open elsewhere; without its record it passes for no page
-            path.unlink(missing_ok=True)
-    with suppress(OSError):
-        job.folder.rmdir()
+    job.withdraw()
     if not executed.exists():
         return ""
     with files.atomic_write(job.failed_folder / "report.ipynb") as beside:

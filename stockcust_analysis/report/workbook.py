@@ -34,7 +34,7 @@ from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.describe import text_width
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.report.plan import folder_name
+from stockcust_analysis.report.plan import WORKLISTS, folder_name
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.page_data import lists_not_provided
 from stockcust_analysis.show.wording import SUPPRESSED, name_deposits
@@ -274,7 +274,6 @@ def _draw(book: xlsxwriter.Workbook, sheet: Sheet, column: int) -> Any:
     return chart
 
 
-WORKLISTS: Final = "worklists.xlsx"
 # Width and format of each column; those to fill in have the formats of inputs.
 _LIST_COLUMNS: Final = {
     "priority": (8, "text"),

@@ -14,7 +14,7 @@ import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report.plan import PageJob, notebook_path, slice_folder
-from stockcust_analysis.report.render import PageResult, run_batch
+from stockcust_analysis.report.render import PageResult, render_page, run_batch
 from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.branch_page import Remark
 from stockcust_analysis.show.page_data import branch_page
@@ -54,6 +54,15 @@ def test_a_lost_worker_costs_its_pages_only(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
         results = run_batch(jobs, executor=broken)
     assert all("its worker was lost (BrokenProcessPool)" in result.error for result in results)
+
+
+def test_a_page_that_never_ran_shows_no_notebook_of_another_run(tmp_path: Path) -> None:
+    """What an earlier failure left would be read as this one's."""
+    (job,) = jobs_of(tmp_path, 1)
+    job.failed_folder.mkdir(parents=True)
+    (job.failed_folder / "report.ipynb").touch()
+    assert render_page(replace(job, notebook=tmp_path / "gone.ipynb")).failed
+    assert not job.failed_folder.exists()
 
 
 def _die() -> None:

@@ -22,7 +22,7 @@ from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
 from tests.report.small_notebooks import report_of_one_cell
-from tests.tiny_bank import CUSTOMERS, HOLDINGS, write_tiny_bank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, IN_LATIN, write_tiny_bank
 
 OPTIONS = ReportOptions(quarter="2026Q3")
 # Says something of every table, so that other numbers make another page.
@@ -156,6 +156,42 @@ def test_other_lists_take_the_place_of_old_ones(tmp_path: Path, other: str) -> N
     assert lists[0] == lists[1] != old
 
 
+def test_a_part_that_is_forced_leaves_the_rest_in_the_manifest(
+    whole: Quarter, tmp_path: Path
+) -> None:
+    """A branch or a shard made by force evaluates anew; the others' lists are delivered as ever."""
+    quarter, manifest = Quarter(tmp_path), (whole.folder / "manifest.json").read_bytes()
+    quarter.make()
+    quarter.make(replace(OPTIONS, branches=("001",), force=True))
+    assert (quarter.folder / "manifest.json").read_bytes() == manifest
+    for number in (1, 2):
+        quarter.make(replace(OPTIONS, shard=(number, 2), force=True))
+    # The second left the first what its pages may still be reading.
+    assert (quarter.folder / "evaluation" / "branches" / "001" / "facts.json").exists()
+    quarter.make(replace(OPTIONS, collect=True))
+    assert (quarter.folder / "manifest.json").read_bytes() == manifest
+    assert verify_folder(quarter.folder) == []
+
+
+def test_nothing_is_left_of_what_failed_or_is_no_branch_any_more(tmp_path: Path) -> None:
+    """No earlier page or list stands where a page failed, or where customers are another's now."""
+    quarter = Quarter(tmp_path)
+    branches, customers = (
+        IN_LATIN + "003,Sanjiang,East,urban\n",
+        CUSTOMERS.replace("C2,001", "C2,003"),
+    )
+    write_tiny_bank(quarter.data, branches=branches, customers=customers)
+    quarter.make()
+    assert quarter.page("003", "worklists.xlsx").exists()
+    write_tiny_bank(quarter.data)
+    quarter.make()
+    left = sorted(path.name for path in (quarter.folder / "branches").iterdir())
+    assert (left, verify_folder(quarter.folder)) == (["001", "002"], [])
+    with report_of_one_cell(tmp_path, "1 / 0"):
+        assert len(quarter.make().failed) == 2
+        assert not [*(quarter.folder / "branches").iterdir()]
+
+
 def test_a_mapping_that_changed_is_noticed(tmp_path: Path) -> None:
     """What the files are read by decides the numbers as much as the files do."""
     quarter = Quarter(tmp_path)
@@ -197,6 +233,33 @@ def test_review_prints_again_and_issuing_protects(tmp_path: Path) -> None:
     assert quarter.written() != issued
 
 
+def test_an_issue_of_the_same_figures_is_no_other(tmp_path: Path) -> None:
+    """Circulated later, or with a later quarter in the extracts, it is not compared with itself."""
+    quarter, issue = Quarter(tmp_path), replace(OPTIONS, status="issued")
+    quarter.make(issue)
+    first = quarter.written()
+    quarter.make(replace(issue, circulated=True))
+    path = quarter.data / "holdings.csv"
+    path.write_text(HOLDINGS + "2026-12-31,A1,C1,demand_deposit,1.00\n", encoding="utf-8")
+    path = quarter.data / "customers.csv"
+    later = "2026-12-31,C1,001,personal,2020-01-05,2026-12-01,1.00,1.00\n"
+    path.write_text(CUSTOMERS + later, encoding="utf-8")
+    quarter.make(issue)
+    now = quarter.written()
+    ours = ("branches/", "issued/", "headquarters", "measures")
+    assert {name: now[name] for name in first if name.startswith(ours)} == {
+        name: first[name] for name in first if name.startswith(ours)
+    }
+    assert not [*quarter.folder.glob("issued/**/earlier")]
+
+
+def test_a_quarter_may_stand_elsewhere(tmp_path: Path) -> None:
+    """Behind a link, the quarters that it is compared with are still those beside the link."""
+    (tmp_path / "disk" / "2026Q3").mkdir(parents=True)
+    (tmp_path / "2026Q3").symlink_to(tmp_path / "disk" / "2026Q3")
+    assert OPTIONS.folder(tmp_path) == tmp_path.resolve() / "2026Q3"
+
+
 def test_another_look_prints_again_and_is_verified(tmp_path: Path) -> None:
     """A brand, or a change of it, prints without running; it is in the manifest and verified."""
     quarter = Quarter(tmp_path)
@@ -222,6 +285,9 @@ def test_another_look_prints_again_and_is_verified(tmp_path: Path) -> None:
     assert quarter.plan(branded) == {"run": 0, "print": 3, "keep": 0}
     quarter.make()
     assert quarter.page("001").read_bytes() == plain
+    quarter.make(replace(branded, branches=("001",)))
+    written = json.loads((quarter.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert written["missing"] == ["002"]  # its page is in another look
 
 
 def test_shards_make_what_one_run_makes(whole: Quarter, tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_signed_pages_print_again_to_the_byte(issued: Path) -> None:
     assert verify_folder(issued, workers=1) == ["Not made yet: 002"]
 
 
+@pytest.mark.slow
+def test_pages_of_several_people_are_made_again_to_the_byte(
+    bank: Path, issued: Path, tmp_path: Path
+) -> None:
+    """Each page is given its own statuses, by its own people."""
+    out = Path(shutil.copytree(issued.parent, tmp_path / "reports"))
+    of = ["--quarter", "2026Q3", "--branch", "002", "--out", out]
+    assert run("report", bank, *of, "--by", "钱八") == 0
+    assert verify_folder(out / "2026Q3", data=bank, workers=1) == []
+
+
 def test_nobody_issues_what_nobody_prepared(
     bank: Path, issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,9 +125,10 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert sign(bank, out, "draft", "李四", "--force") == 0
     assert (folder / "issued" / "measures.csv").read_bytes() == first
     assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
-    with monkeypatch.context() as patch:
-        break_off_after(folder / "issued" / "review.json", patch)
-        assert sign(bank, out, "issued", "王五") == 130
+    for name in ("branches/001/report.pdf", "issued/earlier/001/review.json", "issued/review.json"):
+        with monkeypatch.context() as patch:
+            break_off_after(folder / name, patch)
+            assert sign(bank, out, "issued", "王五") == 130
     assert sign(bank, out, "issued", "王五") == 0
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["branches"]["001"]["people"] == {"draft": "李四", "issued": "王五"}
@@ -126,6 +138,7 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
     assert "issued/earlier/001/measures.csv" in manifest["outputs"]
     told = restated(folder)
     assert ("001", "aum_period_end", 1450.75, 1550.75) in told
+    assert json.loads((folder / "issued" / "review.json").read_text(encoding="utf-8"))["issue"] == 1
     with ZipFile(folder / "headquarters.xlsx") as book:
         assert "与2026Q3第1次签发相比。" in book.read("xl/sharedStrings.xml").decode()
 
