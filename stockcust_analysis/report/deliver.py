@@ -84,6 +84,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
         if problems:
             raise UsageError(listed(say("not_delivered", what), problems))
+        files.remove_unfinished(run / RECEIPTS)
         statuses, day = [], on.isoformat()
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]

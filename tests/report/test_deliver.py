@@ -81,9 +81,11 @@ def test_files_arrive_with_their_rights_and_receipts(
     later = [*to(tmp_path, GOOD)[:2], "--as-of", "2026-10-13", "--by", "张三"]
     for name in (".worklists.0123abcd.xlsx", ".receipt.0123abcd.csv", ".theirs.0123abcd.csv"):
         (place / name).touch()
+    (reported / "receipts" / ".2026-10-13.0123abcd.csv").touch()
     assert run("deliver", reported, *later) == 0
     # A delivery that was killed leaves nothing behind; what is not ours stays.
     assert [path.name for path in place.glob(".*")] == [".theirs.0123abcd.csv"]
+    assert not [*(reported / "receipts").glob(".*")]
     days = sorted(row["date"] for row in receipts(place / "receipt.csv"))
     assert days == ["2026-10-12", "2026-10-12", "2026-10-13", "2026-10-13"]
     assert verify_folder(reported, workers=1) == []
