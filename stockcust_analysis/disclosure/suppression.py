@@ -348,15 +348,14 @@ def withheld_concentration(
     """Return which rows are concentration measures to withhold; those declared first win."""
     kinds = declared.concentration.get("measures", {})
     columns = [*_UNIT, "measure", "n", "numerator", "value"]
-    rows = rates.loc[rates["measure"].isin(kinds), columns]
-    rows = rows.assign(index=rows.index, order=rows["measure"].map([*kinds].index))
-    known = rows.merge(largest, on=_UNIT, how="left")
+    own = rates.loc[rates["measure"].isin(kinds), columns]
+    own = own.assign(index=own.index, order=own["measure"].map([*kinds].index))
+    known = own.merge(largest, on=_UNIT, how="left")
     gone: list[Hashable] = []
     for _, unit in known.sort_values("order").groupby(_UNIT):
         cuts = (unit["n"].iloc[0] * np.arange(_DECILES + 1) / _DECILES).tolist()
-        for row in unit.to_dict("records"):
-            if not _may_print(row, kinds[row["measure"]], cuts, limits):
-                gone.append(row["index"])
+        rows = unit.to_dict("records")
+        gone += [r["index"] for r in rows if not _may_print(r, kinds[r["measure"]], cuts, limits)]
     return pd.Series(rates.index.isin(gone), index=rates.index)
 
 
