@@ -132,8 +132,7 @@ def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
 
 def either(names: Iterable[object]) -> Words:
     """Return names in quotation marks, one of which is meant."""
-    shown = [*names]
-    return Words(" or ".join(f"'{n}'" for n in shown), "或".join(f"“{n}”" for n in shown))
+    return joined((Words(f"'{name}'", f"“{name}”") for name in names), " or ", "或")
 
 
 def _filled(en: str, zh: str, facts: Iterable[object]) -> Words:

@@ -114,7 +114,7 @@ SAID: Mapping[str, tuple[Callable[[], object], str]] = {
     ),
     "dates the wrong way round": (
         lambda: tier_move_rates(SEPTEMBER, JUNE),
-        "opening是2026-09-30，closing是2026-06-30：opening须是较早的时点。请交换两张表。",
+        "opening的统计时点是2026-09-30，closing的是2026-06-30：opening须较早。请交换两张表。",
     ),
     "an argument out of range": (
         lambda: sca.lost_customers(JUNE, SEPTEMBER, top=0),
@@ -125,6 +125,10 @@ SAID: Mapping[str, tuple[Callable[[], object], str]] = {
         "客户表看不出谁在口径“managed”内：缺少“managed”或“in_managed”。"
         "客户请取自bank.customers(quarter)，但本行须提供管户关系表与联络表；"
         "或取自customer_service。",
+    ),
+    "a cut that is not there": (
+        lambda: sca.concentration(BROKEN, by="county", base="all"),
+        "客户表没有“county”列。常用的分组列：branch；也可按其他任何列分组。",
     ),
     "no table": (lambda: sca.concentration(3), "应为表，所给为int。"),
     "no bank": (
