@@ -105,7 +105,7 @@ class Relations:
         of other tables in which they stand.
     concentration
         The `amount`, the `base` of the Lorenz curve and `measures`: name → ["top", a share or a
-        number of customers], ["holding", a share of the amount], ["gini"] or ["herfindahl"].
+        number of customers], ["holding", a share of the amount], ["gini"] or ["never"].
     """
 
     whole: str

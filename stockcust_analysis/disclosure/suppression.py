@@ -8,8 +8,9 @@ members of a dimension are merged with the one below wherever a unit has a small
 Concentration measures are no sums. Each top share and each point of a Lorenz curve is a cut through
 the contributors in order of size; what lies between two cuts is a cell: it must hold enough of
 them, and the group above a cut must not hang on two. The Gini coefficient is one number for all;
-the Herfindahl index bounds the largest amount from both sides. Nothing is proved of what could be
-worked out from several of them together; cuts are kept apart instead.
+a Herfindahl index is never printed: less the squares that the cuts leave at least to all others it
+is that of the largest amount. Nothing is proved of what could be worked out from several of them
+together; cuts are kept apart instead.
 """
 
 from __future__ import annotations
@@ -338,7 +339,7 @@ def largest_amounts(rates: pd.DataFrame, facts: pd.DataFrame, declared: Relation
     )
     known = rows.rename(columns={"numerator": "amount", "n": "number"}).merge(of, on=_UNIT)
     two = known["largest"] + known["second_largest"].fillna(0)
-    return known.assign(two=two)[[*_UNIT, "number", "amount", "largest", "two", "withheld"]]
+    return known.assign(two=two)[[*_UNIT, "number", "amount", "two", "withheld"]]
 
 
 def withheld_concentration(
@@ -347,15 +348,14 @@ def withheld_concentration(
     """Return which rows are concentration measures to withhold; those declared first win."""
     kinds = declared.concentration.get("measures", {})
     columns = [*_UNIT, "measure", "n", "numerator", "value"]
-    rows = rates.loc[rates["measure"].isin(kinds), columns]
-    rows = rows.assign(index=rows.index, order=rows["measure"].map([*kinds].index))
-    known = rows.merge(largest, on=_UNIT, how="left")
+    own = rates.loc[rates["measure"].isin(kinds), columns]
+    own = own.assign(index=own.index, order=own["measure"].map([*kinds].index))
+    known = own.merge(largest, on=_UNIT, how="left")
     gone: list[Hashable] = []
     for _, unit in known.sort_values("order").groupby(_UNIT):
         cuts = (unit["n"].iloc[0] * np.arange(_DECILES + 1) / _DECILES).tolist()
-        for row in unit.to_dict("records"):
-            if not _may_print(row, kinds[row["measure"]], cuts, limits):
-                gone.append(row["index"])
+        rows = unit.to_dict("records")
+        gone += [r["index"] for r in rows if not _may_print(r, kinds[r["measure"]], cuts, limits)]
     return pd.Series(rates.index.isin(gone), index=rates.index)
 
 
@@ -369,13 +369,8 @@ def _may_print(
     known = [row["value"], row["two"], row["amount"], row["number"]]
     if pd.isna(known).any() or row["n"] < limits.lorenz_customers:
         return False
-    if kind[0] == "gini":
-        return True
-    if kind[0] == "herfindahl":
-        # HHI · amount <= the largest <= √HHI · amount
-        low, high = row["value"] * row["amount"], np.sqrt(row["value"]) * row["amount"]
-        free, largest = limits.amount_protection, row["largest"]
-        return bool(low <= (1 - free) * largest and high >= (1 + free) * largest)
+    if kind[0] in ("gini", "never"):
+        return bool(kind[0] == "gini")
     if kind[0] == "top":
         fraction = kind[1] if kind[1] < 1 else kind[1] / row["n"]
         cut, above = fraction * row["n"], row["numerator"]

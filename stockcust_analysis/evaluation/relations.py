@@ -40,7 +40,7 @@ def relations(policy: Policy) -> Relations:
     declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
     same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
     declared["same"] = same | declared["same"]
-    declared["sums"] = [*declared["sums"], *_border_sums(policy)]
+    declared["sums"] = [*declared["sums"], *_border_sums(policy), *_class_sums(policy)]
     del declared["border_sums"]
     parts = disclosure.PARTS
     measures = {
@@ -66,6 +66,21 @@ def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
             terms = [term.replace(blank, name) for term in terms]
         if len({*borders}) <= 1 and not any("{" in term for term in terms):
             yield {**entry, "whole": terms[0], "parts": terms[1:]}
+
+
+def _class_sums(policy: Policy) -> Iterator[dict[str, Any]]:
+    """Yield that the best classes are their share at least of those who are ranked.
+
+    Every manager's are, and all classes are ranked but the last. Where a manager has customers in
+    several branches this may not hold; it is not claimed there.
+    """
+    *ranked, _ = policy.coverage.classes
+    names = [f"class_customers[customer_class={one.name}]" for one in ranked]
+    for best in range(1, len(ranked)):
+        share = round(100 * sum(one.share for one in ranked[:best]))
+        terms = [f"{share - 100 * (place < best)}*{name}" for place, name in enumerate(names)]
+        parts = [*terms[1:], "?"]
+        yield {"for": "contact_due_share", "whole": terms[0].lstrip("-"), "parts": parts}
 
 
 def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:

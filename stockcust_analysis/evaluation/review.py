@@ -351,6 +351,7 @@ def mask_scores(evaluation: Evaluation) -> Evaluation:
     column `withheld`: of a branch's points, of its score, of its figure in the comparison.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
+    measures = measures.assign(withheld=measures.get("withheld", False))
     targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
     card = _mask_scorecard(evaluation.scorecard, measures, quarter, targets)
     scores = _mask_scores(evaluation.scores, card)
@@ -397,13 +398,20 @@ def _mask_scorecard(
     of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
     target_gone |= of_all & value_gone.groupby(card["indicator"]).transform("any")
     gone = value_gone | target_gone
-    # The cut of a group shows what its indicators earned together.
-    keys = [card["branch_id"], card["group"].astype(str)]
-    gone |= gone.groupby(keys).transform("any") & card["lost_to_group"].fillna(0).ne(0)
+    # The cut of a group shows what its indicators earned together, none that it was not too much.
+    groups = card["group"].fillna("")
+    gone |= gone.groupby([card["branch_id"], groups]).transform("any") & groups.ne("")
+    # That one is left out for a figure which is withheld, or none, shows in the weights of all.
+    gaps = pd.MultiIndex.from_frame(measures.loc[measures["withheld"], _FIGURE])
+    in_gap = pd.MultiIndex.from_frame(card.assign(quarter=str(quarter))[_FIGURE]).isin(gaps)
+    left_out = card["attainment"].isna() & (target_gone | (card["value"].isna() & in_gap))
+    unweighted = left_out.groupby(card["branch_id"]).transform("any")
+    gone |= unweighted
     value, target = card["value"].mask(value_gone), card["target"].mask(target_gone)
     masked = card.assign(withheld=gone, value=value, target=target)
     masked.loc[gone, _POINTS] = np.nan
-    return masked
+    masked.loc[gone, "note"] = ""  # a cap says how far the figure is from its target
+    return masked.assign(weight=masked["weight"].mask(unweighted))
 
 
 def _mask_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:

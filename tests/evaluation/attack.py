@@ -161,6 +161,8 @@ class Attack:
         bases = sorted({n[4] for n in self._of(block)})
         for base in bases:
             customers = cell("customers", base)
+            if base == "managed":  # counted beside their rates alone
+                customers = cell("contact_due_share", base, part="denominator")
             for name in self._of(block):
                 if name[4] != base:
                     continue
@@ -278,6 +280,9 @@ class Attack:
 
     def _classes(self, cell: Callable[..., Name], told: set[str]) -> None:
         """Write down who of the managed is to be contacted, and who was not in time."""
+        ranked = [cell("class_customers", "managed", name) for name in "ABC"]
+        for shares in ((80, -20, -20), (50, 50, -50)):  # of A, and of A and B
+            self._not_negative(dict(zip(ranked, shares, strict=True)))
         kinds: dict[str, list[Name]] = {"numerator": [], "denominator": []}
         for name in sorted(told):
             for part, cells in kinds.items():
@@ -518,7 +523,7 @@ _TOTALS = {
     "tier_aum": {"numerator": ("aum_average_quarter", "numerator")},
     "penetration": {"numerator": ("products_per_customer", "numerator")},
     "product_count_share": {"numerator": ("customers", "numerator")},
-    "class_customers": {"numerator": ("customers", "numerator")},
+    "class_customers": {"numerator": ("contact_due_share", "denominator")},
     "tier_profile_completion": {
         "numerator": ("profile_completion", "numerator"),
         "denominator": ("profile_completion", "denominator"),

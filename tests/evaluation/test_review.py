@@ -67,6 +67,50 @@ def test_a_withheld_figure_takes_its_points_with_it(review: Review) -> None:
     assert card.loc[~gone, ["value", *POINTS]].notna().all(axis=None)
 
 
+def test_no_remark_stands_beside_withheld_points() -> None:
+    """A figure that is capped, or not, is so far from its target, which may be printed."""
+    truth = small_evaluation()
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    measures = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    card = truth.scorecard.assign(note="capped")
+    told = mask_scores(replace(truth, measures=measures, scorecard=card)).scorecard
+    assert told["withheld"].sum() == 1
+    assert set(told.loc[told["withheld"], "note"]) == {""}
+    assert set(told.loc[~told["withheld"], "note"]) == {"capped"}
+
+
+@pytest.mark.parametrize("lost", [0.0, 2.5])
+def test_a_group_that_was_cut_or_not_tells_nothing_of_a_withheld_figure(lost: float) -> None:
+    """Its most points less those of the others bound the withheld ones: all of the group go."""
+    truth = small_evaluation()
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    measures = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    card = truth.scorecard.assign(lost_to_group=lost, group="volume")
+    told = mask_scores(replace(truth, measures=measures, scorecard=card)).scorecard
+    own = told["branch_id"] == BRANCH
+    assert own.sum() > 1 and told.loc[own, POINTS].isna().all(axis=None)
+    assert told.loc[~own, POINTS].equals(card.loc[~own, POINTS])
+
+
+@pytest.mark.parametrize("column", ["target", "value"])
+def test_what_is_left_out_for_a_withheld_figure_does_not_show_in_the_weights(column: str) -> None:
+    """A target that is 0, a figure of nobody: the other indicators weigh more, and earn more."""
+    truth, card = small_evaluation(), small_evaluation().scorecard
+    one = card["branch_id"].eq(BRANCH) & card["measure"].eq(MEASURE)
+    card = card.assign(target_source="previous_quarter", note="")
+    card.loc[one, column] = 0.0 if column == "target" else np.nan
+    card.loc[one, ["attainment", "weight"]] = np.nan, 0.0
+    quarter = truth.quarter.previous if column == "target" else truth.quarter
+    gone = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    gone &= truth.measures["quarter"].eq(str(quarter))
+    before = truth.measures.assign(withheld=gone, value=truth.measures["value"].mask(gone))
+    told = mask_scores(replace(truth, measures=before, scorecard=card)).scorecard
+    own = told["branch_id"] == BRANCH
+    assert own.sum() > 1 and told.loc[own, ["weight", *POINTS]].isna().all(axis=None)
+    assert told.loc[own, "withheld"].all()
+    assert told.loc[~own, "weight"].equals(card.loc[~own, "weight"])
+
+
 def test_a_score_is_the_evaluations_own_or_not_there(review: Review) -> None:
     """The score less the printed points would be the withheld ones, and ranks would bound it."""
     truth, told = (one.evaluation.scores.set_index("branch_id") for one in (small_review(), review))
