@@ -28,14 +28,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Final
 
-from stockcust_analysis.words import (
-    chosen_language,
-    did_you_mean,
-    either,
-    say,
-    templates,
-    words_of,
-)
+from stockcust_analysis.words import chosen_language, did_you_mean, either, say, templates, words_of
 
 _REMEDIES: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make_room"),

@@ -29,7 +29,7 @@ from stockcust_analysis.evaluation.relations import DECLARED, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.measures import codebook
-from stockcust_analysis.policy import AMONG_PEERS, Policy
+from stockcust_analysis.policy import AMONG_PEERS, Policy, Veto
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.words import say
 
@@ -285,7 +285,7 @@ def circulate(
         "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
         "policy_facts": {**facts, "tiers": _tier_words(tiers, result.merged)},
     }
-    return mask_scores(replace(evaluation, **changed)), result
+    return mask_scores(replace(evaluation, **changed), policy.scorecard.vetoes), result
 
 
 def recode(evaluation: Evaluation) -> Tables:
@@ -343,18 +343,20 @@ def _tier_words(
     return [*words, {**lowest, "name": merged[lowest["name"]], **names}]
 
 
-def mask_scores(evaluation: Evaluation) -> Evaluation:
+def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluation:
     """Return an evaluation whose scores and comparison show nothing that its measures withhold.
 
     What is left is the evaluation's own or nothing: no score, rank or limit is made of the printed
     figures alone. The measures have their gaps already; scorecard, scores and comparison get the
-    column `withheld`: of a branch's points, of its score, of its figure in the comparison.
+    column `withheld`: of a branch's points, of its score, of its figure in the comparison. Whether
+    a withheld figure meets one of the `vetoes` is not told: it says on which side of the border.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
     measures = measures.assign(withheld=measures.get("withheld", False))
     targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
     card = _mask_scorecard(evaluation.scorecard, measures, quarter, targets)
-    scores = _mask_scores(evaluation.scores, card)
+    now = measures[measures["quarter"] == str(quarter)]
+    scores = _mask_scores(evaluation.scores, card, now, vetoes)
     comparison = _mask_comparison(evaluation.comparison, measures, quarter)
     return replace(
         evaluation, scorecard=card, scores=scores, comparison=comparison, targets=targets
@@ -414,14 +416,29 @@ def _mask_scorecard(
     return masked.assign(weight=masked["weight"].mask(unweighted))
 
 
-def _mask_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores without those of branches with withheld points, and then without ranks."""
+def _mask_scores(
+    scores: pd.DataFrame, card: pd.DataFrame, now: pd.DataFrame, vetoes: Sequence[Veto]
+) -> pd.DataFrame:
+    """Return the scores without those of branches with withheld points, and then without ranks.
+
+    Of the measures of `now`, one under a veto is withheld with its row, or is not circulated; where
+    there is none (`veto_unknown`) there is nothing to tell.
+    """
     if scores.empty:
         return scores.assign(withheld=False)
-    partly = card.loc[card["withheld"], "branch_id"]
-    gone = scores["branch_id"].isin(partly) & scores["points"].notna()
+    unjudged = pd.Series(False, index=scores.index)
+    for veto in vetoes:
+        rows = now[now[_FIGURE[2:]].eq([veto.measure, "", veto.customer_base]).all(axis=1)]
+        hidden = scores["branch_id"].map(rows.set_index("branch_id")["withheld"])
+        none = scores["note"].str.contains(f"veto_unknown:{veto.name}", regex=False)
+        unjudged |= hidden.eq(True) | (hidden.isna() & ~none)
+    gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
+    gone &= scores["points"].notna()
+    reason = scores["note"].str.extract(r"(not_scored:\S+)", expand=False).fillna("")
+    masked = scores.assign(withheld=gone, vetoed=scores["vetoed"] & ~unjudged)
+    masked["note"] = scores["note"].mask(unjudged, reason)
     rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
-    return scores.assign(withheld=gone, points=scores["points"].mask(gone), rank=rank)
+    return masked.assign(points=scores["points"].mask(gone), rank=rank)
 
 
 def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:

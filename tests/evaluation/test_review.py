@@ -20,6 +20,7 @@ from stockcust_analysis.evaluation.review import (
     open_review,
     restatements,
 )
+from stockcust_analysis.policy import Veto
 from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
@@ -109,6 +110,29 @@ def test_what_is_left_out_for_a_withheld_figure_does_not_show_in_the_weights(col
     assert own.sum() > 1 and told.loc[own, ["weight", *POINTS]].isna().all(axis=None)
     assert told.loc[own, "withheld"].all()
     assert told.loc[~own, "weight"].equals(card.loc[~own, "weight"])
+
+
+@pytest.mark.parametrize("circulated", [True, False])
+def test_a_veto_does_not_tell_on_which_side_a_withheld_figure_lies(circulated: bool) -> None:
+    """Neither the remark nor a score that is no more than vetoed branches get; others keep both.
+
+    A figure that is circulated of no branch is withheld in all of them that have one.
+    """
+    truth, veto = small_evaluation(), Veto("unused", "unused_openings_90_days", "all", above=0.25)
+    rows = truth.measures[truth.measures["measure"] == MEASURE]
+    rows = rows.assign(measure=veto.measure, base="all").iloc[: len(rows) * circulated]
+    measures = pd.concat([truth.measures, rows], ignore_index=True)
+    gone = measures["branch_id"].eq(BRANCH) & measures["measure"].eq(veto.measure)
+    measures = measures.assign(withheld=gone, value=measures["value"].mask(gone))
+    unknown = truth.scores["branch_id"] == WEAK
+    scores = truth.scores.assign(vetoed=~unknown, note="unused not_scored:too_little_data")
+    scores["note"] = scores["note"].mask(unknown, "veto_unknown:unused")
+    told = mask_scores(replace(truth, measures=measures, scores=scores), [veto]).scores
+    hidden = told["branch_id"].eq(BRANCH) | (~unknown & (not circulated))
+    assert told["vetoed"].tolist() == (~hidden & ~unknown).tolist()
+    assert set(told.loc[hidden, "note"]) == {"not_scored:too_little_data"}
+    pd.testing.assert_series_equal(told.loc[~hidden, "note"], scores.loc[~hidden, "note"])
+    assert told["points"].isna().tolist() == (hidden | scores["points"].isna()).tolist()
 
 
 def test_a_score_is_the_evaluations_own_or_not_there(review: Review) -> None:
