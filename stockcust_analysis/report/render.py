@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stockcust_analysis import errors
@@ -269,7 +269,8 @@ def run_batch(
     finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
 
     def receive() -> None:
-        future = finished.get()
+        # An interrupt that comes just as a wait begins does not end it: look again soon.
+        future = finished.get(timeout=0.5)
         results[future] = _result(future, submitted[future])
         progress(results[future])
 
@@ -283,7 +284,8 @@ def run_batch(
                 while not finished.empty():
                     receive()
             while len(results) < len(submitted):
-                receive()
+                with suppress(Empty):
+                    receive()
         except BaseException:
             for future in submitted:
                 future.cancel()

@@ -234,7 +234,7 @@ def test_a_database_that_goes_away_ends_in_one_error(
     told = capsys.readouterr()
     assert ended.value.code == 2
     assert not out.exists()
-    assert "stopped answering" in told.err
+    assert "停止响应" in told.err
     assert len(told.err.splitlines()) == 1
     assert PASSWORD not in told.out + told.err
 

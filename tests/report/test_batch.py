@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor
+import signal
+import threading
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,6 +57,37 @@ def test_a_lost_worker_costs_its_pages_only(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
         results = run_batch(jobs, executor=broken)
     assert all("its worker was lost (BrokenProcessPool)" in result.error for result in results)
+
+
+class _Slow(Executor):
+    """An executor whose page takes long, and that is meanwhile asked to end.
+
+    A signal that another thread receives leaves the main one waiting, as does one that comes just
+    before the wait begins.
+    """
+
+    def submit(self, _: object, job: PageJob, /) -> Future[PageResult]:  # type: ignore[override]
+        """Return a page that ends in twenty seconds; ask for the end in half a second."""
+        page = Future[PageResult]()
+        self.end = threading.Timer(20, page.set_result, [PageResult(job.branch_id, 20.0)])
+        self.end.start()
+        ask = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # noqa: E731
+        threading.Timer(0.5, ask).start()
+        return page
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
+def test_an_interrupt_that_does_not_end_the_wait_ends_the_batch(tmp_path: Path) -> None:
+    """It is seen within a moment, not when the next page is finished."""
+    executor, started = _Slow(), time.monotonic()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(jobs_of(tmp_path, 1), executor=executor)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        executor.end.cancel()
+    assert time.monotonic() - started < 10
 
 
 def test_a_page_that_never_ran_shows_no_notebook_of_another_run(tmp_path: Path) -> None:
