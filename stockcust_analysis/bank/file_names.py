@@ -88,7 +88,7 @@ def assign_files(
             files[name].append(path)
         elif not path.name.lower().endswith(COMPANIONS):
             reason = say("mapping_names_another" if is_mapped else _reason(path, readable))
-            if "=" in path.parent.name and readable:
+            if "=" in shown.rpartition("/")[0].rpartition("/")[2] and readable:
                 parted.setdefault((name, reason, *_pattern(path, shown)), []).append(shown)
             else:
                 problems.append(Problem(name, "", *advise("looks_like", shown, reason, name)))

@@ -134,7 +134,8 @@ class FileReader:
         """Return what the mapping says of all rows of a file: column → text."""
         constants = {name: str(value) for name, value in self.mapping.constants.items()}
         if self.mapping.as_of:
-            day = nearest_day(path, max(1, file.count("/")) if (file := self.mapping.file) else 0)
+            pattern = (self.mapping.file or "").replace("**/", "")  # which may stand for no folder
+            day = nearest_day(path, max(1, pattern.count("/")) if pattern else 0)
             if day is None:
                 raise UnusableFileError(*advise("no_day_in_name", path.name))
             constants["as_of"] = str(day)

@@ -58,6 +58,7 @@ class _Match:
     sample: Sample
     table: Table
     entries: list[_Entry]
+    folders: int
 
     @property
     def sure(self) -> dict[str, _Entry]:
@@ -67,8 +68,7 @@ class _Match:
     @property
     def lacking(self) -> list[Column]:
         """Required columns that no header and no file name gives."""
-        folders = sum("=" in part for part in self.sample.path.parent.parts)
-        is_dated = file_names.nearest_day(self.sample.path, folders)
+        is_dated = file_names.nearest_day(self.sample.path, self.folders)
         known = {*self.sure, "as_of" if is_dated else ""}
         return [c for c in self.table.columns if c.required and c.name not in known]
 
@@ -101,7 +101,8 @@ def propose_mapping(folder: Path) -> Words:
             text = normalize(path.relative_to(folder).as_posix())
             named = max((name for name in definitions if name in text), key=len, default="")
             seen, remark = _look_at(path, names, definitions.get(named, ()))
-            for match in map(_match, seen):
+            folders = sum("=" in part for part in path.relative_to(folder).parent.parts)
+            for match in (_match(one, folders) for one in seen):
                 if match.is_sure:
                     tables.setdefault(match.table.name, []).append(match)
                     for name, entry in match.sure.items():
@@ -165,10 +166,10 @@ def _names(table: Table) -> dict[str, tuple[str, bool]]:
     return names
 
 
-def _match(sample: Sample) -> _Match:
-    """Return the table that fits a sample best."""
+def _match(sample: Sample, folders: int) -> _Match:
+    """Return the table that fits a sample, in so many folders of one value each, best."""
     values = [sample.values(index) for index in range(len(sample.headers))]
-    matches = [_Match(sample, table, [*_entries(sample, table, values)]) for table in TABLES]
+    matches = [_Match(sample, t, [*_entries(sample, t, values)], folders) for t in TABLES]
     return max(matches, key=lambda match: match.points)
 
 

@@ -77,7 +77,7 @@ def _class_sums(policy: Policy) -> Iterator[dict[str, Any]]:
     *ranked, _ = policy.coverage.classes
     names = [f"class_customers[customer_class={one.name}]" for one in ranked]
     for best in range(1, len(ranked)):
-        share = round(100 * sum(one.share for one in ranked[:best]))
+        share = sum(round(100 * one.share) for one in ranked[:best])
         terms = [f"{share - 100 * (place < best)}*{name}" for place, name in enumerate(names)]
         parts = [*terms[1:], "?"]
         yield {"for": "contact_due_share", "whole": terms[0].lstrip("-"), "parts": parts}

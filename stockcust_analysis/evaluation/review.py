@@ -430,7 +430,7 @@ def _mask_scores(
     for veto in vetoes:
         rows = now[now[_FIGURE[2:]].eq([veto.measure, "", veto.customer_base]).all(axis=1)]
         hidden = scores["branch_id"].map(rows.set_index("branch_id")["withheld"])
-        none = scores["note"].str.contains(f"veto_unknown:{veto.name}", regex=False)
+        none = (scores["note"] + " ").str.contains(f"veto_unknown:{veto.name} ", regex=False)
         unjudged |= hidden.eq(True) | (hidden.isna() & ~none)
     gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
     gone &= scores["points"].notna()

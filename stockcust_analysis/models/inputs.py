@@ -87,7 +87,7 @@ def customer_numbers(given: Any, name: str) -> list[str]:
     """Return customers' numbers; UsageError where they are one text, a table, or no texts."""
     if isinstance(given, str | Mapping) or getattr(given, "ndim", 1) != 1:
         raise UsageError(say("no_list_of_numbers", name))
-    numbers = [*given]
+    numbers = given.to_pylist() if hasattr(given, "to_pylist") else [*given]
     if odd := sum(not isinstance(number, str) for number in numbers):
         raise UsageError(say("numbers_no_text", name, odd, len(numbers)))
     return numbers

@@ -34,6 +34,7 @@ ISSUED: Final = "issued"
 RECEIPTS: Final = "receipts"
 REVIEW: Final = "headquarters_review"
 WORKLISTS: Final = "worklists.xlsx"
+_FILLED: Final = "worklists.filled.xlsx"
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
 Action = Literal["run", "print", "keep"]
@@ -143,9 +144,20 @@ class PageJob:
         """The branch's work lists, and the file that says what they were made from."""
         return self.folder / WORKLISTS, self.record.with_suffix(".lists.json")
 
+    def withdraw_lists(self) -> None:
+        """Remove the work lists; those into which somebody has written since are kept beside."""
+        lists, stamp = self.lists
+        with suppress(OSError):  # there are none, or they are open elsewhere
+            if sha256(lists) == read_json(stamp).get(WORKLISTS):
+                lists.unlink()
+            else:
+                lists.replace(lists.with_name(_FILLED))
+        stamp.unlink(missing_ok=True)
+
     def withdraw(self) -> None:
         """Remove page and work lists, which would pass for today's."""
-        for path in (self.record, *self.files, *self.lists):
+        self.withdraw_lists()
+        for path in (self.record, *self.files):
             with suppress(OSError):  # open elsewhere; without its record it passes for no page
                 path.unlink(missing_ok=True)
         with suppress(OSError):

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -234,10 +234,49 @@ class _Run:
             progress=lambda page: self._receive("branches", next(done), len(to_make), page),
         )
         results += [PageResult(j.branch_id, 0.0, action="keep") for j in jobs if j.action == "keep"]
-        errors = {} if collect else _write_worklists(self.bank, cache, jobs, self.options)
+        errors = {} if collect else self._write_worklists(cache, jobs)
         return tuple(
             replace(page, error=page.error or errors.get(page.branch_id, "")) for page in results
         )
+
+    def _write_worklists(self, cache: EvaluationCache, jobs: list[PageJob]) -> dict[str, str]:
+        """Write the work lists that are missing or old, beside the pages that are there.
+
+        Those beside other branches' finished pages as well, unless other shards do. Those of
+        branches that have none today are removed. Return the branches whose lists are open
+        elsewhere, with the error that says so.
+        """
+        options, listed = self.options, set(cache.evaluation.worklists.get("branch_id", ()))
+        forced = {job.branch_id for job in jobs if options.force}
+        if not options.is_part:
+            jobs = plan.page_jobs(cache.slices, options.whole_quarter, self.folder)
+        finished = plan.finished_pages(jobs)
+        old = {j.branch_id: j for j in jobs if j.branch_id in forced or not _has_lists(j, cache)}
+        for branch, job in [*old.items()]:
+            if branch not in listed or branch in finished:
+                job.withdraw_lists()
+            if branch not in listed or branch not in finished:
+                del old[branch]
+        if not old:
+            return {}
+        in_use, reason = set[Path](), NOTHING
+        try:
+            make_worklists(
+                self.bank,
+                as_of=Quarter.parse(options.quarter).end,
+                policy=load_policy(options.policy),
+                out=jobs[0].folder.parent,
+                branches=list(old),
+                language=options.language,
+                lists=cache.lists,
+            )
+        except FileInUseError as error:
+            in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
+        for job in old.values():
+            if job.folder not in in_use:
+                made = {plan.WORKLISTS: files.sha256(job.lists[0])}
+                files.write_json(job.lists[1], _lists_facts(job, cache) | made)
+        return {branch: reason for branch, job in old.items() if job.folder in in_use}
 
     def finish(
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
@@ -279,11 +318,11 @@ class _Run:
         return run
 
     def _withdraw_vanished(self, cache: EvaluationCache) -> None:
-        """Remove what is left of branches that report no longer; what was issued only by force."""
+        """Remove drafts of branches that report no longer; what was reviewed or issued by force."""
         whole, known = self.options.whole_quarter, {*cache.slices, "@internal", "@circulated"}
         for record in map(PageRecord.read, (self.folder / plan.RECORDS).glob("*.json")):
             gone = record is not None and record.branch_id not in known
-            if record and gone and (whole.force or record.status != plan.ISSUED):
+            if record and gone and (whole.force or record.status == plan.STATUSES[0]):
                 plan.page_jobs({record.branch_id: ""}, whole, self.folder)[0].withdraw()
 
     def _receive(self, stage: str, done: int, total: int, page: PageResult | None = None) -> None:
@@ -304,51 +343,14 @@ def _with_slices(jobs: Iterable[PageJob], cache: EvaluationCache) -> Iterator[Pa
         yield job
 
 
-def _write_worklists(
-    bank: Bank, cache: EvaluationCache, jobs: list[PageJob], options: ReportOptions
-) -> dict[str, str]:
-    """Write the work lists that are missing or old, beside the pages that are there.
-
-    Those of branches that have none today are removed. Return the branches whose lists are open
-    elsewhere, with the error that says so.
-    """
-    listed = set(cache.evaluation.worklists.get("branch_id", ()))
-    folders = {}
-    for job in jobs:
-        if job.branch_id not in listed:
-            with suppress(OSError):
-                job.lists[0].unlink()
-        elif job.record.exists() and (cache.is_new or not _has_lists(job, cache)):
-            folders[job.branch_id] = job.folder
-    if not folders:
-        return {}
-    in_use, reason = set[Path](), NOTHING
-    try:
-        make_worklists(
-            bank,
-            as_of=Quarter.parse(options.quarter).end,
-            policy=load_policy(options.policy),
-            out=jobs[0].folder.parent,
-            branches=list(folders),
-            language=options.language,
-            lists=cache.lists,
-        )
-    except FileInUseError as error:
-        in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
-    for job in jobs:
-        if job.branch_id in folders and job.folder not in in_use:
-            files.write_json(job.lists[1], _lists_facts(job, cache))
-    return {branch: reason for branch, folder in folders.items() if folder in in_use}
-
-
 def _has_lists(job: PageJob, cache: EvaluationCache) -> bool:
-    """Return whether a branch's work lists are of this evaluation, and as they were written."""
-    return job.lists[0].exists() and plan.read_json(job.lists[1]) == _lists_facts(job, cache)
+    """Return whether a branch has work lists of this evaluation, be they filled in since."""
+    known = plan.read_json(job.lists[1]).items()
+    return job.lists[0].exists() and known >= _lists_facts(job, cache).items()
 
 
 def _lists_facts(job: PageJob, cache: EvaluationCache) -> dict[str, str]:
-    evaluation, made = map(files.sha256, (cache.folder / manifest.STAMP, job.lists[0]))
-    return {"evaluation": evaluation, "page": job.made_from, plan.WORKLISTS: made}
+    return {"evaluation": files.sha256(cache.folder / manifest.STAMP), "page": job.made_from}
 
 
 def verify_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,6 +35,7 @@ from stockcust_analysis.evaluation.relations import relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
+from stockcust_analysis.policy.service import CustomerClass
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
@@ -199,6 +201,20 @@ def test_no_attack_succeeds_on_all_that_a_bank_circulates(
     facts = merge_facts(facts, told.protected.merged, relations(POLICY))
     counts = small_counts(evaluation, told) + small_steps(evaluation, told)
     assert too_close(attack, counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+def test_what_is_known_of_the_best_classes_holds_as_they_are_made() -> None:
+    """A manager of 100 has 33 in each of two classes of a third: 66 of the 100, and no 67."""
+    shares = {"A": 1 / 3, "B": 1 / 3, "C": 0.0, "D": 0.0}
+    classes = [CustomerClass(name, share, 1) for name, share in shares.items()]
+    policy = replace(POLICY, coverage=replace(POLICY.coverage, classes=tuple(classes)))
+    sizes, held = {"A": 33, "B": 33, "C": 34}, []
+    for one in relations(policy).sums:
+        if one["whole"].endswith("*class_customers[customer_class=A]"):
+            terms = [re.fullmatch(r"(-?\d+)\\*.*=(\w)\]", n) for n in (one["whole"], *one["parts"])]
+            numbers = [int(term[1]) * sizes[term[2]] for term in terms if term]
+            held.append(numbers[0] - sum(numbers[1:]))
+    assert held == [67 * 33 - 33 * (33 + 34), 34 * (33 + 33) - 66 * 34] == [0, 0]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from stockcust_analysis.bank import samples
 from stockcust_analysis.bank.mapping import read_mapping
 from stockcust_analysis.bank.proposal import propose_mapping
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import BankDataError
 from tests.bank.test_words import ENGLISH
 from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
@@ -397,3 +398,25 @@ def test_folders_of_each_day_are_proposed_as_one(tmp_path: Path) -> None:
     (tmp_path / "proposed.toml").rename(tmp_path / "mapping.toml")
     with open_bank(tmp_path) as bank:
         assert [*map(str, bank.quarters)] == ["2026Q2", "2026Q3"]
+
+
+def test_a_day_above_the_extract_is_none_of_its_files(tmp_path: Path) -> None:
+    """Neither where folders may stand between, nor where the extract's own folder has the day."""
+    rows = [line.split(",", 1) for line in CUSTOMERS.splitlines()]
+    now = "".join(f"{rest}\n" for day, rest in rows if day in ("as_of", "2026-09-30"))
+    bank = tmp_path / "dt=2025-12-31"
+    (bank / "customers").mkdir(parents=True)
+    for name, text in (("branches", BRANCHES), ("holdings", HOLDINGS)):
+        (bank / f"{name}.csv").write_text(text, encoding="utf-8")
+    (bank / "customers" / "late.csv").write_text(now, encoding="utf-8")
+    table = '[tables.customers]\nfile = "{}"\nas_of = "file name"\n'
+    mapping = bank / "mapping.toml"
+    mapping.write_text(table.format("customers/**/*.csv"), encoding="utf-8")
+    with pytest.raises(BankDataError, match="holds no day"):
+        open_bank(bank)
+    (bank / "customers" / "late.csv").rename(bank / "customer.csv")
+    mapping.unlink()
+    with pytest.raises(BankDataError, match=r"customer\.csv"):
+        open_bank(bank)
+    text = str(propose_mapping(bank))
+    assert "as_of" not in text.partition("[tables.customers]")[2].partition("[")[0].replace("#", "")

@@ -192,6 +192,32 @@ def test_nothing_is_left_of_what_failed_or_is_no_branch_any_more(tmp_path: Path)
         assert not [*(quarter.folder / "branches").iterdir()]
 
 
+def test_what_was_written_into_lists_is_not_lost(tmp_path: Path) -> None:
+    """A run of the same facts leaves them as they are, others keep them beside the new ones."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    lists, filled = quarter.page("001", "worklists.xlsx"), b"with contacts"
+    lists.write_bytes(filled)
+    quarter.make(replace(OPTIONS, status="reviewed"))
+    assert lists.read_bytes() == filled
+    later = {
+        "holdings": HOLDINGS + "2026-12-31,A1,C1,demand_deposit,1200.00\n",
+        "customers": CUSTOMERS + "2026-12-31,C1,001,personal,2020-01-05,2026-12-01,1200.00,0.00\n",
+    }
+    for name, text in later.items():
+        (quarter.data / f"{name}.csv").write_text(text, encoding="utf-8")
+    quarter.make(replace(OPTIONS, status="reviewed", branches=("002",)))
+    assert quarter.page("001", "worklists.filled.xlsx").read_bytes() == filled
+    assert lists.read_bytes().startswith(b"PK")
+    outputs = json.loads((quarter.folder / "manifest.json").read_text(encoding="utf-8"))["outputs"]
+    assert {f"branches/{branch}/worklists.xlsx" for branch in ("001", "002")} <= {*outputs}
+    lists.write_bytes(filled)
+    quarter.page("001", "worklists.filled.xlsx").unlink()
+    with open_bank(quarter.data) as bank:
+        plan_reports(bank, OPTIONS, out=quarter.out)[0].withdraw()
+    assert quarter.page("001", "worklists.filled.xlsx").read_bytes() == filled
+
+
 def test_a_mapping_that_changed_is_noticed(tmp_path: Path) -> None:
     """What the files are read by decides the numbers as much as the files do."""
     quarter = Quarter(tmp_path)
