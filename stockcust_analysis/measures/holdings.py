@@ -72,8 +72,7 @@ def warn_of_unknown_products(holdings: Table, families: ProductFamilies) -> None
     if rows := int(sum(counts["rows"])):
         names = sorted(name for name in counts["product"] if isinstance(name, str))
         some = say("some_of", names[:5], len(names)) if len(names) > 5 else names
-        unknown = say("count_towards_nothing", rows, some or say("no_product"))
-        warnings.warn(unknown, stacklevel=2)
+        warnings.warn(say("count_towards_nothing", rows, some or say("no_product")), stacklevel=2)
 
 
 def join_accounts(

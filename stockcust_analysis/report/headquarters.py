@@ -82,10 +82,10 @@ class _Edition:
 
     def issues(self) -> list[Path]:
         """Return the folders of all reviews that were issued, the latest first."""
-        folders = [self.issued, *sorted(self.issued.glob("earlier/*"), reverse=True)]
-        found = [folder for folder in reversed(folders) if (folder / "review.json").exists()]
+        earlier = self.issued.glob("earlier/*/review.json")
+        found = [*sorted(earlier), *self.issued.glob("review.json")]
         # By their bytes: a move that was broken off has left one of them twice.
-        return [*{plan.folder_digest(folder): folder for folder in found}.values()][::-1]
+        return [*{plan.folder_digest(path.parent): path.parent for path in found}.values()][::-1]
 
     def compared(self) -> list[Path]:
         """Return the issues of this quarter and of the four before, the latest first."""
@@ -249,20 +249,15 @@ def copy_issues(folder: Path, options: ReportOptions, copy: Path) -> None:
 
 def _copy(issue: Path, place: Path) -> None:
     """Copy an issued review; what makes it one comes last."""
-    for path in sorted(filter(Path.is_file, issue.iterdir()), key=_is_review):
+    for path in sorted(issue.glob("*.*"), key=lambda path: path.name == "review.json"):
         write_bytes(place / path.name, path.read_bytes())
 
 
 def _move(issue: Path, place: Path) -> None:
     """Move an issued review; without its review nothing passes for an issue, so that goes first."""
     _copy(issue, place)
-    for path in sorted(filter(Path.is_file, issue.iterdir()), key=_is_review, reverse=True):
+    for path in sorted(issue.glob("*.*"), key=lambda path: path.name != "review.json"):
         path.unlink()
-
-
-def _is_review(path: Path) -> bool:
-    """Return whether this file makes a folder an issued review."""
-    return path.name == "review.json"
 
 
 def plan_headquarters(

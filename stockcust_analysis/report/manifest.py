@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,11 @@ class EvaluationCache:
     slices: Mapping[str, str]
     is_new: bool
     lists: Lists | None = None
+
+    @cached_property
+    def stamp(self) -> str:
+        """One hash of what it was made from and says: read once, for every branch asks."""
+        return sha256(self.folder / STAMP)
 
     def promote(self, folder: Path, *, shared: bool) -> EvaluationCache:
         """Let a new evaluation take the place of the one in a folder.

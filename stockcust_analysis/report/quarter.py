@@ -250,14 +250,13 @@ class _Run:
         forced = {job.branch_id for job in jobs if options.force}
         if not options.is_part:
             jobs = plan.page_jobs(cache.slices, options.whole_quarter, self.folder)
-        finished = plan.finished_pages(jobs)
-        old = {j.branch_id: j for j in jobs if j.branch_id in forced or not _has_lists(j, cache)}
-        for branch, job in [*old.items()]:
-            if branch not in listed or branch in finished:
+        old = [j for j in jobs if j.branch_id in forced or not _has_lists(j, cache)]
+        finished = plan.finished_pages([job for job in old if job.branch_id in listed])
+        to_write = {job.branch_id: job for job in old if job.branch_id in finished}
+        for job in old:
+            if job.branch_id in to_write or job.branch_id not in listed:
                 job.withdraw_lists()
-            if branch not in listed or branch not in finished:
-                del old[branch]
-        if not old:
+        if not to_write:
             return {}
         in_use, reason = set[Path](), NOTHING
         try:
@@ -266,17 +265,17 @@ class _Run:
                 as_of=Quarter.parse(options.quarter).end,
                 policy=load_policy(options.policy),
                 out=jobs[0].folder.parent,
-                branches=list(old),
+                branches=list(to_write),
                 language=options.language,
                 lists=cache.lists,
             )
         except FileInUseError as error:
             in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
-        for job in old.values():
+        for job in to_write.values():
             if job.folder not in in_use:
                 made = {plan.WORKLISTS: files.sha256(job.lists[0])}
                 files.write_json(job.lists[1], _lists_facts(job, cache) | made)
-        return {branch: reason for branch, job in old.items() if job.folder in in_use}
+        return {branch: reason for branch, job in to_write.items() if job.folder in in_use}
 
     def finish(
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
@@ -350,7 +349,7 @@ def _has_lists(job: PageJob, cache: EvaluationCache) -> bool:
 
 
 def _lists_facts(job: PageJob, cache: EvaluationCache) -> dict[str, str]:
-    return {"evaluation": files.sha256(cache.folder / manifest.STAMP), "page": job.made_from}
+    return {"evaluation": cache.stamp, "page": job.made_from}
 
 
 def verify_folder(
