@@ -13,8 +13,7 @@ from typing import ClassVar, Self, TypeAlias
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import called, named
-from stockcust_analysis.bank.problems import TableFacts
-from stockcust_analysis.bank.tolerance import SetAside
+from stockcust_analysis.bank.problems import SetAside, TableFacts
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day

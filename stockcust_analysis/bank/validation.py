@@ -26,16 +26,19 @@ from stockcust_analysis.bank.duckdb_connection import (
     quoted,
     sql_of,
 )
+from stockcust_analysis.bank.mapping import Tolerance
 from stockcust_analysis.bank.problems import (
     ABSENT,
+    BRANCH,
     POSITION,
     Delivery,
     Problem,
     Rows,
+    SetAside,
     TableFacts,
+    parts_of,
     raise_if_any,
 )
-from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
 from stockcust_analysis.core.engines import DuckDBEngine, Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums

@@ -16,9 +16,9 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, merged_branches, release
+from stockcust_analysis.bank.problems import Part
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import Suspicions, tell
-from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import Calendar, Table, as_lazy, cents, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
