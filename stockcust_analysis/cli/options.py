@@ -28,7 +28,9 @@ class ReadFolder(click.Path):
         return Path(value)
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
 FOLDER = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
     "--mapping",
@@ -51,7 +53,7 @@ QUARTER = click.option(
 )
 AS_OF = click.option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     metavar="MONTH_END",
     help="Instead of a quarter: the quarter up to this month's last day (季中).",
 )

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Final
 from warnings import catch_warnings
 
@@ -31,7 +30,7 @@ from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.provided import branches_of
-from stockcust_analysis.evaluation.results import WORKING_FOLDERS
+from stockcust_analysis.evaluation.results import find_folder
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
@@ -336,10 +335,8 @@ def open_lab(
     texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
     check_texts(language=language, **texts)
     set_language(language)
-    places = [parent / folder for parent in WORKING_FOLDERS]
-    found = next((str(path) for path in places if Path(path).is_dir()), folder)
     rules = load_policy(policy)
-    bank = open_bank(found)
+    bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}
     chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
     if chosen not in quarters:

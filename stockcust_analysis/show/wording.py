@@ -14,19 +14,18 @@ that is withheld.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from math import isfinite
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
 from stockcust_analysis.words import say
 
@@ -47,13 +46,12 @@ _POLICY_SECTIONS: Final = {
     "customer_class": "classes",
     "customer_group": "groups",
 }
-_WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
 
 @cache
 def _word_file() -> dict[str, Any]:
     """Read the word file once."""
-    return tomllib.loads(_WORDS_FILE.read_text(encoding="utf-8"))
+    return read_toml(PACKAGE / "show" / "labels.toml")
 
 
 @cache
@@ -436,22 +434,13 @@ def format_difference(change: Figure, kind: Kind, language: Language = "zh") -> 
     return format_number(abs(number), decimals=3 if kind == "index" else 2)
 
 
-def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language = "zh") -> str:
-    """Return a change with ▲ or ▼; one that rounds to nothing reads as unchanged.
-
-    >>> format_change(103.1, 100, kind="money"), format_change(0.47, 0.482, kind="share")
-    ('▲ 3.1%', '▼ 1.2个百分点')
-    >>> format_change(100.01, 100, kind="count", language="en")
-    'unchanged'
-    """
-    return format_arrow(change_between(now, before, kind), kind, language)
-
-
 def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
-    """Return a change that is known already with ▲ or ▼, as `format_change` prints it.
+    """Return a change with ▲ or ▼; one that rounds to nothing reads as unchanged.
 
     >>> format_arrow(0.031, "money"), format_arrow(-0.012, "share", "en")
     ('▲ 3.1%', '▼ 1.2 pp')
+    >>> format_arrow(change_between(100.01, 100, "count"), "count", "en")
+    'unchanged'
     """
     return SUPPRESSED if change == SUPPRESSED else _with_sign(change, kind, language, ("▲ ", "▼ "))
 
