@@ -18,9 +18,8 @@ from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, Words, say
 from stockcust_analysis.measures.population import restate_branches
-from stockcust_analysis.words import Words, say
 
 
 @dataclass(frozen=True)

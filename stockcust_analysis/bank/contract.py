@@ -12,8 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from stockcust_analysis.errors import Words
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import Words
 
 
 class Kind(Enum):

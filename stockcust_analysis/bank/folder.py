@@ -43,8 +43,7 @@ from stockcust_analysis.bank.problems import (
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import as_lazy
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import UsageError, Words, advise, say
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz")

@@ -46,8 +46,15 @@ from zoneinfo import ZoneInfo
 from stockcust_analysis.bank.contract import TABLES, Table, table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
-from stockcust_analysis.errors import BankDataError, UsageError
-from stockcust_analysis.words import Words, counted, did_you_mean, listed, say
+from stockcust_analysis.errors import (
+    BankDataError,
+    UsageError,
+    Words,
+    counted,
+    did_you_mean,
+    listed,
+    say,
+)
 
 SUSPICIONS = (
     *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),

@@ -17,8 +17,7 @@ from stockcust_analysis.bank.contract import Column, Table, called, named
 from stockcust_analysis.bank.mapping import TableMapping, Tolerance
 from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
 from stockcust_analysis.core.periods import as_day
-from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.words import Words, counted, listed, say
+from stockcust_analysis.errors import BankDataError, Words, counted, listed, say
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 Command = Callable[..., None]
 

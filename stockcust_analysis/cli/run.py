@@ -18,8 +18,7 @@ import click
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import Access, access
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, counted, joined, say
+from stockcust_analysis.errors import UsageError, Words, counted, joined, say
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank

@@ -13,8 +13,7 @@ import click
 
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import write_text
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, counted, say
+from stockcust_analysis.errors import UsageError, Words, counted, say
 
 MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""

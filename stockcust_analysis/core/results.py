@@ -17,8 +17,7 @@ import pandas as pd
 
 from stockcust_analysis import core
 from stockcust_analysis.core.frames import Groups, group_names, native_like
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import choose_language, say
+from stockcust_analysis.errors import UsageError, choose_language, say
 
 if TYPE_CHECKING:
     import polars as pl

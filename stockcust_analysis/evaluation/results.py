@@ -21,11 +21,10 @@ import pandas as pd
 from stockcust_analysis.core.files import make_folder, write_json, write_text
 from stockcust_analysis.core.frames import PERIOD
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.policy import as_policy
-from stockcust_analysis.words import say
 
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""

@@ -22,9 +22,8 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, cents, collect_rows, flag
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, Words, either, joined, say
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
-from stockcust_analysis.words import Words, either, joined, say
 
 NUMBERS, OWN_NUMBER = "numbers", "customer_number"
 """Columns of joined tables: how many numbers a person has, and under which one a row came."""

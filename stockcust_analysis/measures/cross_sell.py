@@ -14,12 +14,11 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
-from stockcust_analysis.words import say
 
 UNITS = ("customer", "household")
 _MOST_COUNTED = 4

@@ -28,11 +28,18 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import (
+    NOTHING,
+    UsageError,
+    Words,
+    did_you_mean,
+    joined,
+    say,
+    words_of,
+)
 from stockcust_analysis.measures import bases
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
-from stockcust_analysis.words import NOTHING, Words, did_you_mean, joined, say, words_of
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]

@@ -27,13 +27,12 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.core.results import Result, charts, presentation
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, chosen_language, say
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.models import inputs
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.words import chosen_language, say
 
 ByName = Mapping[str, Any] | None
 _SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")

@@ -17,8 +17,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 Array = npt.NDArray[Any]
 # Facts about the person: attributes to look at, features only where asked for.

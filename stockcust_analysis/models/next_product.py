@@ -19,12 +19,11 @@ from sklearn.base import BaseEstimator
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import HELD, ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 # A family that fewer opened is ranked by how many did, for everybody alike.
 LEAST_OPENINGS = 30

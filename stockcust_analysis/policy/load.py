@@ -20,12 +20,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
-from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean, say
 from stockcust_analysis.policy import file as rule_file
 from stockcust_analysis.policy.file import Table, read_toml, texts_at
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import DisclosureRule
-from stockcust_analysis.words import did_you_mean, say
 
 DEFAULT = "rural_commercial_bank"
 PolicyLike: TypeAlias = Policy | str | Path | None

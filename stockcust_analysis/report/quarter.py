@@ -22,7 +22,15 @@ from stockcust_analysis.bank.customers import reporting_branches, require_branch
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core import files
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import FileInUseError, StockcustError
+from stockcust_analysis.errors import (
+    NOTHING,
+    FileInUseError,
+    StockcustError,
+    Words,
+    either,
+    say,
+    words_of,
+)
 from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan, render
@@ -31,7 +39,6 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, Repo
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import make_worklists
 from stockcust_analysis.show.wording import signatures
-from stockcust_analysis.words import NOTHING, Words, either, say, words_of
 
 __all__ = [
     "ReportOptions",

@@ -30,10 +30,18 @@ from xml.etree import ElementTree
 import typst
 from fontTools.ttLib import TTFont
 
-from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
+from stockcust_analysis.errors import (
+    MissingGlyphError,
+    ReportError,
+    TypesettingError,
+    UsageError,
+    Words,
+    bulleted,
+    joined,
+    say,
+)
 from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
-from stockcust_analysis.words import Words, bulleted, joined, say
 
 logger = logging.getLogger(__name__)
 

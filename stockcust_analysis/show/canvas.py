@@ -30,11 +30,10 @@ from matplotlib.text import Text
 
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import Frame, as_lazy, collect_rows
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, did_you_mean, joined, say
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style
 from stockcust_analysis.show.wording import text
-from stockcust_analysis.words import did_you_mean, joined, say
 
 P = ParamSpec("P")
 

@@ -28,7 +28,7 @@ from stockcust_analysis.bank.customers import reporting_branches, require_branch
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, in_language, words_of
 from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import find_folder
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
@@ -37,7 +37,6 @@ from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
-from stockcust_analysis.words import in_language, words_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000

@@ -23,14 +23,13 @@ import pandas as pd
 from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, charts
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, chosen_language, say
 from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
-from stockcust_analysis.words import chosen_language, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,12 +22,11 @@ from math import isfinite
 from statistics import median
 from typing import Any, Final
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
-from stockcust_analysis.words import say
 
 # Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]

@@ -19,9 +19,8 @@ from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts import east5_checks
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import say
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _MONTHS, _DAYS = 3, 366
