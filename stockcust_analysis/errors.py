@@ -31,13 +31,14 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 _OF_BANKS = ("bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
 _OF_ANALYSES = ("measures/words.toml", "models/problems.toml", "show/words.toml")
 FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS, *_OF_ANALYSES)
 _BETWEEN = {"en": ", ", "zh": "、"}
 _CHOSEN = {"language": "zh"}
+Name = TypeVar("Name")
 
 
 class Words(str):
@@ -204,6 +205,19 @@ class UsageError(StockcustError):
         close = say("did_you_mean", either(meant)) if meant else did_you_mean(str(name), names)
         thing = say(f"{what}_word", *facts) if f"{what}_word" in templates() else what
         return cls(say("unknown_name", thing, name, close, shown or say("none"), str(thing)))
+
+
+def require_known(what: str, name: Name, available: Any, *facts: object) -> Name:
+    """Return a name that is among those available; UsageError with close matches for another.
+
+    `what` it is of, and its facts, are as for `UsageError.unknown`.
+
+    >>> require_known("unit", "household", ("customer", "household"))
+    'household'
+    """
+    if name not in available:
+        raise UsageError.unknown(what, name, available, *facts)
+    return name
 
 
 class PolicyError(StockcustError):

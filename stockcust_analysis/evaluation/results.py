@@ -21,7 +21,7 @@ import pandas as pd
 from stockcust_analysis.core.files import make_folder, write_json, write_text
 from stockcust_analysis.core.frames import PERIOD
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError, say
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.policy import as_policy
@@ -138,9 +138,7 @@ class Evaluation:
         branch_id : str
             UsageError with close matches when it does not report.
         """
-        if branch_id not in self._names:
-            raise UsageError.unknown("branch_in", branch_id, self._names, self.quarter)
-        return self._names[branch_id]
+        return self._names[require_known("branch_in", branch_id, self._names, self.quarter)]
 
     def of_branch(self, branch_id: str) -> Evaluation:
         """Return the slice that one branch's page needs: its own rows and the whole bank's.

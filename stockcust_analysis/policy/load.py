@@ -20,7 +20,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
-from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean, say
+from stockcust_analysis.errors import PolicyError, did_you_mean, require_known, say
 from stockcust_analysis.policy import file as rule_file
 from stockcust_analysis.policy.file import Table, read_toml, texts_at
 from stockcust_analysis.policy.rules import Policy
@@ -136,8 +136,7 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
 
 def _shipped_file(name: str) -> Traversable:
     """Return the file of a policy of the package."""
-    if name not in shipped_policies():
-        raise UsageError.unknown("policy", name, shipped_policies())
+    require_known("policy", name, shipped_policies())
     return _FOLDER / f"{name}.toml"
 
 

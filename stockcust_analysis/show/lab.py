@@ -28,7 +28,7 @@ from stockcust_analysis.bank.customers import reporting_branches, require_branch
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
-from stockcust_analysis.errors import UsageError, in_language, words_of
+from stockcust_analysis.errors import UsageError, in_language, require_known, words_of
 from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import find_folder
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
@@ -338,8 +338,7 @@ def open_lab(
     bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}
     chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
-    if chosen not in quarters:
-        raise UsageError.unknown("quarter", quarter, quarters)
+    require_known("quarter", chosen, quarters)
     lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
     lab.require_branch()
     return lab

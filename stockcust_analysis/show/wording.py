@@ -22,7 +22,7 @@ from math import isfinite
 from statistics import median
 from typing import Any, Final
 
-from stockcust_analysis.errors import UsageError, say
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
@@ -86,17 +86,13 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     '沉默'
     """
     words = section_words(within, language)
-    if key not in words:
-        raise UsageError.unknown("to_label", key, words, within)
-    return words[key]
+    return words[require_known("to_label", key, words, within)]
 
 
 @cache
 def section_words(within: str, language: Language = "zh") -> dict[str, str]:
     """Return all words of a section, in the order pages show them."""
-    if within not in _sections():
-        raise UsageError.unknown("label_kind", within, _sections())
-    entries = _sections()[within].items()
+    entries = _sections()[require_known("label_kind", within, _sections())].items()
     return {name: words[known_language(language)] for name, words in entries}
 
 
@@ -139,8 +135,7 @@ def policy_words(
     >>> policy_words(load_policy().members, "customer_class")
     {'A': 'A类', 'B': 'B类', 'C': 'C类', 'D': 'D类'}
     """
-    if dimension not in _POLICY_SECTIONS:
-        raise UsageError.unknown("policy_dimension", dimension, _POLICY_SECTIONS)
+    require_known("policy_dimension", dimension, _POLICY_SECTIONS)
     entries = policy_facts[_POLICY_SECTIONS[dimension]]
     return {entry["name"]: entry[known_language(language)] for entry in entries}
 
