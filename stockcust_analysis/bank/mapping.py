@@ -43,18 +43,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from stockcust_analysis import errors
 from stockcust_analysis.bank.contract import TABLES, Table, table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
-from stockcust_analysis.errors import (
-    BankDataError,
-    UsageError,
-    Words,
-    counted,
-    did_you_mean,
-    listed,
-    say,
-)
+from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
 SUSPICIONS = (
     *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
@@ -175,7 +168,7 @@ def read_mapping(path: Path) -> Mapping:
     except (KeyError, ValueError, TypeError, OSError):
         complaints.append(say("unknown_zone", zone, DEFAULT_ZONE))
     if complaints:
-        raise BankDataError(listed(say("mapping_wrong", path), complaints), complaints)
+        raise BankDataError(errors.listed(say("mapping_wrong", path), complaints), complaints)
     mapped = {
         name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
