@@ -144,7 +144,7 @@ def drawable(others: tuple[Path, ...] = ()) -> frozenset[int]:
     shipped = drawable() if others else frozenset()
     maps = []
     for path in others or font_files():
-        with TTFont(path, lazy=True) as font:
+        with TTFont(path, lazy=True, fontNumber=0) as font:  # of a collection the first
             # Glyphs by their numbers: the names of all would be read from the outlines.
             font.setGlyphOrder(list(map(str, range(font["maxp"].numGlyphs))))
             maps.append(frozenset(font.getBestCmap()))
@@ -227,6 +227,8 @@ def svg_texts(svg: bytes) -> Iterator[str]:
 # What is written must stand out from white paper (WCAG 2.2, 1.4.3: at least 4.5 to 1).
 _WRITTEN: Final = {"brand": 4.5, "ink": 7.0, "quiet": 4.5, "accent": 3.0}
 _BOLD_FROM: Final = 600
+_LOGO_ALONE: Final = '#set document(title: "-")\n#import "look.typ": logo\n#image(logo, alt: "-")'
+_LAYOUT_ALONE: Final = '#set document(title: "-")\n#import "report.typ": report, show-block'
 # Colours of the charts (stockcust.mplstyle) and the colour of the brand that takes their place.
 _CHARTED: Final = {"1f4e79": "brand", "9db8d2": "lighter", "d9822b": "accent", "1f2933": "ink"}
 
@@ -343,6 +345,8 @@ def brand_files(path: str) -> tuple[Path, ...]:
         return (Path(path), *map(Path, filter(None, [brand.logo, *brand.fonts.files])))
     if not path.endswith(".typ") or not Path(path).is_file():
         raise UsageError(say("no_brand", path))
+    files = {"look.typ": Brand().look, "report.typ": Path(path).read_bytes()}
+    compile_pdf(_LAYOUT_ALONE, files=files)
     return (Path(path),)
 
 
@@ -371,15 +375,23 @@ def contrast_with_white(code: str) -> float:
 
 
 def _file_problems(brand: Brand) -> list[Words]:
-    """Return which files are missing, and whether the family lacks its bold."""
+    """Return which files are missing or cannot be set, and whether the family lacks its bold."""
     files = map(Path, filter(None, [brand.logo, *brand.fonts.files]))
     missing = [say("no_file_beside", path.name) for path in files if not path.is_file()]
-    if missing or not brand.fonts.family:
+    if missing:
         return missing
-    weights = []
-    for path in brand.font_files:
-        with TTFont(path, lazy=True) as font:
-            weights.append(font["OS/2"].usWeightClass)
-    if not any(weight >= _BOLD_FROM for weight in weights):
-        return [say("no_bold", brand.fonts.family)]
-    return []
+    problems, family = list[Words](), brand.fonts.family
+    if family:
+        own = {str(path) for path in brand.font_files}
+        fonts = [font for font in _fonts(brand.font_folders).fonts() if font.path in own]
+        weights = [font.weight for font in fonts if font.family.lower() == family.lower()]
+        if not weights:
+            problems.append(say("no_family", family, sorted({font.family for font in fonts})))
+        elif max(weights) < _BOLD_FROM:
+            problems.append(say("no_bold", family))
+    if brand.logo:
+        try:
+            compile_pdf(_LOGO_ALONE, files=brand.files)
+        except TypesettingError as error:
+            problems.append(say("of_place", Path(brand.logo).name, error.args[0]))
+    return problems

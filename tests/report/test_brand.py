@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fontTools import subset
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTCollection, TTFont
 
 from stockcust_analysis import show
 from stockcust_analysis.cli import main
@@ -212,3 +212,43 @@ def test_a_brand_in_gbk_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes('[fonts]\nfamily = "宋体"\n'.encode("gbk"))
     with pytest.raises(PolicyError, match=r"is not UTF-8\. Save it as UTF-8\."):
         load_brand(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("logo.jpg", b"x"), ("logo.svg", b"<svg><broken"), ("logo.png", b"none"), ("logo.bmp", b"BM")],
+)
+def test_a_logo_that_cannot_be_drawn_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    """Found page by page, it had every finished page of the quarter removed as a failed one."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=f"{name}: the typesetter says"):
+        brand_files(str(write(tmp_path, f'logo = "{name}"')))
+
+
+def test_a_layout_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Before anything is made, as a brand file is."""
+    layout = tmp_path / "own.typ"
+    layout.write_text("#let report(facts, body) = [\n", encoding="utf-8")
+    with pytest.raises(TypesettingError, match="the typesetter says"):
+        brand_files(str(layout))
+
+
+def test_font_files_are_held_against_the_family(own_fonts: Path, tmp_path: Path) -> None:
+    """A misspelt family would be set in the shipped font without a word; a file may be no font."""
+    files = 'files = ["regular.otf", "bold.otf"]'
+    with pytest.raises(UsageError, match="no family 'Owm': they hold Own"):
+        load_brand(write(own_fonts, f'[fonts]\nfamily = "Owm"\n{files}'))
+    (tmp_path / "no.otf").write_bytes(b"no font")
+    with pytest.raises(UsageError, match="no family 'Own'"):
+        load_brand(write(tmp_path, '[fonts]\nfamily = "Own"\nfiles = ["no.otf"]'))
+
+
+def test_fonts_may_be_a_collection(own_fonts: Path, tmp_path: Path) -> None:
+    """Chinese families come as .ttc; of one weight each."""
+    for weight in ("regular", "bold"):
+        collection = TTCollection()
+        collection.fonts = [TTFont(own_fonts / f"{weight}.otf")]
+        collection.save(tmp_path / f"{weight}.ttc")
+        collection.fonts[0].close()
+    path = write(tmp_path, '[fonts]\nfamily = "Own"\nfiles = ["regular.ttc", "bold.ttc"]')
+    assert "城关支行" in in_brand(path).text()
