@@ -136,7 +136,7 @@ def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]]
     for name in files:
         pattern, table = mapping.of(name).file, mapping.of(name).table
         if pattern:
-            files[name] = _matching(folder, pattern)
+            files[name] = matching(folder, pattern)
             if not files[name]:
                 problems.append(Problem(name, "", *advise("mapped_file_gone", pattern)))
         elif table:
@@ -144,7 +144,7 @@ def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]]
     return files, problems
 
 
-def _matching(folder: Path, pattern: str) -> list[Path]:
+def matching(folder: Path, pattern: str) -> list[Path]:
     """Return the files that a mapping names; `*` and `?` stand for any characters but '/'."""
     exact = folder / pattern
     if exact.is_file():

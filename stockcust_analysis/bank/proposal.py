@@ -12,13 +12,20 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from stockcust_analysis.bank import file_names, samples
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
-from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
+from stockcust_analysis.bank.file_names import (
+    COMPANIONS,
+    DAY_IN_NAME,
+    SYNONYMS,
+    assign_files,
+    matching,
+)
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_units
 from stockcust_analysis.bank.headers import normalize, words_of
@@ -86,13 +93,17 @@ class _Match:
         return bool(self.sure) and 2 * len(self.lacking) <= len(self.table.required_names)
 
 
+_Group: TypeAlias = tuple[str, list[Path], list[_Match]]
+"""A pattern, the files that it names, and what the first and the last of them were taken for."""
+
+
 def propose_mapping(folder: Path) -> Words:
     """Return the text of a mapping for the files of a folder; UsageError where there are none."""
     files = _groups(folder)
     if not files:
         raise UsageError(say("no_files_of_tables", folder))
     definitions, names = samples.read_fields(folder), {name for t in TABLES for name in _names(t)}
-    proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
+    proposed: dict[str, list[_Group]] = {}
     others, keys = list[Words](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
         tables: dict[str, list[_Match]] = {}
@@ -116,6 +127,7 @@ def propose_mapping(folder: Path) -> Words:
     lines: list[str] = [say("map_head", ROWS)]
     for table in (table for table in TABLES if table.name in proposed):
         groups = sorted(proposed[table.name], key=lambda group: -group[2][0].points)
+        groups = _with_pieces(folder, groups, plain[table.name])
         pattern, paths, matches = groups[0]
         count = say("one_file" if len(paths) == 1 else "many_files", len(paths))
         lines += [say("map_table", table.name, table.zh, count, matches[0].sample.form)]
@@ -153,6 +165,31 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
             within = re.sub("=[^/]*", "=*", shown.parent.as_posix())
             groups.setdefault((Path(within) / name).as_posix(), []).append(path)
     return groups
+
+
+def _with_pieces(folder: Path, groups: list[_Group], plain: list[Path]) -> list[_Group]:
+    """Put the first group and those with the same headers into one, as files of one branch each.
+
+    Only where their names, or a pattern that names no other file, say so.
+    """
+    sample = groups[0][2][0].sample
+    alike = [g for g in groups if {*g[2][0].sample.headers} == {*sample.headers}]
+    if len(alike) < 2 or not sample.has_names:
+        return groups
+    names, paths = [group[0] for group in alike], sorted(chain(*(group[1] for group in alike)))
+    begin, end = _common(names), _common([name[::-1] for name in names])[::-1]
+    stem = re.sub("[0-9A-Za-z]*$", "", begin.partition("*")[0])
+    for pattern in (f"{stem}*{sample.path.suffix}", f"{stem}*{end}", f"{begin}*{end}"):
+        if paths in (plain, matching(folder, pattern)):
+            matches = [match for group in alike for match in group[2]]
+            return [(pattern, paths, matches), *(g for g in groups if g not in alike)]
+    return groups
+
+
+def _common(texts: list[str]) -> str:
+    """Return what all texts begin with."""
+    alike = takewhile(lambda each: len({*each}) == 1, zip(*texts, strict=False))
+    return "".join(each[0] for each in alike)
 
 
 def _names(table: Table) -> dict[str, tuple[str, bool]]:

@@ -420,3 +420,31 @@ def test_a_day_above_the_extract_is_none_of_its_files(tmp_path: Path) -> None:
         open_bank(bank)
     text = str(propose_mapping(bank))
     assert "as_of" not in text.partition("[tables.customers]")[2].partition("[")[0].replace("#", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["客户_B001_2026Q3", "客户_B002_2026Q3", "客户_B012_2026Q2"], ""),
+        (["KH_B001_20260930", "KH_B002_20260930"], "KH_*.csv"),
+        (["B001/KH_20260930", "B002/KH_20260930"], "*/KH_*.csv"),
+        (["KHA", "KHB"], "KH*.csv"),
+    ],
+)
+def test_files_of_one_branch_each_are_one_table(
+    tmp_path: Path, names: list[str], pattern: str
+) -> None:
+    """One branch's alone were proposed, the others' in a comment: the bank had one branch."""
+    files = {f"{name}.csv": f"{HEADERS}\n{ROWS}" for name in names}
+    text = propose(tmp_path, {**files, "其他客户.csv": "客户编号,备注\n1,x\n"})
+    assert f"客户): {len(names)} files" in text
+    assert ("\nfile = " in text) == bool(pattern)
+    assert f'file = "{pattern}"' in text or not pattern
+    assert "perhaps of this table" not in text
+
+
+def test_files_with_other_headers_are_left_to_a_person(tmp_path: Path) -> None:
+    """What has other columns may be something else, and stands in a comment as before."""
+    more = f"{HEADERS},贷款余额\n" + ROWS.replace("\n", ",0.00\n")
+    text = propose(tmp_path, {"KH_B001.csv": f"{HEADERS}\n{ROWS}", "KH_B002.csv": more})
+    assert "perhaps of this table" in text
