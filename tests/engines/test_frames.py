@@ -158,6 +158,22 @@ def test_objects_of_pandas_are_understood() -> None:
     assert flags == [True, False, False, True, None, None, True]
 
 
+@pytest.mark.parametrize("kind", ["float64", "str", "polars"])
+def test_columns_of_gaps_alone_are_empty(kind: str) -> None:
+    """What reads CSV and Excel gives a column without any value a type that is no date."""
+    tables: dict[str, Any] = tiny()
+    gaps = pd.Series([None] * 7, dtype="float64" if kind == "polars" else kind)
+    names = ("closed_on", "do_not_contact", "loan_balance", "household_id")
+    tables["customers"] = tables["customers"].assign(**dict.fromkeys(names, gaps))
+    if kind == "polars":
+        tables = {name: _polars(frame) for name, frame in tables.items()}
+        empty = [pl.lit(None, dtype=pl.String).alias(name) for name in names]
+        tables["customers"] = tables["customers"].lazy().with_columns(*empty)
+    with open_bank(tables) as bank:
+        told = nw.from_native(bank.table("customers")).lazy().collect()
+    assert [told[name].null_count() for name in names] == [7] * 4
+
+
 def test_numbers_that_are_names_and_blanks_are_text() -> None:
     """A branch number kept as a number becomes text; blanks around text go, blank text is empty."""
     tables = {name: _polars(frame) for name, frame in tiny().items()}
