@@ -6,6 +6,7 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -64,7 +65,11 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
     if absent or not paths:
         raise UsageError(say("no_such_file", absent) if absent else say("give_a_file"))
     problems: list[Problem] = []
-    lines = [line for path in paths for line in _read_lines(path, problems)]
+    names = Counter(path.name for path in paths)  # the lists of all branches are called alike
+    shown = [f"{p.parent.name}/" * (names[p.name] > 1) + p.name for p in paths]
+    lines = [
+        line for each in zip(paths, shown, strict=True) for line in _read_lines(*each, problems)
+    ]
     contacts = [{name: _parse(name, line[name]) for name in HEADINGS} for line in lines]
     problems += _find_problems(lines, contacts)
     raise_if_any(problems, say("work_lists"))
@@ -73,20 +78,22 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
     return frame.drop_duplicates().sort_values(list(HEADINGS), ignore_index=True)
 
 
-def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+def _read_lines(path: Path, shown: str, problems: list[Problem]) -> list[dict[str, Any]]:
     """Return the filled-in lines of a workbook: cells, `position` and the list's day, `listed_on`.
 
-    A file that is no work list is noted as a problem.
+    In messages the file is called as `shown`. One that is no work list is noted as a problem.
     """
     try:
         sheets = read_workbook(path)
     except UnusableFileError as error:
-        problems.append(Problem("contacts", "", *error.args))
+        said, advice = error.args
+        said = said if shown == path.name else say("of_place", shown, said)
+        problems.append(Problem("contacts", "", said, advice))
         return []
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
     columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
     if not (days and days[0] and any(columns.values())):
-        problems.append(Problem("contacts", "", *advise("no_work_list", path.name)))
+        problems.append(Problem("contacts", "", *advise("no_work_list", shown)))
         return []
     lines = []
     for sheet in sheets:
@@ -95,7 +102,7 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
             lost = {name: sheet.lost[index, n] for name, n in indexes if (index, n) in sheet.lost}
             line = {name: row[n] for name, n in indexes} | lost
             if _parse_text(line["outcome"]) or _parse_text(line["contacted_on"]):
-                position = f"{path.name} {sheet.name}:{index + 1}"
+                position = f"{shown} {sheet.name}:{index + 1}"
                 lines.append({**line, "position": position, "listed_on": days[0]})
     return lines
 

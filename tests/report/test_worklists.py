@@ -209,6 +209,23 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
         assert part in message
 
 
+def test_lists_of_several_branches_are_told_apart(tmp_path: Path) -> None:
+    """All are called worklists.xlsx: their folders, which are the branches', say which is meant."""
+    files = [tmp_path / branch / "worklists.xlsx" for branch in ("B001", "B002", "B003", "B004")]
+    for file in files:
+        file.parent.mkdir()
+    filled(files[0], {("移交", 2): {"结果": "还行", "联络日": datetime(2026, 10, 8)}})
+    filled(files[1], {("移交", 2): {"结果": "还行", "联络日": datetime(2026, 10, 8)}})
+    openpyxl.Workbook().save(files[2])
+    files[3].write_bytes(b"PK")
+    with pytest.raises(BankDataError) as error:
+        import_contacts(files)
+    message = str(error.value)
+    assert "(first: B001/worklists.xlsx 移交:2, B002/worklists.xlsx 移交:2)" in message
+    assert "contacts: B003/worklists.xlsx is no work list" in message
+    assert "contacts: B004/worklists.xlsx: worklists.xlsx cannot be read" in message
+
+
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     """A wrong path is a usage error with the file's name; so is no file at all."""
     with pytest.raises(UsageError, match=r"no such file: gone\.xlsx"):
