@@ -282,6 +282,8 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
     backend = _connect(url)
     engine = engines.DatabaseEngine(backend, owned=True)
     try:
+        if backend.name == "postgres":
+            _look_at_tables(backend, [tables.get(c.name, c.name) for c in TABLES])
         existing = set(backend.list_tables())
         names = {
             contract.name: tables.get(contract.name, contract.name)
@@ -289,8 +291,6 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
             if contract.name in tables or contract.name in existing
         }
         frames = {table: _database_table(backend, name) for table, name in names.items()}
-        if backend.name == "postgres":
-            _warn_of_missing_statistics(backend, names.values())
         name = urlsplit(url).path.strip("/").split("/")[0] or urlsplit(url).scheme
         location = without_secrets(url)
         return _bank_of(_narwhals(frames), mapping, engine, location=location, name=name)
@@ -348,16 +348,20 @@ def _database_table(backend: Any, name: str) -> Frame:
         raise UsageError(say("no_table_there", name)) from None
 
 
-def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
-    """Warn of PostgreSQL tables that were never analysed, on which it plans blindly."""
+def _look_at_tables(backend: Any, names: Collection[str]) -> None:
+    """Refuse tables of PostgreSQL without the right to read them, which lists of tables leave out.
+
+    Warn of those that were never analysed, on which it plans blindly.
+    """
     quoted = {".".join(f'"{part}"' for part in name.rsplit(".", 1)): name for name in names}
     rows = backend.con.execute(
-        "SELECT name FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(name) "
-        "WHERE reltuples < 0 AND relkind IN ('r', 'm', 'p')",
+        "SELECT name, has_any_column_privilege(oid, 'SELECT'), reltuples < 0 AND relkind IN "
+        "('r', 'm', 'p') FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(name)",
         [list(quoted)],
-    )
-    never = sorted(quoted[name] for (name,) in rows)
-    if never:
+    ).fetchall()
+    if refused := sorted(quoted[name] for name, is_readable, _ in rows if not is_readable):
+        raise UsageError(say("may_not_read", refused, ", ".join(refused)))
+    if never := sorted(quoted[name] for name, _, is_new in rows if is_new):
         warnings.warn(say("never_analysed", never, ", ".join(never)), stacklevel=6)
 
 

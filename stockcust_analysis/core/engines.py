@@ -24,14 +24,16 @@ Frame: TypeAlias = Any
 """A table of any engine that Narwhals knows: pandas, Polars, DuckDB, Ibis, PySpark, …"""
 
 # Names of the base classes by which database drivers (PEP 249), Java and Spark say what happened.
-# A ProgrammingError is a fault of ours and passes through, unless a right is missing.
+# A ProgrammingError is a fault of ours and passes through, unless a right is missing or a column
+# has a type of that database alone.
 _DRIVERS = {"OperationalError", "InterfaceError", "InternalError", "DataError"}
-_FAILURES = _DRIVERS | {"Py4JError", "PySparkException", "ConnectionError", "InsufficientPrivilege"}
+_REFUSED = ("InsufficientPrivilege", "CannotCoerce")
+_FAILURES = _DRIVERS | {"Py4JError", "PySparkException", "ConnectionError", *_REFUSED}
 _OURS = {"AnalysisException", "ParseException", "PySparkTypeError", "PySparkValueError"}
 # How databases, and Ibis for them, say that they make no temporary table.
 _REFUSALS = {"ReadOnlySqlTransaction", "InsufficientPrivilege", "NotImplementedError"}
 _NO_TABLES = _REFUSALS | {"UnsupportedOperationError", "UnsupportedBackendFeatureError"}
-_EXPLAINED = ("OutOfMemoryException", "InsufficientPrivilege", "DataError")
+_EXPLAINED = ("OutOfMemoryException", *_REFUSED, "DataError")
 _NUMBERS = count(1)
 
 
@@ -115,7 +117,9 @@ class DatabaseEngine(Engine):
             if not class_names(error) & _NO_TABLES:
                 raise
             self.allows_tables = False
-            warnings.warn(say("computed_again"), stacklevel=4)
+            is_reader = "ReadOnlySqlTransaction" in class_names(error)
+            reason = say("only_read" if is_reader else "right_to_tables")
+            warnings.warn(say("computed_again", reason), stacklevel=4)
             return frame
         self.tables.append(name)
         if self.backend.name == "postgres":
@@ -182,7 +186,8 @@ class SparkEngine(Engine):
 def engine_failures() -> Iterator[None]:
     """Turn the failure of a database, a cluster or a disk into one EngineError.
 
-    The driver's own words are left out: they may quote a row, an address or a query.
+    The driver's own words are left out: they may quote a row, an address or a query. But a refusal
+    of PostgreSQL names a table or a type alone.
     """
     try:
         yield
@@ -190,8 +195,9 @@ def engine_failures() -> Iterator[None]:
         names = class_names(error)
         if not names & _FAILURES or names & _OURS:
             raise
-        known = (name for name in _EXPLAINED if name in names)
-        raise EngineError(say(next(known, "engine_stopped"))) from None
+        reason = next((name for name in _EXPLAINED if name in names), "engine_stopped")
+        primary = getattr(getattr(error, "diag", None), "message_primary", None)
+        raise EngineError(say(reason, *([primary] if reason in _REFUSED else []))) from None
 
 
 def class_names(error: BaseException) -> set[str]:

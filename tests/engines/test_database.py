@@ -17,12 +17,12 @@ from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
 from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.cli import main
 from stockcust_analysis.core.engines import DatabaseEngine, Frame
-from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.errors import BankDataError, EngineError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.show.profile import profile
 from tests.conftest import SAMPLE
 from tests.engines.banks import assert_same, evaluated, moved_by_hand, population, with_moves
-from tests.engines.servers import PASSWORD, CountingWire, Server, postgres
+from tests.engines.servers import DATABASE, PASSWORD, CountingWire, Server, postgres
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
 
 pytestmark = [
@@ -157,9 +157,48 @@ def test_a_database_that_may_only_be_read(server: Server) -> None:
     """Where no temporary table may be made the figures are the same, and a warning says why."""
     server.load(tiny())
     url = server.url() + "?options=-cdefault_transaction_read_only%3Don"
-    with open_bank(url) as bank, pytest.warns(UserWarning, match="no temporary tables"):
+    reason = r"no temporary tables.*This session may only read"  # no right would help
+    with open_bank(url) as bank, pytest.warns(UserWarning, match=reason):
         same = bank.materialize(bank.table("holdings"))
         assert same.count().execute() == 7
+
+
+def test_tables_that_may_not_be_read_are_named(server: Server) -> None:
+    """What a user may not read is in no list of tables: it was taken for not delivered."""
+    import psycopg
+
+    server.load(tiny())
+    url = server.url() + "?options=-crole%3Dreader"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        for statement in (
+            "DROP ROLE IF EXISTS reader", "CREATE ROLE reader", "CREATE TABLE ledger (x int)",
+            "GRANT SELECT ON branches, customers, holdings TO reader",
+        ):  # fmt: skip
+            connection.execute(statement)
+        with pytest.raises(UsageError, match="holds ledger and lets this user read none of it"):
+            open_bank(url)
+        connection.execute("DROP TABLE ledger")
+        with pytest.warns(UserWarning, match="Ask for the right to make them"):
+            connection.execute(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM public")
+            with open_bank(url) as bank:
+                bank.materialize(bank.table("holdings"))
+        connection.execute("CREATE SCHEMA shut")
+        with pytest.raises(EngineError, match="permission denied for schema shut"):
+            open_bank(url, tables={"ledger": "shut.ledger"})
+        connection.execute(f"GRANT TEMPORARY ON DATABASE {DATABASE} TO public")
+        connection.execute("DROP SCHEMA shut; DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_a_type_of_that_database_alone_is_named(server: Server) -> None:
+    """PostgreSQL's money, which Ibis takes for a decimal, ended in the driver's own error."""
+    import psycopg
+
+    server.load(tiny())
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("ALTER TABLE holdings ALTER balance TYPE money")
+        connection.execute("ANALYZE")
+    with pytest.raises(EngineError, match=r"cannot cast type money to .*\. Convert it in a view"):
+        open_bank(server.url())
 
 
 def test_tables_without_statistics_are_named(server: Server) -> None:
