@@ -433,11 +433,11 @@ def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
         types: dict[Kind, Any] = {Kind.DATE: pl.Date, Kind.FLAG: pl.Boolean}
         unlike = [c.name for c in columns if found[c.name] == pl.String and c.kind not in TEXTS]
         empty = native.lazy().select(pl.col(unlike).is_null().all()).collect() if unlike else None
-        gaps = {} if empty is None else empty.to_dicts()[0]
+        nothing = {} if empty is None else empty.to_dicts()[0]
         typed = [
             pl.col(c.name).cast(types.get(c.kind, pl.Float64 if c.kind.is_numeric else pl.String))
             for c in columns
-            if found[c.name] == pl.Null or gaps.get(c.name)
+            if found[c.name] == pl.Null or nothing.get(c.name)
         ]
         texts = [c.name for c in columns if c.separated and found[c.name] in lists]
         typed += [pl.col(name).cast(lists[0]).list.join(";") for name in texts]
@@ -445,11 +445,8 @@ def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
     if not frame.implementation.is_pandas_like():
         return frame
     kinds = {column: str(native[column.name].dtype) for column in columns}
-    odd = [
-        column
-        for column, kind in kinds.items()
-        if kind == "object" or kind.startswith(("null", "list")) or native[column.name].isna().all()
-    ]
+    gaps = [column for column in columns if native[column.name].isna().all()]
+    odd = [c for c, kind in kinds.items() if c in gaps or re.match("object$|null|list", kind)]
     converted = {column.name: _without_objects(native[column.name], column) for column in odd}
     for column, kind in kinds.items():  # pandas joins no days of Arrow with others
         if re.fullmatch(r"(date\d\d|timestamp)\[\w+\]\[pyarrow\]", kind):

@@ -127,14 +127,13 @@ def propose_mapping(folder: Path) -> Words:
     lines: list[str] = [say("map_head", ROWS)]
     for table in (table for table in TABLES if table.name in proposed):
         groups = sorted(proposed[table.name], key=lambda group: -group[2][0].points)
-        groups = _with_pieces(folder, groups, plain[table.name])
-        pattern, paths, matches = groups[0]
+        (pattern, paths, matches), *rest = _with_pieces(folder, groups, plain[table.name])
         count = say("one_file" if len(paths) == 1 else "many_files", len(paths))
         lines += [say("map_table", table.name, table.zh, count, matches[0].sample.form)]
         lines += [f"[tables.{table.name}]"]
         lines += [] if plain[table.name] == paths else [f"file = {_quote(pattern)}"]
         lines += [*_reading_lines(matches), *_column_lines(matches, keys), *_code_lines(matches)]
-        lines += [say("perhaps_too", _quote(more)) for more, _, _ in groups[1:]]
+        lines += [say("perhaps_too", _quote(more)) for more, _, _ in rest]
         lines.append("")
     absent = [table.name for table in TABLES if table.name not in proposed]
     lines += [say("taken_for_none", absent)] if absent else []
