@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import doctest
+import inspect
 import re
 import shutil
 import subprocess
@@ -17,6 +20,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import stockcust_analysis as sca
 from stockcust_analysis.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,3 +211,19 @@ def test_the_schedulers_files_are_well_formed() -> None:
         unit = ConfigParser(strict=True)
         unit.read(folder / name, encoding="utf-8")
         assert unit.has_section("Unit")
+
+
+def test_examples_of_public_names_run_as_they_are_typed() -> None:
+    """`?` shows them in Jupyter, where only public names, pandas and NumPy are at hand."""
+    at_hand = {*sca.__all__, *dir(builtins), "pd", "np"}
+    charts = {name: getattr(sca.plot, name) for name in sca.plot.__all__}
+    public = {name: getattr(sca, name) for name in sca.__all__ if name != "plot"}
+    for name, each in [*public.items(), *charts.items()]:
+        examples = doctest.DocTestParser().get_examples(inspect.getdoc(each) or "")
+        nodes = [*ast.walk(ast.parse("".join(example.source for example in examples)))]
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        made |= {(node.asname or node.name) for node in nodes if isinstance(node, ast.alias)}
+        made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        made |= {*charts} if each in charts.values() else set()
+        assert {node.id for node in names} - made - at_hand == set(), name

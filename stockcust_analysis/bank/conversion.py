@@ -431,12 +431,11 @@ def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
         found, lists = native.collect_schema(), [pl.List(pl.String), pl.List(pl.Null)]
         types: dict[Kind, Any] = {Kind.DATE: pl.Date, Kind.FLAG: pl.Boolean}
         unlike = [c.name for c in columns if found[c.name] == pl.String and c.kind not in TEXTS]
-        empty = native.lazy().select(pl.col(unlike).is_null().all()).collect() if unlike else None
-        nothing = {} if empty is None else empty.to_dicts()[0]
+        empty = native.lazy().select(pl.col(unlike).is_null().all()).collect()
         typed = [
             pl.col(c.name).cast(types.get(c.kind, pl.Float64 if c.kind.is_numeric else pl.String))
             for c in columns
-            if found[c.name] == pl.Null or nothing.get(c.name)
+            if found[c.name] == pl.Null or (c.name in unlike and empty[c.name][0])
         ]
         texts = [c.name for c in columns if c.separated and found[c.name] in lists]
         typed += [pl.col(name).cast(lists[0]).list.join(";") for name in texts]

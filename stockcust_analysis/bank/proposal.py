@@ -12,7 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain
+from os.path import commonprefix
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -176,19 +177,14 @@ def _with_pieces(folder: Path, groups: list[_Group], plain: list[Path]) -> list[
     if len(alike) < 2 or not sample.has_names:
         return groups
     names, paths = [group[0] for group in alike], sorted(chain(*(group[1] for group in alike)))
-    begin, end = _common(names), _common([name[::-1] for name in names])[::-1]
+    begin = commonprefix(names)  # noqa: RUF071 - parts of names are meant
+    end = commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071 - as above
     stem = re.sub("[0-9A-Za-z]*$", "", begin.partition("*")[0])
     for pattern in (f"{stem}*{sample.path.suffix}", f"{stem}*{end}", f"{begin}*{end}"):
         if paths in (plain, matching(folder, pattern)):
             matches = [match for group in alike for match in group[2]]
             return [(pattern, paths, matches), *(g for g in groups if g not in alike)]
     return groups
-
-
-def _common(texts: list[str]) -> str:
-    """Return what all texts begin with."""
-    alike = takewhile(lambda each: len({*each}) == 1, zip(*texts, strict=False))
-    return "".join(each[0] for each in alike)
 
 
 def _names(table: Table) -> dict[str, tuple[str, bool]]:

@@ -281,14 +281,11 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
     backend = _connect(url)
     engine = engines.DatabaseEngine(backend, owned=True)
     try:
+        called = {contract.name: tables.get(contract.name, contract.name) for contract in TABLES}
         if backend.name == "postgres":
-            _look_at_tables(backend, [tables.get(c.name, c.name) for c in TABLES])
-        existing = set(backend.list_tables())
-        names = {
-            contract.name: tables.get(contract.name, contract.name)
-            for contract in TABLES
-            if contract.name in tables or contract.name in existing
-        }
+            _look_at_tables(backend, called.values())
+        existing = {*tables, *backend.list_tables()}
+        names = {table: name for table, name in called.items() if table in existing}
         frames = {table: _database_table(backend, name) for table, name in names.items()}
         name = urlsplit(url).path.strip("/").split("/")[0] or urlsplit(url).scheme
         location = without_secrets(url)

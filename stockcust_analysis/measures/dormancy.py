@@ -107,7 +107,7 @@ def dormancy_status(
     ...     "last_active_on": pd.to_datetime(["2026-04-01", "2026-03-31", "2026-03-31"]),
     ...     "aum_period_end": [800.0, 800.0, 20.0],
     ... })
-    >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
+    >>> dormancy_status(bank, rule, as_of="2026-09-30")["status"].tolist()
     ['active', 'silent', 'dormant']
     """
     bases.require_comparable({"customers": customers, "holdings": holdings, "contacts": contacts})
@@ -176,7 +176,7 @@ def dormancy_rate(
     >>> rule = DormancyRule("half_year", cap=500, idle_months=6)
     >>> days = pd.to_datetime(["2026-09-01", None, None, None])
     >>> bank = pd.DataFrame({"last_active_on": days, "aum_period_end": [900.0, 600, 20, 30]})
-    >>> rates = dormancy_rate(bank, rule, as_of=date(2026, 9, 30), base="all")
+    >>> rates = dormancy_rate(bank, rule, as_of="2026-09-30", base="all")
     >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
     [0.5]
     """
@@ -246,7 +246,7 @@ def compare_rules(
     >>> rules = [DormancyRule("year", cap=500, idle_months=12), DormancyRule("any", idle_months=6)]
     >>> days = pd.to_datetime(["2026-09-01", "2026-01-01", None, None])
     >>> bank = pd.DataFrame({"last_active_on": days, "aum_period_end": [900.0, 20, 600, 30]})
-    >>> rates = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
+    >>> rates = compare_rules(bank, rules, as_of="2026-09-30", base="all")
     >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
 

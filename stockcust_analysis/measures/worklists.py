@@ -153,8 +153,8 @@ def worklists(
     --------
     >>> import pandas as pd
     >>> from stockcust_analysis.measures.population import customer_facts
-    >>> from stockcust_analysis.policy import load_policy
-    >>> rules = {"policy": load_policy(), "as_of": date(2026, 9, 30)}
+    >>> from stockcust_analysis.measures.worklists import worklist_facts
+    >>> rules = {"policy": "rural_commercial_bank", "as_of": "2026-09-30"}
     >>> bank = pd.DataFrame({"customer_id": ["1"], "branch_id": "A", "customer_type": "personal",
     ...     "last_active_on": pd.to_datetime(["2026-09-01"])})
     >>> funds = pd.DataFrame({"customer_id": ["1"], "product": "fund", "balance": 45_000.0})

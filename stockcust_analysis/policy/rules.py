@@ -51,6 +51,7 @@ class TierScheme:
     source : str
         Where the borders come from.
 
+    >>> from stockcust_analysis.policy import Tier
     >>> small, large = Tier("small", 0, "小", "Small"), Tier("large", 100, "大", "Large")
     >>> TierScheme("two", (small, large)).names
     ('small', 'large')
@@ -145,6 +146,7 @@ class DormancyRule:
     `products`, or of all that are AUM). `exempt` names products a dormant customer cannot hold, or
     `unmatured_time_deposit`; `scope` the customer types the rule applies to (all, if empty).
 
+    >>> from datetime import date
     >>> DormancyRule("half_year", cap=500, idle_months=6).cutoff(date(2026, 9, 30))
     datetime.date(2026, 3, 31)
     """
