@@ -72,10 +72,13 @@ def _class_sums(policy: Policy) -> Iterator[dict[str, Any]]:
     """Yield that the best classes are their share at least of those who are ranked.
 
     Every manager's are, and all classes are ranked but the last. Where a manager has customers in
-    several branches this may not hold; it is not claimed there.
+    several branches this may not hold; it is not claimed there. Whose profile is complete is
+    ranked.
     """
     *ranked, _ = policy.coverage.classes
     names = [f"class_customers[customer_class={one.name}]" for one in ranked]
+    parts = [*(f"-{name}" for name in names), "?"]
+    yield {"for": "contact_due_share", "whole": "-profile_completion", "parts": parts}
     for best in range(1, len(ranked)):
         share = sum(round(100 * one.share) for one in ranked[:best])
         terms = [f"{share - 100 * (place < best)}*{name}" for place, name in enumerate(names)]

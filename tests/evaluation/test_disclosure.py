@@ -36,6 +36,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from stockcust_analysis.policy.service import CustomerClass
+from stockcust_analysis.show.wording import assumptions
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
@@ -257,6 +258,43 @@ def test_a_difference_of_totals_is_not_circulated() -> None:
     assert told["check"].tolist() == checks["check"].tolist()
     assert told["difference"].isna().tolist() == [False, True]
     assert told.loc[1, ["left", "right"]].isna().all()
+
+
+def test_who_are_one_person_is_not_circulated() -> None:
+    """Funded numbers and persons may differ by one, and the rates beside them by one dormant."""
+    evaluation, facts = bank_of(2, branches=3, customers=150)
+    unit = {"several": 9, "customers": [459.0, 450.0], "funded": [300.0, 299.0]}
+    unit |= {"dormancy_rate": [0.01, 2 / 299], "multi_product_share": [0.3, 0.31]}
+    joined = {**evaluation.policy_facts, "unit": unit}
+    told = circulate(replace(evaluation, policy_facts=joined), facts).evaluation.policy_facts
+    [said, *_] = assumptions(told, "en")
+    assert said == "Counted by person: the customer numbers of one person are one in every figure. "
+
+
+def test_what_is_made_of_two_quarters_is_not_printed_beside_a_gap_of_either() -> None:
+    """A's 3 customers before follow from what their number brings, its AUM and today's 30."""
+    numbers = {"A": (3, 30), "B": (40, 41), "C": (50, 52), "D": (60, 66), "E": (70, 77)}
+    numbers["@all"] = tuple(map(sum, zip(*numbers.values(), strict=True)))
+    rows = []
+    for unit, (before, now) in numbers.items():
+        labels = {"branch_id": unit, "dimension": "", "member": "", "base": "all"}
+        figures = ("2026Q2", "customers", before), ("2026Q3", "customers", now)
+        for quarter, measure, value in (*figures, ("2026Q3", "brought", 100 + now * now)):
+            parts = {"n": value, "numerator": value, "denominator": 1.0, "value": value}
+            rows.append(labels | {"quarter": quarter, "measure": measure} | parts)
+    rates = pd.DataFrame(rows)
+    known = Relations("@all", {"customers": [], "brought": []}, derived={"brought": ["customers"]})
+    facts = rates.head(0).assign(contributors=[], largest=[], second_largest=[])
+    curve = facts[["quarter", "branch_id"]].assign(customer_share=[], value_share=[])
+    tables, limits = {"measures": rates, "cells": facts, "lorenz": curve}, Limits(5, 0.85, 0.2, 100)
+    told = protect(tables, known, limits, quarter="2026Q3", previous="2026Q2").tables["measures"]
+    gaps = set(told.loc[told["withheld"] & (told["quarter"] == "2026Q2"), "branch_id"])
+    brought = told[told["measure"] == "brought"].set_index("branch_id")
+    assert "A" in gaps and len(gaps) < len(brought)
+    assert set(brought.index[brought["withheld"]]) == gaps
+    parts = brought[["n", "numerator", "denominator", "value"]]
+    assert parts.loc[sorted(gaps)].isna().all(axis=None)
+    assert parts.drop(index=[*gaps]).notna().all(axis=None)
 
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
