@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 
 import stockcust_analysis as sca
-from stockcust_analysis.errors import StockcustError
+from stockcust_analysis.errors import StockcustError, templates
 from stockcust_analysis.measures.two_dates import tier_move_rates
 from stockcust_analysis.report.typst import brand_files
-from stockcust_analysis.words import templates
 
 PACKAGE = Path("stockcust_analysis")
 TYPED = {"over", "outcome"}

@@ -32,7 +32,7 @@ CONDA_PACKAGES = {
 }
 # Imports point one way: core → policy → measures → bank → models → evaluation → show → report →
 # cli.
-LAYERS = {"words": 0, "errors": 0, "core": 1}
+LAYERS = {"errors": 0, "core": 1}
 LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "models": 5, "evaluation": 6}
 LAYERS |= {"show": 7, "plot": 7, "report": 8, "cli": 9}
 # These stand beside the others, could be published by themselves, and import only what is listed.

@@ -13,15 +13,13 @@ from typing import ClassVar, Self, TypeAlias
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import called, named
-from stockcust_analysis.bank.problems import TableFacts
-from stockcust_analysis.bank.tolerance import SetAside
+from stockcust_analysis.bank.problems import SetAside, TableFacts
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, Words, require_known, say
 from stockcust_analysis.measures.population import restate_branches
-from stockcust_analysis.words import Words, say
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,7 @@ class BankTables:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
         if self._is_closed:
             raise UsageError(say("closed", self.name))
-        if name not in self._tables:
-            raise UsageError.unknown("table", name, self._tables)
-        return self._tables[name]
+        return self._tables[require_known("table", name, self._tables)]
 
     def named(self, name: str, column: str = "") -> Words:
         """Return a table, or one of its columns under the bank's own header, as warnings do."""

@@ -11,9 +11,9 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
 from stockcust_analysis.core.frames import Table, after, collect_rows, count_rows, height
+from stockcust_analysis.errors import NOTHING, Words, advise, say
 from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import split_branches
-from stockcust_analysis.words import NOTHING, Words, advise, say
 
 # What no page, sheet or file can hold, and what breaks a name in two.
 _CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))

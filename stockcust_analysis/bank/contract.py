@@ -6,13 +6,14 @@ writes it and the data dictionary (`docs/reference/data-dictionary.md`) is print
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from stockcust_analysis.errors import Words
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import Words
 
 
 class Kind(Enum):
@@ -75,6 +76,11 @@ class Table:
     def column(self, name: str) -> Column:
         """Return the column called `name`; KeyError when the contract has none."""
         return {column.name: column for column in self.columns}[name]
+
+    def money_column(self, names: Container[str]) -> str | None:
+        """Return the column by which rows are weighed: the first of money among `names`."""
+        columns = (c.name for c in self.columns if c.kind is Kind.MONEY and c.name in names)
+        return next(columns, None)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import PERIOD, Calendar, Frame, Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import service
 from stockcust_analysis.measures.bases import require_amounts
 from stockcust_analysis.measures.population import (
@@ -31,7 +31,6 @@ from stockcust_analysis.measures.population import (
 )
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""

@@ -17,7 +17,7 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, count_rows, flag, height
 from stockcust_analysis.core.periods import as_day
-from stockcust_analysis.words import Words, say
+from stockcust_analysis.errors import Words, say
 
 _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15

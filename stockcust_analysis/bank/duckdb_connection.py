@@ -10,8 +10,7 @@ from typing import Any
 
 import duckdb
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 DEFAULT_MEMORY_LIMIT = "60%"
 _MOST_RUNS = 1000

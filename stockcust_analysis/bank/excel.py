@@ -23,7 +23,7 @@ from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import Lost
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
-from stockcust_analysis.words import Words, advise, either, say
+from stockcust_analysis.errors import Words, advise, either, say
 
 _LOOKED_AT = 30
 _SHOWN = 3

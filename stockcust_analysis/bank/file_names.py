@@ -23,9 +23,8 @@ from stockcust_analysis.bank.contract import TABLES, named
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.core.files import sha256
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import NOTHING, UsageError, Words, advise, say
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import NOTHING, Words, advise, say
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))

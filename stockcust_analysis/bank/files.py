@@ -29,7 +29,7 @@ from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.bank.text_files import TextFile, inspect
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import Words, advise, say
 
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""

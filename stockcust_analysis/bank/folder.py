@@ -30,7 +30,7 @@ from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, d
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
-from stockcust_analysis.bank.mapping import Mapping, TableMapping
+from stockcust_analysis.bank.mapping import Mapping, TableMapping, Tolerance
 from stockcust_analysis.bank.problems import (
     ABSENT,
     POSITION,
@@ -40,12 +40,10 @@ from stockcust_analysis.bank.problems import (
     TableFacts,
     raise_if_any,
 )
-from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import as_lazy
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import UsageError, Words, advise, say
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz")

@@ -15,8 +15,7 @@ from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.bank.grammar import INVISIBLE, other_units, unit_remedy
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.errors import is_quotable
-from stockcust_analysis.words import NOTHING, Words, advise, did_you_mean, either, say
+from stockcust_analysis.errors import NOTHING, Words, advise, did_you_mean, either, is_quotable, say
 
 NAMELESS = "without a header"
 _CURRENCY = re.compile(

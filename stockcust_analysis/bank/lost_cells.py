@@ -19,7 +19,7 @@ from posixpath import join, normpath
 from typing import IO
 from xml.etree import ElementTree
 
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import say
 
 ERROR, NOT_COMPUTED, MERGED = "error_cell", "not_computed", "merged_cell"
 """Names of what is said of cells."""

@@ -3,7 +3,7 @@
 ```toml
 name = "青禾农村商业银行"                   # optional; printed in the header of every page
 zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
-[tolerance.holdings]                     # optional; what may be set aside: see `tolerance`
+[tolerance.holdings]                     # optional; what may be set aside: see `Tolerance`
 customer_id = { rows = 20, amount = 100_000 }
 [suspicions]                             # optional; which warnings are errors: see `suspicions`
 as_errors = ["unit", "renumbered"]
@@ -35,19 +35,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from stockcust_analysis.bank import tolerance
-from stockcust_analysis.bank.contract import TABLES, Table
+from stockcust_analysis import errors
+from stockcust_analysis.bank.contract import TABLES, Table, table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
-from stockcust_analysis.errors import BankDataError, UsageError
-from stockcust_analysis.words import Words, did_you_mean, listed, say
+from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
 SUSPICIONS = (
     *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
@@ -93,6 +93,27 @@ class TableMapping:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How many rows, and how much CNY where the table holds money, may be set aside.
+
+    Stated for a reference. Within it the rows that lead nowhere are left out of every figure, and
+    counted on every page; beyond it nothing runs. Without `rows` any number may be but all: a
+    layout's customers are not all that the bank's own files know.
+    """
+
+    rows: int | None
+    amount: float | None = None
+
+    @property
+    def size(self) -> Words:
+        """How much that is, in words."""
+        if self.rows is None:
+            return say("any")
+        rows = counted("row", self.rows)
+        return rows if self.amount is None else say("rows_and_amount", rows, self.amount)
+
+
+@dataclass(frozen=True)
 class Mapping:
     """The bank's name, its time zone and all tables' mappings; the contract's words by default.
 
@@ -104,7 +125,7 @@ class Mapping:
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
-    tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
+    tolerance: Dictionary[tuple[str, str], Tolerance] = field(default_factory=dict)
     as_errors: Sequence[str] = ()
     layout: Dictionary[str, Dictionary[str, Any]] = field(default_factory=dict)
 
@@ -140,20 +161,29 @@ def read_mapping(path: Path) -> Mapping:
     suspicions = content.get("suspicions", {})
     complaints += _suspicion_complaints(suspicions)
     stated, layout = content.get("tolerance", {}), content.get("layout", {})
-    complaints += [*tolerance.complaints(stated), *_layout_complaints(layout)]
+    complaints += [*_tolerance_complaints(stated), *_layout_complaints(layout)]
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, TypeError, OSError):
         complaints.append(say("unknown_zone", zone, DEFAULT_ZONE))
     if complaints:
-        raise BankDataError(listed(say("mapping_wrong", path), complaints), complaints)
+        raise BankDataError(errors.listed(say("mapping_wrong", path), complaints), complaints)
     mapped = {
         name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
     }
-    allowed = tolerance.read_tolerance(stated)
+    allowed = _read_tolerances(stated)
     return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()), layout)
+
+
+def _read_tolerances(content: Any) -> dict[tuple[str, str], Tolerance]:
+    """Return table and column → tolerance of a mapping's `[tolerance]` without complaints."""
+    return {
+        (t, c): Tolerance(**limits)
+        for t, columns in content.items()
+        for c, limits in columns.items()
+    }
 
 
 def _suspicion_complaints(entry: Any) -> list[Words]:
@@ -162,6 +192,27 @@ def _suspicion_complaints(entry: Any) -> list[Words]:
     if not isinstance(names, list) or {*entry} - {"as_errors"}:
         return [say("as_errors_alone")]
     return _unknown("suspicion_word", names, SUSPICIONS)
+
+
+def _tolerance_complaints(content: Any) -> Iterator[Words]:
+    """Yield what cannot be followed in a mapping's `[tolerance]`."""
+    references = {t.name: [c.name for c in t.columns if c.references] for t in TABLES}
+    for name, columns in (content if isinstance(content, dict) else {"": content}).items():
+        if not isinstance(columns, dict) or name not in references:
+            yield say("tolerance_table", name)
+            continue
+        contract, kinds = table(name), {"rows": (int,), "amount": (int, float)}
+        shape = "{ rows = 20, amount = 100_000 }"
+        if contract.money_column(contract.column_names) is None:
+            shape = "{ rows = 20 }"
+            del kinds["amount"]
+        for column, limits in columns.items():
+            if column not in references[name]:
+                yield say("tolerance_column", name, column, references[name] or say("none"))
+            elif not isinstance(limits, dict) or {*limits} != {*kinds}:
+                yield say("tolerance_limits", name, column, shape)
+            elif not all(type(n) in kinds[key] and 0 <= n < inf for key, n in limits.items()):
+                yield say("tolerance_numbers", name, column, shape)
 
 
 def _layout_complaints(given: Any) -> list[Words]:

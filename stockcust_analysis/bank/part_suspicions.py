@@ -16,9 +16,9 @@ from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
 from stockcust_analysis.core.periods import Quarter, as_day
+from stockcust_analysis.errors import NOTHING, Words, counted, say
 from stockcust_analysis.measures.population import AUM, restate_branches
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.words import NOTHING, Words, counted, say
 
 WRONG_UNIT = 30
 """分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""

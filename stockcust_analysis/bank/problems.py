@@ -1,6 +1,7 @@
 """Delivered tables as validation takes them, on every engine, and what it finds out about them.
 
-What is wrong with them is listed in one error.
+What is wrong with them is listed in one error; rows that a mapping tolerates, and those after the
+last as-of date, are set aside.
 """
 
 from __future__ import annotations
@@ -8,21 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Column, Table, called, named
-from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.tolerance import SetAside
-from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.words import Words, counted, listed, say
+from stockcust_analysis.bank.mapping import TableMapping, Tolerance
+from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
+from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.errors import BankDataError, Words, counted, listed, say
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
 """Column of numbered rows: where a row stands in its table, in ascending order."""
 ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
+BRANCH = "branch of the row"
+"""Column that says which branch a row belongs to, empty where nothing tells it."""
+_DIGITS, _FEW = 2, 5
+"""Digits of an amount in messages, and rows from which on it is said: it is somebody's balance."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,84 @@ class Delivery:
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return what rows at these positions are called in messages."""
         return tuple(map(str, positions))
+
+
+class Part(NamedTuple):
+    """Rows set aside of one as-of date and branch, where these are known."""
+
+    as_of: date | None
+    branch_id: str | None
+    rows: int
+    cents: int
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rows of a table left out of every figure, why, and how many were `allowed`.
+
+    Without `allowed` they were left out because they are later than the newest as-of date, and no
+    figure would have counted them.
+    """
+
+    table: str
+    column: str
+    what: Words
+    parts: tuple[Part, ...]
+    has_amount: bool
+    allowed: Tolerance | None = None
+    header: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def amount(self) -> float | None:
+        """Their amounts without signs, in CNY; None where the table holds no money."""
+        return sum(part.cents for part in self.parts) / 100 if self.has_amount else None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it is within the tolerance."""
+        limit = self.allowed.rows if self.allowed else None
+        return limit is None or (self.rows <= limit and not self._is_too_much)
+
+    @property
+    def size(self) -> Words:
+        """Rows and, about, their amount; of few rows only that it is more than is allowed."""
+        if self.amount is not None and self.rows >= _FEW:
+            about = round(float(f"{self.amount:.{_DIGITS}g}"))
+            return Tolerance(self.rows, about).size
+        rows = counted("row", self.rows)
+        return say("more_amount", rows) if self._is_too_much else rows
+
+    @property
+    def _is_too_much(self) -> bool:
+        return self.allowed is not None and (self.amount or 0) > (self.allowed.amount or 0)
+
+    def text(self, language: str) -> str:
+        """Return where, how much and why, in a language."""
+        allowed = say("allowed", self.allowed.size) if self.allowed else ""
+        facts = named(self.table, self.column, self.header), self.size, self.what, allowed
+        return say("set_aside", *facts).text(language)
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+
+def parts_of(rows: Rows, contract: Table) -> tuple[tuple[Part, ...], bool]:
+    """Return how many rows of which as-of date and BRANCH, and whether the table holds money."""
+    names = rows.collect_schema().names()
+    money = contract.money_column(names)
+    by = ["as_of"] if "as_of" in contract.column_names else []
+    size = {"rows": ONE, "cents": ONE if money is None else cents(money).abs()}
+    found = collect_rows(sums(rows, [*by, BRANCH], size))
+    days = [as_day(day) for day in found["as_of"]] if by else [None] * len(found["rows"])
+    branches = [name if isinstance(name, str) else None for name in found[BRANCH]]
+    groups = zip(days, branches, found["rows"], found["cents"], strict=True)
+    parts = (Part(on, branch, int(n), int(size)) for on, branch, n, size in groups)
+    return tuple(sorted(parts, key=str)), money is not None
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, bare, look_at
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import NOTHING, Words, joined, say
+from stockcust_analysis.errors import NOTHING, UsageError, Words, joined, say
 
 _KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
 _MOST_CODES = 24

@@ -20,7 +20,7 @@ from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
-from stockcust_analysis.words import Words, say
+from stockcust_analysis.errors import Words, say
 
 ROWS = 2000
 _LAST = 20

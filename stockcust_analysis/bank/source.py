@@ -31,8 +31,7 @@ from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
-from stockcust_analysis.errors import StockcustError, UsageError
-from stockcust_analysis.words import advise, either, say
+from stockcust_analysis.errors import StockcustError, UsageError, advise, either, require_known, say
 
 MAPPING_NAME = "mapping.toml"
 _MOST_HELD = 5_000_000
@@ -158,8 +157,7 @@ def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
     """Return the tables given; UsageError for one that the contract does not know."""
     names = [contract.name for contract in TABLES]
     for name in tables:
-        if name not in names:
-            raise UsageError.unknown("table", name, names)
+        require_known("table", name, names)
     return dict(tables)
 
 

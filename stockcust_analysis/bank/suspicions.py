@@ -30,11 +30,10 @@ from stockcust_analysis.bank.part_suspicions import (
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
 from stockcust_analysis.core.frames import Calendar, as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.errors import BankDataError, Words, counted, listed, say
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.measures.service import end_with_managers, in_force
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.words import Words, counted, listed, say
 
 LEAST_MEAN, MOST_MEAN = 50, 2_000_000
 """AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""

@@ -23,7 +23,7 @@ from stockcust_analysis.bank.grammar import gbk_characters, other_units, unit_re
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import UnusableFileError
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import Words, advise, say
 
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20

@@ -19,9 +19,9 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.core.periods import Quarter, as_day
+from stockcust_analysis.errors import Words, advise
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.words import Words, advise
 
 GROUPS = {"customers": "branch_id", "holdings": "product", "ledger": "product"}
 """Tables that are summed, and by what."""

@@ -26,22 +26,24 @@ from stockcust_analysis.bank.duckdb_connection import (
     quoted,
     sql_of,
 )
+from stockcust_analysis.bank.mapping import Tolerance
 from stockcust_analysis.bank.problems import (
     ABSENT,
+    BRANCH,
     POSITION,
     Delivery,
     Problem,
     Rows,
+    SetAside,
     TableFacts,
+    parts_of,
     raise_if_any,
 )
-from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
 from stockcust_analysis.core.engines import DuckDBEngine, Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
-from stockcust_analysis.errors import is_quotable
-from stockcust_analysis.words import Words, advise, did_you_mean, say
+from stockcust_analysis.errors import Words, advise, did_you_mean, is_quotable, say
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
 _MANY = 200_000

@@ -15,8 +15,7 @@ import click
 
 from stockcust_analysis import __version__
 from stockcust_analysis.cli import run, tables
-from stockcust_analysis.errors import UNWRITABLE, OutputError, StockcustError, UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UNWRITABLE, OutputError, StockcustError, UsageError, say
 
 BAD_INPUT, INTERRUPTED = 2, 130
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 Command = Callable[..., None]
 
@@ -28,7 +27,9 @@ class ReadFolder(click.Path):
         return Path(value)
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
 FOLDER = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
     "--mapping",
@@ -51,7 +52,7 @@ QUARTER = click.option(
 )
 AS_OF = click.option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=DAY,
     metavar="MONTH_END",
     help="Instead of a quarter: the quarter up to this month's last day (季中).",
 )

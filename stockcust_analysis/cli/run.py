@@ -18,8 +18,7 @@ import click
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import Access, access
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, counted, joined, say
+from stockcust_analysis.errors import UsageError, Words, counted, joined, say
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
@@ -47,8 +46,6 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         quarter = _named_quarter(quarter, as_of)
         reading = {name: given.pop(name) for name in options.HOW_TO_READ}
         given["access"] = Access(given.pop("file_mode"), given.pop("group"))
-        # A grammar of addresses that no notebook has; it takes a second to build.
-        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         gc.set_threshold(100_000)  # tables and pages make many objects, and few cycles
         # A scheduler's request to end is the same wish as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -205,9 +202,7 @@ def verify(folder: Path, **requested: Any) -> None:
 
 @click.command()
 @options.DATA
-@click.option(
-    "--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day of a snapshot."
-)
+@click.option("--as-of", required=True, type=options.DAY, help="Day of a snapshot.")
 @click.option("--branch", "branches", multiple=True, metavar="ID", help="Only this; repeatable.")
 @options.LANGUAGE
 @options.POLICY
@@ -247,7 +242,7 @@ def worklists(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="TOML file: branch, recipient, folder, mode, group.",
 )
-@click.option("--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day of delivery.")
+@click.option("--as-of", required=True, type=options.DAY, help="Day of delivery.")
 @click.option("--by", required=True, metavar="NAME", help="Who delivers.")
 @options.MESSAGES
 def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:

@@ -13,8 +13,7 @@ import click
 
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import write_text
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, counted, say
+from stockcust_analysis.errors import UsageError, Words, counted, say
 
 MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
@@ -92,11 +91,7 @@ def sample(
 @options.DATA
 @options.READING
 @options.LANGUAGE
-@click.option(
-    "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the profile as one page of HTML.",
-)
+@click.option("--html", type=options.FILE, help="Also write the profile as one page of HTML.")
 def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading: Any) -> None:
     """Check the extracts in DATA, a folder or a database's URL; every problem at once.
 
@@ -133,7 +128,7 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
 @click.argument("folder", type=options.ReadFolder())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FILE,
     help="File to write; one that is there is not replaced. Default: FOLDER/mapping.toml.",
 )
 @options.MESSAGES
@@ -157,10 +152,10 @@ def contacts() -> None:
 
 
 @contacts.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=options.FOLDER)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FILE,
     default=Path("contacts_imported.csv"),
     show_default=True,
     help="File to write; beside a bank's contacts it is read as part of them.",
@@ -216,7 +211,7 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
 @click.argument("name", default="rural_commercial_bank")
 @click.option(
     "--evaluation",
-    type=click.Path(path_type=Path),
+    type=options.FOLDER,
     help="Folder of a quarter's evaluation, to look at its figures too.",
 )
 @options.LANGUAGE

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from stockcust_analysis.errors import EngineError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import EngineError, say
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,8 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from stockcust_analysis.errors import UNWRITABLE, FileInUseError, UsageError
-from stockcust_analysis.words import say, words_of
+from stockcust_analysis.errors import UNWRITABLE, FileInUseError, UsageError, say, words_of
 
 _IN_USE: Final = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
 _HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}

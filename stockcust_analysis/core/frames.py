@@ -22,8 +22,7 @@ import pandas as pd
 from stockcust_analysis.core.engines import Frame as Frame
 from stockcust_analysis.core.engines import engine_failures
 from stockcust_analysis.core.periods import cutoff
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 Table: TypeAlias = nw.LazyFrame[Any]
 AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]

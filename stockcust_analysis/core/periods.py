@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 _QUARTER = re.compile(r"(\d{4})Q([1-4])(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

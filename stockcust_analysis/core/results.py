@@ -17,14 +17,11 @@ import pandas as pd
 
 from stockcust_analysis import core
 from stockcust_analysis.core.frames import Groups, group_names, native_like
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import choose_language, say
+from stockcust_analysis.errors import UsageError, choose_language, require_known, say
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
-
-_LANGUAGES = ("zh", "en")
 
 
 def set_language(language: str) -> None:
@@ -55,9 +52,7 @@ def set_language(language: str) -> None:
     Gini coefficient  all customers          5  0.400
     >>> set_language("zh")
     """
-    if language not in _LANGUAGES:
-        raise UsageError.unknown("language", language, _LANGUAGES)
-    choose_language(language)
+    choose_language(require_known("language", language, ("zh", "en")))
 
 
 @dataclass(frozen=True)
@@ -145,8 +140,7 @@ class Result(pd.DataFrame):
         if {"measure", "value"} & {*keys, values} - {*self.columns}:
             raise UsageError(say("cannot_pivot", [*self.columns]))
         for name in (*keys, values):
-            if name not in self:
-                raise UsageError.unknown("column", name, self.columns)
+            require_known("column", name, self.columns)
         if self.duplicated(keys).any():
             twice = self[self.duplicated(keys, keep=False)]
             labels = [str(n) for n in twice.select_dtypes(exclude="number") if n not in keys]

@@ -20,13 +20,12 @@ import pandas as pd
 from scipy import special
 
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.errors import PolicyError, say
 from stockcust_analysis.evaluation.cells import SPREAD_COLUMNS
 from stockcust_analysis.evaluation.peers import Flags, Peers, Values, branch_figures, peer_groups
 from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
-from stockcust_analysis.words import say
 
 LEVELS = (0.95, 0.998)
 """Of the two pairs of limits: two and three standard errors, in round numbers."""

@@ -16,13 +16,13 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, merged_branches, release
+from stockcust_analysis.bank.problems import Part
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import Suspicions, tell
-from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import Calendar, Table, as_lazy, cents, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.evaluation import measuring, provided, results
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.measuring import NO_CHANGES, Measured
@@ -34,7 +34,6 @@ from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
-from stockcust_analysis.words import say
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""

@@ -30,7 +30,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import KEYS, PERIOD, Calendar, Table, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.evaluation import cells
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures import codebook, concentration, growth, service, two_dates
@@ -38,7 +38,6 @@ from stockcust_analysis.measures.bases import PERIOD_END, require_amounts
 from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for
 from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.words import say
 
 _CUSTOMER_LABELS = (*KEYS, "branch_id", ISSUED_BRANCH, "tier", "status")
 _AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.errors import PolicyError, say
 from stockcust_analysis.policy import ComparisonRule
-from stockcust_analysis.words import say
 
 Values = npt.NDArray[np.float64]
 NO_TYPE = "untyped"

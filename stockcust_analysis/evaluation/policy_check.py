@@ -8,13 +8,12 @@ from dataclasses import asdict
 import pandas as pd
 
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.errors import PolicyError, Words, bulleted, did_you_mean, say
 from stockcust_analysis.measures.codebook import all_measures, defined_measures, measure_definition
 from stockcust_analysis.measures.holdings import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.policy import AMONG_PEERS, DEFAULT, Policy, PolicyLike, load_policy
 from stockcust_analysis.policy.describe import lints
 from stockcust_analysis.policy.file import Table, texts_at, values_at
-from stockcust_analysis.words import Words, bulleted, did_you_mean, say
 
 _SHOWN = 5
 _ALLOWED = {f"{table.name}.{c.name}": c.allowed for table in TABLES for c in table.columns}

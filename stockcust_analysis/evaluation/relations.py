@@ -6,9 +6,7 @@ there; what else the definitions say is declared in `relations.toml`.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +14,12 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures import codebook
 from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy.file import PACKAGE, read_toml
 
 if TYPE_CHECKING:
     from stockcust_analysis.disclosure import Relations
 
-_SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
-DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
+DECLARED = read_toml(PACKAGE / "evaluation" / "relations.toml")
 
 
 def relations(policy: Policy) -> Relations:

@@ -21,11 +21,10 @@ import pandas as pd
 from stockcust_analysis.core.files import make_folder, write_json, write_text
 from stockcust_analysis.core.frames import PERIOD
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.policy import as_policy
-from stockcust_analysis.words import say
 
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
@@ -139,9 +138,7 @@ class Evaluation:
         branch_id : str
             UsageError with close matches when it does not report.
         """
-        if branch_id not in self._names:
-            raise UsageError.unknown("branch_in", branch_id, self._names, self.quarter)
-        return self._names[branch_id]
+        return self._names[require_known("branch_in", branch_id, self._names, self.quarter)]
 
     def of_branch(self, branch_id: str) -> Evaluation:
         """Return the slice that one branch's page needs: its own rows and the whole bank's.

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import ReportError, UsageError
+from stockcust_analysis.errors import ReportError, UsageError, say
 from stockcust_analysis.evaluation import results
 from stockcust_analysis.evaluation.cells import KEYS
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
@@ -31,7 +31,6 @@ from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.measures import codebook
 from stockcust_analysis.policy import AMONG_PEERS, Policy, Veto
 from stockcust_analysis.policy.describe import LintWarning
-from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from stockcust_analysis.disclosure import Protected, Tables

@@ -18,7 +18,7 @@ from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.frames import PERIOD, Frame, as_lazy, collect_rows, same_kind
 from stockcust_analysis.core.periods import Quarter, cutoff
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.evaluation.provided import aum_of_deposits, with_lists_provided
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.measures.worklist_outcomes import (
@@ -34,7 +34,6 @@ from stockcust_analysis.measures.worklists import (
 )
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.service import MODEL_LIST, WorkListRule
-from stockcust_analysis.words import say
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
@@ -102,8 +101,7 @@ def _facts_and_rows(
     is_tiered = aum_of_deposits(bank, policy, as_of) != UNKNOWN
     bank = by_unit(bank, policy, structure)
     days = bank.days("customers") & bank.days("holdings")
-    if as_of not in days:
-        raise UsageError.unknown("as_of", as_of, days)
+    require_known("as_of", as_of, days)
     snapshots = {}
     for day in sorted(days & {as_of, cutoff(as_of, _MONTHS_BEFORE)}):
         customers = customers_on(bank, policy, day, structure=structure)

@@ -11,11 +11,10 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import Calendar, Frame, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import require_columns
 from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 
 def last_activity(

@@ -22,9 +22,8 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, cents, collect_rows, flag
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, Words, either, joined, require_known, say
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
-from stockcust_analysis.words import Words, either, joined, say
 
 NUMBERS, OWN_NUMBER = "numbers", "customer_number"
 """Columns of joined tables: how many numbers a person has, and under which one a row came."""
@@ -36,8 +35,7 @@ def require_columns(table: Table, names: Iterable[str], what: str) -> None:
     """Raise unless all columns are there; close matches are offered."""
     present = table.collect_schema().names()
     for name in names:
-        if name not in present:
-            raise UsageError.unknown("column_of", name, present, what)
+        require_known("column_of", name, present, what)
 
 
 def require_joinable(
@@ -286,8 +284,7 @@ def _still_customers(table: Table) -> Table:
 
 def require_base(customers: Table, base: str) -> None:
     """Raise unless there is such a base, and the customers' columns can tell who is in it."""
-    if base not in BASES:
-        raise UsageError.unknown("base", base, BASES)
+    require_known("base", base, BASES)
     missing = missing_for(customers, base)
     if missing:
         other = say("base_from_service" if base == "managed" else "base_from_column")

@@ -16,12 +16,11 @@ import pandas as pd
 
 from stockcust_analysis.core.frames import Frame, Groups, collect_sums
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
 from stockcust_analysis.measures.registry import Question, Spec, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
-from stockcust_analysis.words import say
 
 _STANDARD_ERRORS = NormalDist().inv_cdf(0.975)
 """How many each side of the estimate an interval of 95 % takes."""

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import require_known
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.measures.coverage import CLASSES, COVERAGE, MANAGEMENT, ROUNDS
 from stockcust_analysis.measures.cross_sell import CROSS_SELL
@@ -81,9 +81,7 @@ def measure_definition(name: str) -> MeasureDefinition:
     >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('睡眠客户占比', 'share', 'no', 1)
     """
-    if name not in defined_measures():
-        raise UsageError.unknown("measure", name, defined_measures())
-    return defined_measures()[name]
+    return defined_measures()[require_known("measure", name, defined_measures())]
 
 
 @cache

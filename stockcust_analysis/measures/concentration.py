@@ -19,11 +19,10 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, Spec, measure, shown
 from stockcust_analysis.policy import as_policy
-from stockcust_analysis.words import say
 
 _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an

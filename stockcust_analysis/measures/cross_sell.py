@@ -14,12 +14,11 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
-from stockcust_analysis.words import say
 
 UNITS = ("customer", "household")
 _MOST_COUNTED = 4
@@ -304,8 +303,7 @@ def _of_households(measure: Measure) -> Measure:
 
 def customers_or_households(request: Request, holdings: Frame | None, unit: str) -> Table:
     """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
-    if unit not in UNITS:
-        raise UsageError.unknown("unit", unit, UNITS)
+    require_known("unit", unit, UNITS)
     table, families = as_lazy(request.frame), request.policy.families
     if holdings is None:
         _require_families(table, families)

@@ -25,14 +25,13 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ZERO, Frame, Groups, Table, as_lazy, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.holdings import require_evidence
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 STATUSES = ("active", "active_small", "silent", "dormant")
 _MEASURES = (

@@ -18,11 +18,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ZERO, Calendar, Frame, Groups, Table, as_lazy, day, flag
 from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, ProductFamilies
-from stockcust_analysis.words import say
 
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, frames.Border] = {

@@ -17,8 +17,7 @@ from math import exp, inf, log, nan, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, say
 
 Balances = npt.NDArray[np.float64]
 Interval = tuple[float, float]

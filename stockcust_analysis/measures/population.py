@@ -18,13 +18,12 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import Calendar, Frame, Table, as_lazy, collect_rows, day
 from stockcust_analysis.core.periods import Day, as_day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 _MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")

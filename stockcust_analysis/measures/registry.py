@@ -24,15 +24,15 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis import errors
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import NOTHING, UsageError, Words, did_you_mean, joined, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.policy import Policy, as_policy
 from stockcust_analysis.policy.rules import label_of
-from stockcust_analysis.words import NOTHING, Words, did_you_mean, joined, say, words_of
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -231,7 +231,7 @@ def measure(
             try:
                 result = answer(stated) if over is None else _series(answer, stated, over)
             except UsageError as error:
-                raise UsageError(words_of(error) + left_out) from None
+                raise UsageError(errors.words_of(error) + left_out) from None
             drawn = "trend" if over and "measure" in result else chart
             notes = (*several_notes(by), *result.about.notes)
             as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")

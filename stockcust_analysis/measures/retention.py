@@ -17,14 +17,13 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, collect_rows, day, flag
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import registry
 from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.holdings import warn_of_unknown_products
 from stockcust_analysis.measures.registry import measure
 from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
-from stockcust_analysis.words import say
 
 
 def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:

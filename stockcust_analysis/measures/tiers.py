@@ -17,11 +17,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.periods import Day, as_day, is_month_end
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.errors import PolicyError, UsageError, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
-from stockcust_analysis.words import say
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 

@@ -17,12 +17,11 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, ZERO, Frame, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base_flag, customers_of
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
-from stockcust_analysis.words import say
 
 DATES = ("opening", "closing")
 COMPARED_BASES = ("funded", "effective")

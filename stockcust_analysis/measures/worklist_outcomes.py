@@ -16,11 +16,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Frame, Groups, Table, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.bases import Request, require_columns, require_joinable
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.words import say
 
 _MEASURES = (
     Measure("outcome_contacted_rate", "contacted"),

@@ -19,6 +19,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ZERO, Frame, Table, as_lazy, cents_of, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day
 from stockcust_analysis.core.results import Result
+from stockcust_analysis.errors import say
 from stockcust_analysis.measures import service
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
 from stockcust_analysis.measures.growth import with_attrition, with_opening_average
@@ -30,7 +31,6 @@ from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import MODEL_LIST, Actions, load_actions
-from stockcust_analysis.words import say
 
 Language = Literal["zh", "en"]
 # List → who is on it, and the cents at stake.

@@ -18,12 +18,11 @@ from sklearn.base import BaseEstimator
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import History, as_table, feature_name, sentence
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
-from stockcust_analysis.words import say
 
 # With fewer pairs the interval of their mean does not hold.
 LEAST_PAIRS = 30
@@ -148,8 +147,7 @@ class CampaignEffect(BaseEstimator):
         history = History.of(bank, self)
         facts = history.at(first)
         known = [name for name in features.names_of(facts.attributes) if name.startswith("aum_")]
-        if outcome not in known:
-            raise UsageError.unknown("outcome", outcome, known)
+        require_known("outcome", outcome, known)
         change = _log_change(history, first, last, outcome)
         contacted = inputs.customer_numbers(contacted, "contacted")
         treated, table = change.index.isin(contacted), facts.features.loc[change.index]

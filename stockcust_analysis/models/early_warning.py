@@ -23,14 +23,13 @@ from sklearn.model_selection import GroupKFold
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.co_holding import proportion_interval
 from stockcust_analysis.measures.growth import attrition_warning
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 # With fewer customers of either kind to learn from, a model fits chance: it is refused.
 LEAST_EVENTS = 50

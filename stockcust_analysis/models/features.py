@@ -27,13 +27,12 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.core.results import Result, charts, presentation
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, chosen_language, require_known, say
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.models import inputs
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.words import chosen_language, say
 
 ByName = Mapping[str, Any] | None
 _SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")
@@ -79,7 +78,7 @@ class History:
     """
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
-        inputs.require_known("person_fact", personal, inputs.PERSONAL)
+        inputs.require_all_known("person_fact", personal, inputs.PERSONAL)
         self._bank, self._policy, self._personal = bank, policy, personal
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
@@ -416,9 +415,7 @@ class Report:
 def sentence(key: str, language: str, **values: Any) -> str:
     """Return a sentence of a report in a language (`zh` or `en`), filled in."""
     texts = _WORDS["sentences"][key]
-    if language not in texts:
-        raise UsageError.unknown("language", language, texts)
-    return texts[language].format(**values)
+    return texts[require_known("language", language, texts)].format(**values)
 
 
 def feature_name(name: str, language: str) -> str:

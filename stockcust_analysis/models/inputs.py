@@ -17,8 +17,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import say
+from stockcust_analysis.errors import UsageError, require_known, say
 
 Array = npt.NDArray[Any]
 # Facts about the person: attributes to look at, features only where asked for.
@@ -55,18 +54,17 @@ def require_parameters(model: BaseEstimator) -> None:
         if name in _NUMBERS:
             require_number(name, value)
         elif name in _CHOICES:
-            require_known(name, [value], _CHOICES[name])
+            require_known(name, value, _CHOICES[name])
         elif name == "personal":
-            require_known("person_fact", value, PERSONAL)
+            require_all_known("person_fact", value, PERSONAL)
         elif name == "random_state":
             require_whole(name, value, least=0)
 
 
-def require_known(what: str, values: Any, available: Sequence[str]) -> None:
+def require_all_known(what: str, values: Any, available: Sequence[str]) -> None:
     """Raise where a parameter names what there is not."""
     for value in values if hasattr(values, "__iter__") else [values]:
-        if value not in available:
-            raise UsageError.unknown(what, value, available)
+        require_known(what, value, available)
 
 
 def require_rows(rows: int, columns: Mapping[str, Any]) -> None:

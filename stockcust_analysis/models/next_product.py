@@ -19,12 +19,11 @@ from sklearn.base import BaseEstimator
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import HELD, ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
-from stockcust_analysis.words import say
 
 # A family that fewer opened is ranked by how many did, for everybody alike.
 LEAST_OPENINGS = 30
@@ -147,8 +146,7 @@ class NextProduct(BaseEstimator):
         inputs.require_whole("top", top)
         probability = self.predict_proba(X)
         for name, unsuitable in inputs.by_name("exclude", exclude, "{'fund': rows}").items():
-            if name not in probability:
-                raise UsageError.unknown("family", name, probability)
+            require_known("family", name, probability)
             inputs.require_rows(len(probability), {f"exclude '{name}'": unsuitable})
             unsuitable = inputs.as_column(unsuitable, f"exclude '{name}'")
             probability.loc[inputs.flags_of(unsuitable) == 1, name] = 0

@@ -20,12 +20,11 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, sil
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import PREFIXES, History, as_table, sentence
 from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
-from stockcust_analysis.words import say
 
 # With fewer, halves of them are too small to tell whether segments come back.
 LEAST_CUSTOMERS = 200

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 from unicodedata import east_asian_width
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import require_known
 from stockcust_analysis.policy.file import PACKAGE, Table, build, read_toml, require
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import Indicator
@@ -65,8 +65,7 @@ def describe(policy: Policy, language: Language = "zh") -> list[RuleInForce]:
     >>> [(row.rule, row.value) for row in rules if row.rule.endswith("Mid · From")]
     [('Tiers · Mid · From', '50,000')]
     """
-    if language not in ("zh", "en"):
-        raise UsageError.unknown("language", language, ("zh", "en"))
+    require_known("language", language, ("zh", "en"))
     return list(_rule_rows(policy, language, (), ""))
 
 

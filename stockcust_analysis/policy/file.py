@@ -15,8 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.words import bulleted, did_you_mean, say
+from stockcust_analysis.errors import PolicyError, UsageError, bulleted, did_you_mean, say
 
 Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")

@@ -20,12 +20,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
-from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.errors import PolicyError, did_you_mean, require_known, say
 from stockcust_analysis.policy import file as rule_file
 from stockcust_analysis.policy.file import Table, read_toml, texts_at
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import DisclosureRule
-from stockcust_analysis.words import did_you_mean, say
 
 DEFAULT = "rural_commercial_bank"
 PolicyLike: TypeAlias = Policy | str | Path | None
@@ -137,8 +136,7 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
 
 def _shipped_file(name: str) -> Traversable:
     """Return the file of a policy of the package."""
-    if name not in shipped_policies():
-        raise UsageError.unknown("policy", name, shipped_policies())
+    require_known("policy", name, shipped_policies())
     return _FOLDER / f"{name}.toml"
 
 

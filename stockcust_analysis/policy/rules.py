@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import require_known
 from stockcust_analysis.policy.file import duplicates, refuse
 from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
@@ -426,9 +426,7 @@ class Policy:
         if isinstance(name, DormancyRule):
             return name
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
-        if name not in rules:
-            raise UsageError.unknown("dormancy_rule", name, rules)
-        return rules[name]
+        return rules[require_known("dormancy_rule", name, rules)]
 
     def theme(self, quarter: int) -> Theme | None:
         """Return the theme of a quarter of the year, where there is one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import require_known
 from stockcust_analysis.policy.file import PACKAGE, build, duplicates, read_toml, refuse, require
 
 Channel = Literal["phone", "message", "wechat", "visit", "branch"]
@@ -253,8 +253,7 @@ class Actions:
         >>> actions.action("next_product", "mid").tier
         'mid'
         """
-        if list not in self.lists:
-            raise UsageError.unknown("work_list", list, self.lists)
+        require_known("work_list", list, self.lists)
         matches = [
             action
             for action in self.actions
@@ -268,9 +267,7 @@ class Actions:
         >>> load_actions().wording("hand_over").en.split(":")[0]
         'Hand-over'
         """
-        if name not in self._wordings:
-            raise UsageError.unknown("wording", name, self._wordings)
-        return self._wordings[name]
+        return self._wordings[require_known("wording", name, self._wordings)]
 
 
 @cache

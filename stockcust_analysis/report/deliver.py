@@ -22,12 +22,11 @@ from zipfile import ZipFile
 import pandas as pd
 
 from stockcust_analysis.core import files
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, Words, did_you_mean, either, listed, say
 from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
-from stockcust_analysis.words import Words, did_you_mean, either, listed, say
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
 _MODE: Final = re.compile("0?[0-7]{3}")

@@ -24,10 +24,9 @@ from nbformat import NotebookNode
 from traitlets import Bool, Enum, List, Unicode, default
 from traitlets.config import Config
 
-from stockcust_analysis.errors import ReportError
+from stockcust_analysis.errors import ReportError, say
 from stockcust_analysis.report import typst
 from stockcust_analysis.report.page import Page, document_facts, read_page
-from stockcust_analysis.words import say
 
 LAYOUT: Final = "report.typ"
 TEMPLATES: Final = Path(__file__).with_name("templates")

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from stockcust_analysis.core.files import atomic_write, sha256, write_bytes, write_json
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError
+from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError, words_of
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review, open_review
 from stockcust_analysis.policy import load_policy
@@ -37,7 +37,6 @@ from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workb
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
 from stockcust_analysis.show.page_data import without_unlike_quarters
 from stockcust_analysis.show.wording import signatures
-from stockcust_analysis.words import words_of
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
 _QUARTERS_BACK: Final = 4

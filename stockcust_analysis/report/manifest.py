@@ -37,7 +37,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.worklists import Lists
@@ -45,7 +45,6 @@ from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.show.blocks import FONT_HASHES
-from stockcust_analysis.words import say
 
 STAMP: Final = "made_from.json"
 """The file beside tables that holds the digest of all they were made from."""

@@ -18,9 +18,8 @@ from typing import Any, Final
 
 import pypandoc
 
-from stockcust_analysis.errors import ReportError
+from stockcust_analysis.errors import ReportError, say
 from stockcust_analysis.show.blocks import Alignment, Column, Table, natural_alignment
-from stockcust_analysis.words import say
 
 Block = dict[str, Any]
 Inline = str | dict[str, Any]

@@ -24,7 +24,7 @@ from typing import Any, Final
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
-from stockcust_analysis.errors import MissingAltTextError, ReportError
+from stockcust_analysis.errors import MissingAltTextError, ReportError, say
 from stockcust_analysis.report.markdown import READERS, Block, Inline, read_texts
 from stockcust_analysis.show.blocks import (
     DOCUMENT_MIME,
@@ -34,7 +34,6 @@ from stockcust_analysis.show.blocks import (
     TABLE_MIME,
     Document,
 )
-from stockcust_analysis.words import say
 
 logger = logging.getLogger(__name__)
 

@@ -21,11 +21,10 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import NotebookError, UsageError
+from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean, listed, say
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import wrong_type
-from stockcust_analysis.words import did_you_mean, listed, say
 
 EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"

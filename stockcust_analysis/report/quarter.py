@@ -18,11 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stockcust_analysis import errors
 from stockcust_analysis.bank.customers import reporting_branches, require_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core import files
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import FileInUseError, StockcustError
+from stockcust_analysis.errors import NOTHING, FileInUseError, StockcustError, Words, say, words_of
 from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan, render
@@ -31,7 +32,6 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, Repo
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import make_worklists
 from stockcust_analysis.show.wording import signatures
-from stockcust_analysis.words import NOTHING, Words, either, say, words_of
 
 __all__ = [
     "ReportOptions",
@@ -151,7 +151,7 @@ def _locked_run(
 ) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
     lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
-    locked = files.exclusive_lock(lock, what=either([folder]), rivals=rivals)
+    locked = files.exclusive_lock(lock, what=errors.either([folder]), rivals=rivals)
     with render.output_errors(folder), files.access(options.access), locked:
         files.give_tree(folder)
         yield _Run(bank, options, folder, progress, time.perf_counter())
@@ -234,9 +234,9 @@ class _Run:
             progress=lambda page: self._receive("branches", next(done), len(to_make), page),
         )
         results += [PageResult(j.branch_id, 0.0, action="keep") for j in jobs if j.action == "keep"]
-        errors = {} if collect else self._write_worklists(cache, jobs)
+        unwritten = {} if collect else self._write_worklists(cache, jobs)
         return tuple(
-            replace(page, error=page.error or errors.get(page.branch_id, "")) for page in results
+            replace(page, error=page.error or unwritten.get(page.branch_id, "")) for page in results
         )
 
     def _write_worklists(self, cache: EvaluationCache, jobs: list[PageJob]) -> dict[str, str]:

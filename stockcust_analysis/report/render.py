@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stockcust_analysis import errors
 from stockcust_analysis.core import files
+from stockcust_analysis.errors import Words, say, words_of
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord
 from stockcust_analysis.show.wording import signatures
-from stockcust_analysis.words import Words, say, words_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

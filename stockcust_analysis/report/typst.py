@@ -30,10 +30,10 @@ from xml.etree import ElementTree
 import typst
 from fontTools.ttLib import TTFont
 
-from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
+from stockcust_analysis import errors
+from stockcust_analysis.errors import ReportError, TypesettingError, UsageError, Words, joined, say
 from stockcust_analysis.policy.file import build, read_toml
 from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
-from stockcust_analysis.words import Words, bulleted, joined, say
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +179,9 @@ def check_glyphs(texts: Iterable[str], others: tuple[Path, ...] = ()) -> None:
         if missing := missing_characters(text, others):
             codes = [f"U+{ord(character):04X}" for character in missing]
             problems.append(say("needs_characters", _shorten(text, missing[0]), codes))
-    raise MissingGlyphError(say("glyphs_lacking", len(problems), joined(problems[:10], "; ", "；")))
+    raise errors.MissingGlyphError(
+        say("glyphs_lacking", len(problems), joined(problems[:10], "; ", "；"))
+    )
 
 
 def _shorten(text: str, around: str, width: int = 30) -> str:
@@ -325,7 +327,7 @@ def load_brand(path: str | Path) -> Brand:
         brand = Brand(brand.colours, logo, Fonts(brand.fonts.family, beside))
         problems += _colour_problems(brand.colours) + _file_problems(brand)
     if brand is None or problems:
-        raise UsageError(bulleted(say("brand_wrong", file), problems))
+        raise UsageError(errors.bulleted(say("brand_wrong", file), problems))
     return brand
 
 

@@ -9,10 +9,9 @@ A branch's work lists have one sheet per list, with columns to fill in; no phone
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,6 @@ from xlsxwriter.utility import xl_range_abs
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
 from stockcust_analysis.bank.customers import require_branches
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.evaluation.provided import aum_of_deposits, lists_left_out
@@ -37,6 +35,7 @@ from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.report.plan import WORKLISTS, folder_name
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.page_data import lists_not_provided
+from stockcust_analysis.show.results import new_workbook
 from stockcust_analysis.show.wording import SUPPRESSED, name_deposits
 
 HEADER_ROW: Final = 2  # above it: the title with the review status, and a line of explanation
@@ -134,25 +133,6 @@ class Sheet:
         return len(self.columns[0].values) if self.columns else 0
 
 
-@contextmanager
-def new_workbook(
-    path: Path, *, created: date, in_memory: bool = True, **properties: str
-) -> Iterator[xlsxwriter.Workbook]:
-    """Yield a workbook that appears whole or not at all, and whose bytes tell no time."""
-    options = {
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "in_memory": in_memory,
-        "constant_memory": not in_memory,
-    }
-    with atomic_write(path) as beside:
-        book = xlsxwriter.Workbook(str(beside), options)
-        created_at = datetime(created.year, created.month, created.day)
-        book.set_properties({**properties, "created": created_at})
-        yield book
-        book.close()
-
-
 def set_up_printing(worksheet: Any, header_row: int) -> None:
     """Print a sheet on A4 across, as wide as the page, with its header on every page."""
     worksheet.set_paper(_A4)
@@ -179,9 +159,9 @@ def write_sheets(
     """
     shown = [sheet for sheet in sheets if sheet.rows]
     in_memory = sum(sheet.rows * len(sheet.columns) for sheet in shown) <= _CELLS_IN_MEMORY
-    with new_workbook(
-        path, created=created, in_memory=in_memory, title=title, company=company, status=state
-    ) as book:
+    properties = {"title": title, "company": company, "status": state}
+    memory = {"in_memory": in_memory, "constant_memory": not in_memory}
+    with new_workbook(path, created=created, properties=properties, **memory) as book:
         book.formats[0].set_font_name(_FONT["font_name"])
         book.formats[0].set_font_size(_FONT["font_size"])
         formats = {name: book.add_format({**_FONT, **style}) for name, style in _FORMATS.items()}

@@ -33,9 +33,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pandas as pd
 
-from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError
+from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError, say
 from stockcust_analysis.policy.describe import align_columns
-from stockcust_analysis.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

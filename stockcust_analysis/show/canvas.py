@@ -30,11 +30,10 @@ from matplotlib.text import Text
 
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import Frame, as_lazy, collect_rows
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, did_you_mean, joined, require_known, say
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style
 from stockcust_analysis.show.wording import text
-from stockcust_analysis.words import did_you_mean, joined, say
 
 P = ParamSpec("P")
 
@@ -184,8 +183,7 @@ class Source:
         chosen = pd.Series(True, index=rows.index)
         for name, value in zip(columns, map(str, values), strict=True):
             column = rows[name].astype(str)
-            if value not in set(column):
-                raise UsageError.unknown("group_in", value, column.unique(), name)
+            require_known("group_in", value, {*column}, name)
             bank = self.beside_bank and name == "branch_id"
             chosen &= column.isin([value, WHOLE_BANK] if bank else [value])
         return rows[chosen]

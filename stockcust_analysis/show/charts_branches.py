@@ -12,10 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.words import say
 
 _COMPARISON, _COMPARED = "evaluate(bank, …).comparison", ["branch_id", "measure", "value"]
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]

@@ -12,12 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import canvas, results, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_quarters import spread_names
-from stockcust_analysis.words import say
 
 _MOST_BARS, _MOST_LINES = 40, 6
 _MOST_CELLS: Final = (30, 12)

@@ -265,7 +265,8 @@ def migration_flow(
     for side in ("from", "to"):
         totals = rows.groupby(side)[["breadth", "customers"]].sum()
         sides[side] = totals.loc[[name for name in members if name in totals.index]]
-        tops[side] = _stack(sides[side]["breadth"], gap)
+        room = sides[side]["breadth"].clip(lower=gap) + gap / 2  # for each name
+        tops[side] = dict(room - room.cumsum())
     used = {side: dict(levels) for side, levels in tops.items()}
     for start, end, breadth in rows[["from", "to", "breadth"]].itertuples(index=False):
         left, right = used["from"][start], used["to"][end]
@@ -317,9 +318,3 @@ def _draw_band(
     points = [*upper, *lower, (0.0, left)]
     curve = [Path.MOVETO, *(Path.CURVE4,) * 3, Path.LINETO, *(Path.CURVE4,) * 3, Path.CLOSEPOLY]
     ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))
-
-
-def _stack(breadths: pd.Series[float], gap: float) -> dict[str, float]:
-    """Return where each side's names begin, from the top down, with room for its name."""
-    room = breadths.clip(lower=gap) + gap / 2
-    return dict(-(room.cumsum() - room))

@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.words import say
 
 _AUM_SHARES = ("silent_aum_share", "dormant_aum_share")
 _STATUSES = canvas.Source(

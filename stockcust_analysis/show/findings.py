@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import require_known
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
@@ -142,8 +142,7 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
 
     `section` is "customers", "concentration", "dormancy", "cross_sell" or "service".
     """
-    if section not in get_args(Section):
-        raise UsageError.unknown("section", section, get_args(Section))
+    require_known("section", section, get_args(Section))
     growth, shares = _findings(page)
     findings = [growth, *shares] if growth else shares
     here = [finding for finding in findings if finding.sentence.section == section]
@@ -182,7 +181,9 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     ]
     gap = trend = None
     by_chance = False
-    alone = not story.beside_bank or _is_too_young(page, story)
+    # A branch that has just opened has nobody who could have been idle there for long.
+    is_young = page.branch_id in page.new_branches and not _has_history(page)
+    alone = not story.beside_bank or (is_young and story.section == "dormancy")
     bank = None if alone else page.cell(story.measure, member, branch_id=WHOLE_BANK)
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
@@ -206,12 +207,6 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weigh((cell.value - _ALARM) / _POINTS + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
-
-
-def _is_too_young(page: BranchPage, story: Story) -> bool:
-    """Return whether a branch opened too late for anybody to have been idle there for long."""
-    is_young = page.branch_id in page.new_branches and not _has_history(page)
-    return is_young and story.section == "dormancy"
 
 
 def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Final
 from warnings import catch_warnings
 
@@ -29,16 +28,15 @@ from stockcust_analysis.bank.customers import reporting_branches, require_branch
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, in_language, require_known, words_of
 from stockcust_analysis.evaluation.provided import branches_of
-from stockcust_analysis.evaluation.results import WORKING_FOLDERS
+from stockcust_analysis.evaluation.results import find_folder
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
-from stockcust_analysis.words import in_language, words_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
@@ -336,14 +334,11 @@ def open_lab(
     texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
     check_texts(language=language, **texts)
     set_language(language)
-    places = [parent / folder for parent in WORKING_FOLDERS]
-    found = next((str(path) for path in places if Path(path).is_dir()), folder)
     rules = load_policy(policy)
-    bank = open_bank(found)
+    bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}
     chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
-    if chosen not in quarters:
-        raise UsageError.unknown("quarter", quarter, quarters)
+    require_known("quarter", chosen, quarters)
     lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
     lab.require_branch()
     return lab

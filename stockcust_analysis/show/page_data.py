@@ -219,9 +219,8 @@ class Page:
 
     def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
         """Return a change of a measure, as a table prints it."""
-        return wording.format_change(
-            now, before, kind=wording.measure_words(measure).kind, language=self.language
-        )
+        kind = wording.measure_words(measure).kind
+        return wording.format_arrow(wording.change_between(now, before, kind), kind, self.language)
 
     def format_attained(self, part: float | None, plan: Plan | None = None) -> str:
         """Return a part of a plan as text: that it fell, or that the plan cannot be compared."""

@@ -14,11 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import NOTHING, UsageError, Words, listed, say
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.show.blocks import Language, known_language
 from stockcust_analysis.show.page_data import BranchPage, branch_page
-from stockcust_analysis.words import NOTHING, Words, listed, say
 
 if TYPE_CHECKING:
     from stockcust_analysis.evaluation.review import Review

@@ -20,10 +20,10 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import too_few
 from stockcust_analysis.bank.totals import LEAST_ROWS, Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
+from stockcust_analysis.errors import say
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
-from stockcust_analysis.words import say
 
 _PERCENTILES: Final = (5, 25, 50, 75, 95)
 _STEPS: Final = 50

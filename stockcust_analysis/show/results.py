@@ -9,11 +9,13 @@ result ──> table_of(result) ──> html, the page's table, text
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime, time
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -21,14 +23,13 @@ import pandas as pd
 from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, charts
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, chosen_language, say
 from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
-from stockcust_analysis.words import chosen_language, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,17 +215,25 @@ def write_workbook(results: Mapping[str, Result], path: Path) -> None:
     """Write results into a workbook, a sheet each: words, numbers with their formats, notes."""
     if path.suffix.lower() != ".xlsx":
         raise UsageError(say("no_xlsx", path.name))
-    import xlsxwriter
-
-    with atomic_write(path) as beside:
-        book = xlsxwriter.Workbook(
-            str(beside), {"strings_to_formulas": False, "nan_inf_to_errors": True}
-        )
-        book.set_properties({"created": datetime(2000, 1, 1)})
+    with new_workbook(path, created=date(2000, 1, 1), nan_inf_to_errors=True) as book:
         head = book.add_format({"bold": True, "bottom": 1})
         formats = {kind: book.add_format({"num_format": text}) for kind, text in _EXCEL.items()}
         for name, result in results.items():
             _write_sheet(book.add_worksheet(name), result, head, formats)
+
+
+@contextmanager
+def new_workbook(
+    path: Path, *, created: date, properties: Mapping[str, Any] = MappingProxyType({}), **more: bool
+) -> Iterator[Any]:
+    """Yield a workbook that appears whole or not at all, and whose bytes tell no time."""
+    from xlsxwriter import Workbook
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with atomic_write(path) as beside:
+        book = Workbook(str(beside), options | more)
+        book.set_properties({**properties, "created": datetime.combine(created, time())})
+        yield book
         book.close()
 
 

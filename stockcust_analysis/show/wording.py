@@ -14,21 +14,19 @@ that is withheld.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from math import isfinite
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
-from stockcust_analysis.words import say
 
 # Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]
@@ -47,13 +45,12 @@ _POLICY_SECTIONS: Final = {
     "customer_class": "classes",
     "customer_group": "groups",
 }
-_WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
 
 @cache
 def _word_file() -> dict[str, Any]:
     """Read the word file once."""
-    return tomllib.loads(_WORDS_FILE.read_text(encoding="utf-8"))
+    return read_toml(PACKAGE / "show" / "labels.toml")
 
 
 @cache
@@ -89,17 +86,13 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     '沉默'
     """
     words = section_words(within, language)
-    if key not in words:
-        raise UsageError.unknown("to_label", key, words, within)
-    return words[key]
+    return words[require_known("to_label", key, words, within)]
 
 
 @cache
 def section_words(within: str, language: Language = "zh") -> dict[str, str]:
     """Return all words of a section, in the order pages show them."""
-    if within not in _sections():
-        raise UsageError.unknown("label_kind", within, _sections())
-    entries = _sections()[within].items()
+    entries = _sections()[require_known("label_kind", within, _sections())].items()
     return {name: words[known_language(language)] for name, words in entries}
 
 
@@ -142,8 +135,7 @@ def policy_words(
     >>> policy_words(load_policy().members, "customer_class")
     {'A': 'A类', 'B': 'B类', 'C': 'C类', 'D': 'D类'}
     """
-    if dimension not in _POLICY_SECTIONS:
-        raise UsageError.unknown("policy_dimension", dimension, _POLICY_SECTIONS)
+    require_known("policy_dimension", dimension, _POLICY_SECTIONS)
     entries = policy_facts[_POLICY_SECTIONS[dimension]]
     return {entry["name"]: entry[known_language(language)] for entry in entries}
 
@@ -441,22 +433,13 @@ def format_difference(change: Figure, kind: Kind, language: Language = "zh") -> 
     return format_number(abs(number), decimals=3 if kind == "index" else 2)
 
 
-def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language = "zh") -> str:
-    """Return a change with ▲ or ▼; one that rounds to nothing reads as unchanged.
-
-    >>> format_change(103.1, 100, kind="money"), format_change(0.47, 0.482, kind="share")
-    ('▲ 3.1%', '▼ 1.2个百分点')
-    >>> format_change(100.01, 100, kind="count", language="en")
-    'unchanged'
-    """
-    return format_arrow(change_between(now, before, kind), kind, language)
-
-
 def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
-    """Return a change that is known already with ▲ or ▼, as `format_change` prints it.
+    """Return a change with ▲ or ▼; one that rounds to nothing reads as unchanged.
 
     >>> format_arrow(0.031, "money"), format_arrow(-0.012, "share", "en")
     ('▲ 3.1%', '▼ 1.2 pp')
+    >>> format_arrow(change_between(100.01, 100, "count"), "count", "en")
+    'unchanged'
     """
     return SUPPRESSED if change == SUPPRESSED else _with_sign(change, kind, language, ("▲ ", "▼ "))
 

@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.errors import FILES, BankDataError, Words, say, templates
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import FILES, Words, say, templates
 from tests.bank.east5_files import ACCOUNT, DAY, PERSON, write
 from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, together

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.errors import PolicyError, UsageError, words_of
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.policy.load import shipped_policies
-from stockcust_analysis.words import words_of
 from tests.bank.test_words import ENGLISH
 
 SHIPPED = Path("stockcust_analysis/policies/rural_commercial_bank.toml")

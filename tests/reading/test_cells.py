@@ -14,7 +14,7 @@ import pytest
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.conversion import sql_reading, with_steps
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.words import advise
+from stockcust_analysis.errors import advise
 
 COMMA = "a comma that does not part thousands (a decimal comma?)"
 SIGN = "a sign behind the number, or brackets around it"

@@ -17,7 +17,7 @@ import pytest
 
 import stockcust_analysis
 from stockcust_analysis import customer_retention, set_language
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say, words_of
 from stockcust_analysis.models.features import ModelWarning
 from stockcust_analysis.models.next_product import NextProduct
 from stockcust_analysis.models.segments import Segments
@@ -25,7 +25,6 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.lab import Lab, open_lab
-from stockcust_analysis.words import say, words_of
 from tests.models.banks import FEW, bank_with
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 

@@ -14,7 +14,7 @@ from stockcust_analysis.show.wording import (
     MISSING,
     Unit,
     change_between,
-    format_change,
+    format_arrow,
     format_count,
     format_difference,
     format_measure,
@@ -106,7 +106,7 @@ class TestNumbers:
         """A suppressed value passes every formatter as a star."""
         unit = money_unit([1])
         assert {format_share("*"), format_count("*"), format_money("*", unit)} == {"*"}
-        assert format_change("*", 0.5, kind="share") == "*"
+        assert format_arrow(change_between("*", 0.5, "share"), "share") == "*"
 
     def test_other_texts_are_refused(self) -> None:
         """A text in a number's place is an error that does not repeat the text."""
@@ -179,8 +179,9 @@ class TestChanges:
     )
     def test_words(self, now: float, before: float | None, kind: str, zh: str, en: str) -> None:
         """Half of 8 % to 4 % is 4 points, not 50 percent; growth from nothing has no percent."""
-        assert format_change(now, before, kind=kind) == zh  # type: ignore[arg-type]
-        assert format_change(now, before, kind=kind, language="en") == en  # type: ignore[arg-type]
+        change = change_between(now, before, kind)  # type: ignore[arg-type]
+        assert format_arrow(change, kind) == zh  # type: ignore[arg-type]
+        assert format_arrow(change, kind, "en") == en  # type: ignore[arg-type]
 
     def test_running_text_has_signs(self) -> None:
         """In sentences a change carries + or -."""

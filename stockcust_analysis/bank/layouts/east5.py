@@ -19,9 +19,8 @@ from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts import east5_checks
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import say
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _MONTHS, _DAYS = 3, 366
@@ -290,8 +289,7 @@ def make_tables(
     layout = _read_once(Path(__file__).with_suffix(".toml"))
     orders = options.get("orders", {})
     for code, order in orders.items():
-        if code not in layout["tables"]:
-            raise UsageError.unknown("order", code, layout["tables"])
+        require_known("order", code, layout["tables"])
         if twice := sorted({name for name in order if order.count(name) > 1}):
             raise UsageError(say("order_states_twice", code, twice))
     files = LayoutFiles(connection, copies, layout, orders)

@@ -9,7 +9,7 @@ import warnings
 from datetime import date
 
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import Words, advise, say
 
 _CUT_AT = 1000
 _WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"

@@ -32,8 +32,7 @@ from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
 from stockcust_analysis.core.periods import is_month_end
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.words import Words, advise, say
+from stockcust_analysis.errors import UsageError, Words, advise, say
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
 _NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"

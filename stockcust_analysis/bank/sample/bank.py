@@ -26,9 +26,8 @@ from stockcust_analysis.bank.mapping import Mapping as HouseMapping
 from stockcust_analysis.bank.sample import people
 from stockcust_analysis.bank.sample.people import LAST, QUARTERS, Branch, decode_names
 from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.policy.file import read_toml
-from stockcust_analysis.words import say
 
 SEED = 20260930
 CUSTOMERS_PER_BRANCH = 100
