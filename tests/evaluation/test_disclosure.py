@@ -218,6 +218,29 @@ def test_what_is_known_of_the_best_classes_holds_as_they_are_made() -> None:
     assert held == [67 * 33 - 33 * (33 + 34), 34 * (33 + 33) - 66 * 34] == [0, 0]
 
 
+def test_few_between_a_rules_border_and_a_tiers_do_not_follow_from_both() -> None:
+    """High are from 500,000, VIPs from 600,000: the balance of one between them would be known."""
+    coverage = replace(POLICY.coverage, vip_from=600_000, manage_from=60_000)
+    policy = replace(POLICY, coverage=coverage)
+    bank = make_bank(branches=8, customers=3_000, quarters=2, seed=11)
+    quarter = {"quarter": "2026Q2", "first_quarter": True, "sizes": True}
+    truth = evaluate(bank, policy=policy, **quarter)
+    told, result = review.circulate(truth, policy)
+    assert (result.exposed, result.merged) == (0, {})
+
+    def between(evaluation: Evaluation) -> pd.Series:
+        rows = evaluation.measures[evaluation.measures["quarter"] == "2026Q2"]
+        vips = rows[(rows["measure"] == "vip_share") & (rows["base"] == "funded")]
+        tiers = rows[
+            (rows["measure"] == "tier_customers") & rows["member"].isin(["high", "private"])
+        ]
+        number = tiers.groupby("branch_id")["numerator"].sum(min_count=2)
+        return number.drop("@bank") - vips.set_index("branch_id")["numerator"]
+
+    assert between(truth).between(1, 4).sum() > 2
+    assert not between(told).between(1, 4).any()
+
+
 @pytest.mark.slow
 def test_every_declared_sum_is_one_of_the_tables() -> None:
     """A sum of a number that stands nowhere in the tables would protect nothing."""
