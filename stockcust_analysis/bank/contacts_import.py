@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.excel import cell_text, read_workbook
-from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
+from stockcust_analysis.bank.excel import ERROR, MERGED, NOT_COMPUTED, cell_text, read_workbook
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError, advise, say
 from stockcust_analysis.policy.file import read_toml
