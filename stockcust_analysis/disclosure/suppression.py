@@ -127,8 +127,7 @@ def protect(
     """
     merged = members_to_merge(tables[RATES], declared, limits)
     facts = merge_facts(tables[_FACTS], merged, declared)
-    to_print = {name: tables[name] for name in (RATES, *declared.shapes)}
-    to_print = merge_members(to_print, merged, declared)
+    to_print = merge_members({n: tables[n] for n in (RATES, *declared.shapes)}, merged, declared)
     numbers = numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
     quantities, block, column = quantities_of(_with_names(numbers, names), declared)

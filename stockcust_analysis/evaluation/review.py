@@ -156,8 +156,7 @@ def _internal(evaluation: Evaluation) -> Review:
 
 def _make_circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
-    earlier = [review.evaluation for review in issued]
-    circulated, result = circulate(evaluation, policy, earlier=earlier)
+    circulated, result = circulate(evaluation, policy, earlier=[r.evaluation for r in issued])
     if result.exposed and not issued:
         raise ReportError(say("exposed", result.exposed, evaluation.quarter))
     return Review(

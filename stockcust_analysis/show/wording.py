@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, partial
 from math import isfinite
 from statistics import median
 from typing import Any, Final
@@ -220,10 +220,8 @@ def _count_persons(unit: Mapping[str, Any], language: Language) -> str:
         return text("persons", language, within="assumption")
     several = format_count(unit["several"])
     counts = {name: [*map(format_count, unit[name])] for name in ("customers", "funded")}
-    rates = {
-        name: [format_share(value, decimals=2) for value in unit[name]]
-        for name in ("dormancy_rate", "multi_product_share")
-    }
+    share = partial(format_share, decimals=2)
+    rates = {name: [*map(share, unit[name])] for name in ("dormancy_rate", "multi_product_share")}
     return text("unit", language, within="assumption").format(several=several, **counts, **rates)
 
 
