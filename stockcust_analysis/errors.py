@@ -25,7 +25,9 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 import tomllib
+import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -111,6 +113,13 @@ def words_of(error: Exception) -> Words:
         known = templates().get(errno.errorcode.get(error.errno or 0, ""), {})
         return Words(error.strerror, known.get("zh"))
     return error.args[0] if error.args and isinstance(error.args[0], Words) else Words(str(error))
+
+
+if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():  # in a notebook
+    _plainly = warnings.formatwarning
+    warnings.formatwarning = lambda warning, *where, **more: _plainly(
+        str(in_language(warning, chosen_language())), *where, **more
+    )
 
 
 def counted(name: str, number: int) -> Words:

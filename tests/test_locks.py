@@ -32,7 +32,7 @@ def test_a_share_without_locks_is_not_in_use(
     """The run goes on with a warning, also beside rivals' locks, and leaves nothing behind."""
     (tmp_path / ".lock-1-of-2").touch()
     monkeypatch.setattr(fcntl, "flock", refusing(number))
-    with exclusive_lock(tmp_path / ".lock", what="'2026Q3'", rivals=".lock-*"):
+    with exclusive_lock(tmp_path / ".lock", what="'2026Q3'", rivals=r"\.lock-.+"):
         assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
     assert not (tmp_path / ".lock").exists()
     assert "'2026Q3' is on a share that locks no files" in caplog.text

@@ -35,6 +35,15 @@ def test_quarter_refuses_anything_else(text: str) -> None:
         Quarter.parse(text)
 
 
+def test_a_quarter_is_made_as_it_is_written() -> None:
+    """As its help writes it, or of two numbers; what is no quarter is refused at once."""
+    assert Quarter("2026Q3") == Quarter(2026, 3)  # type: ignore[arg-type]
+    assert Quarter("2026Q3-08").end == date(2026, 8, 31)  # type: ignore[arg-type]
+    for wrong in (("2026Q5",), (2026,), (2026, 5), (2026, 3, 4)):
+        with pytest.raises(UsageError, match="Write it like 2026Q3"):
+            Quarter(*wrong)
+
+
 @pytest.mark.parametrize(
     ("text", "start", "end"),
     [

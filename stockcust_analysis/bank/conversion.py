@@ -306,8 +306,7 @@ def frame_reading(
         is_whole = (cell == cell.floor()) & (cell.abs() < 1e15)
         number = nw.when(is_whole).then(cell).otherwise(nw.lit(0)).cast(nw.Int64)
         digits = nw.when(is_whole).then(number.cast(nw.String))
-        lost = {_NUMBER_AS_TEXT: ~is_whole & ~cell.is_null()}
-        return Reading(_translate(digits, codes), lost)
+        return Reading(_translate(digits, codes), {_NUMBER_AS_TEXT: ~is_whole & ~cell.is_null()})
     if isinstance(kind, (nw.Categorical, nw.Enum)):
         cell = cell.cast(nw.String)
     elif kind != nw.String:

@@ -249,8 +249,7 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     dropped = {*(f"in_{base}" for base in bases), *_EVIDENCE, "closed_on", "in_all"}
     dropped |= {ISSUED_BRANCH, PERIOD}
     facts_shown = [name for name in names if name not in dropped | {*bases}]
-    table = facts.select(*facts_shown, **labels, **bases)
-    return _with_maturities(bank, table, as_of)
+    return _with_maturities(bank, facts.select(*facts_shown, **labels, **bases), as_of)
 
 
 def _with_maturities(bank: BankTables, customers: Table, as_of: date) -> Table:

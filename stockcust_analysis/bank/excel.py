@@ -211,12 +211,17 @@ def _columns_meant(table: SheetTable) -> int:
 
 
 def _choose(tables: list[SheetTable], required: set[str], name: str) -> list[SheetTable]:
-    """Return the sheets called so, or all visible ones with all required headers, or the best."""
+    """Return the sheets called so, or all visible ones with all required headers.
+
+    Where none has them, the one that has most, with those laid out as it is.
+    """
     if name:
         return [table for table in tables if is_called(table.sheet.name, name)]
     visible = [table for table in tables if table.sheet.is_visible] or tables
     complete = [table for table in visible if required <= {*table.columns}]
-    return complete or [max(visible, key=_columns_meant)]
+    best = max(visible, key=_columns_meant)
+    alike = [table for table in visible if {*table.columns} == {*best.columns}]
+    return complete or (alike if _columns_meant(best) else [best])
 
 
 def is_called(name: str, pattern: str) -> bool:
@@ -255,15 +260,14 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
         first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
-        remedy = say("leave_totals_out", table.headers[first])
-        yield "", say("total_lines"), remedy, summed
-    lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
+        yield "", say("total_lines"), say("leave_totals_out", table.headers[first]), summed
+    lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""
         if row == header_row or (name and row > header_row and row not in passed_over):
-            lost.setdefault((name, what), []).append(row)
+            lost.setdefault((name, what), {})[row] = None  # of a header's cells once
     for (name, what), rows_lost in lost.items():
-        yield name, *advise(what), rows_lost
+        yield name, *advise(what), [*rows_lost]
 
 
 def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[int], list[int]]:

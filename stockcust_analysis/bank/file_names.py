@@ -8,11 +8,12 @@ What is neither the name, the size, a day nor a time of the data file is its num
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import warnings
 from calendar import monthrange
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -78,7 +79,7 @@ def assign_files(
         name, is_exact = _table_of(path.relative_to(folder))
         is_mapped = mapping.of(name).file is not None
         shown = path.relative_to(folder).as_posix()
-        readable = path.name.lower().endswith(ENDINGS)
+        readable = path.name.lower().endswith(ENDINGS) or is_parquet(path)
         if path in stated or path.name.startswith("~$"):
             continue
         if not name or _is_hidden(path) or (readable and name in picked):
@@ -218,8 +219,7 @@ def _pattern(path: Path, shown: str) -> tuple[str, Words]:
     top, *folders, _ = shown.split("/")
     pattern = "/".join([top, *("*" for _ in folders), f"*{path.suffix}"])
     # Of Parquet the engine reads the folder's column, too.
-    is_read = path.suffix.lower() == ".parquet" and "/as_of=" in shown
-    return pattern, NOTHING if is_read else say("day_in_folder")
+    return pattern, NOTHING if is_parquet(path) and "/as_of=" in shown else say("day_in_folder")
 
 
 def _reason(path: Path, readable: bool) -> str:
@@ -234,21 +234,40 @@ def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
     """Return the files of a table that are the same, byte by byte, and hold rows."""
     sizes = [path.stat().st_size for path in paths]
     first: dict[str, Path] = {}
-    problems = []
+    problems, shown = [], distinct_names(paths)
     for path, size in zip(paths, sizes, strict=True):
         if sizes.count(size) == 1 or (size < 4096 and len(path.read_bytes().split()) < 2):
             continue
         same = first.setdefault(sha256(path), path)
         if same is not path:
-            said = advise("same_file", path.name, same.name)
-            problems.append(Problem(table_name, "", *said))
+            problems.append(Problem(table_name, "", *advise("same_file", shown[path], shown[same])))
     return problems
+
+
+def distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return the names of a table's files, behind those of folders where any are called alike.
+
+    >>> [*distinct_names([Path("a/dt=1/part-0"), Path("a/dt=2/part-0")]).values()]
+    ['dt=1/part-0', 'dt=2/part-0']
+    """
+    if len({path.name for path in paths}) == len(paths):
+        return {path: path.name for path in paths}
+    top = os.path.commonpath(path.parent.absolute() for path in paths)
+    return {path: path.absolute().relative_to(top).as_posix() for path in paths}
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet, by its ending or, as Hive's 000000_0, by how it begins."""
+    if path.name.lower().endswith(ENDINGS) or not path.is_file():
+        return path.suffix.lower() == ".parquet"
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+    return False
 
 
 def nearest_day(path: Path, folders: int) -> date | None:
     """Return the one day in a file's name, or in the nearest of so many folders that has any."""
-    names = path.parts[: -folders - 2 : -1]
-    return day_in_name(next(filter(DAY_IN_NAME.search, names), ""))
+    return day_in_name(next(filter(DAY_IN_NAME.search, path.parts[: -folders - 2 : -1]), ""))
 
 
 def day_in_name(name: str) -> date | None:

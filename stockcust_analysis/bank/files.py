@@ -19,11 +19,11 @@ from typing import TypeAlias
 
 import duckdb
 
+from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, RowCount, nearest_day
 from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
@@ -74,6 +74,7 @@ class FileReader:
     problems: list[Problem] = field(default_factory=list)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     rows: dict[Path, set[int]] = field(default_factory=dict)
+    _shown: dict[Path, str] = field(default_factory=dict)
     _made: int = 0
 
     def __post_init__(self) -> None:
@@ -86,14 +87,15 @@ class FileReader:
         groups: list[tuple[FileGroup, _Constants]] = []
         texts: dict[tuple[TextFile, _Constants], list[TextFile]] = {}
         parquet: dict[tuple[tuple[tuple[str, str], ...], _Constants], list[Path]] = {}
+        self._shown = file_names.distinct_names(paths)
         for path in paths:
-            name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
                 if self.mapping.unit == "元" and (unit := other_units(path.name, "元")):
                     doubt = say("unit_doubt", say("unit_of_name", path.name, unit))
                     warnings.warn(doubt, stacklevel=2)
-                is_parquet, is_excel = name.endswith(".parquet"), name.endswith(EXCEL_ENDINGS)
+                is_parquet = file_names.is_parquet(path)
+                is_excel = path.name.lower().endswith(file_names.EXCEL_ENDINGS)
                 if self.mapping.is_of_text and (is_parquet or is_excel):
                     raise UnusableFileError(*advise("no_text_options", path.name))
                 if self.mapping.sheet and not is_excel:
@@ -111,21 +113,23 @@ class FileReader:
                     alike = replace(text, path=Path(), readable=Path(), notes=())
                     texts.setdefault((alike, constants), []).append(text)
         for (types, constants), paths_alike in parquet.items():
-            groups.append((_parquet(paths_alike, dict(types)), constants))
+            groups.append((self._parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
         read = [name for group, _ in groups for name in group.names]
-        self.is_part = not all(any(name.startswith(path.name) for name in read) for path in paths)
+        names = self._shown.values()
+        self.is_part = not all(any(name.startswith(known) for name in read) for known in names)
         return [self._shape(group, constants) for group, constants in groups]
 
-    def compare_rows(self, path: Path, counts: Sequence[RowCount]) -> None:
+    def compare_rows(self, path: Path, counts: Sequence[file_names.RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if counts and path in self.notes and path.name.lower().endswith(".parquet"):
+        if counts and path in self.notes and file_names.is_parquet(path):
             rows = f"SELECT count(*) FROM read_parquet({_sql_list([path])})"
             self.rows[path] = {self.connection.execute(rows).fetchall()[0][0]}
         for count in counts if path in self.rows else ():
             if stated := count.contradicts(self.rows[path]):
-                facts = path.name, max(self.rows[path]), count.flag_file, stated
+                name = self._shown.get(path, path.name)  # of one read otherwise, its own
+                facts = name, max(self.rows[path]), count.flag_file, stated
                 self._note(*advise("rows_differ", *facts))
             else:
                 self.notes[path] += (count.note(self.rows[path]),)
@@ -135,7 +139,7 @@ class FileReader:
         constants = {name: str(value) for name, value in self.mapping.constants.items()}
         if self.mapping.as_of:
             pattern = (self.mapping.file or "").replace("**/", "")  # which may stand for no folder
-            day = nearest_day(path, max(1, pattern.count("/")) if pattern else 0)
+            day = file_names.nearest_day(path, max(1, pattern.count("/")) if pattern else 0)
             if day is None:
                 raise UnusableFileError(*advise("no_day_in_name", path.name))
             constants["as_of"] = str(day)
@@ -149,7 +153,7 @@ class FileReader:
         taken = {name.casefold() for name in group.columns}
         meant = {self._known.get(normalize(name)) for name in group.columns}
         for name in (name for name, _ in constants if name in meant):
-            self._note(*advise("stated_twice", group.names, name))
+            self._note(*advise("stated_twice", self.mapping.file or group.names, name))
         constants = tuple(entry for entry in constants if entry[0] not in meant)
         values = {name + " " * (name in taken): text for name, text in constants}
         extra = "".join(f", {literal(text)} AS {quoted(name)}" for name, text in values.items())
@@ -181,19 +185,26 @@ class FileReader:
         except duckdb.OutOfMemoryException:
             raise
         except UnusableFileError as error:
-            self._note(*error.args)
+            folder, (what, *others) = self._shown[path].removesuffix(path.name), error.args
+            self._note(say("of_place", folder, what) if folder else what, *others)
         except UNREADABLE as error:
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             if line:
-                self._note(*advise("quote_open", path.name), 1, [int(line[1])])
+                self._note(*advise("quote_open", self._shown[path]), 1, [int(line[1])])
             else:
-                self._note(*unreadable(path))
+                self._note(*unreadable(path, self._shown[path]))
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
         problem = Problem(self.contract.name, "", what, remedy, rows, shown)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def _parquet(self, paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
+        """Return Parquet files of the same columns as a group."""
+        scan, names = _scan_parquet(paths), tuple(self._shown[path] for path in paths)
+        numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
+        return FileGroup(names, columns, scan, numbered, is_columnar=True)
 
     def _excel(self, path: Path) -> list[FileGroup]:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
@@ -208,8 +219,7 @@ class FileReader:
             rows = [row for row in every if not self._is_header(row[1], table.columns)]
             nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
             if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
-                said = say("nameless_in_sheet", path.name, table.sheet.name)
-                warnings.warn(said, stacklevel=2)
+                warnings.warn(say("nameless_in_sheet", path.name, table.sheet.name), stacklevel=2)
             notes.append(say("rows_of_sheet", table.sheet.name, len(rows)))
             if len(rows) < len(every):
                 notes.append(say("rows_left_out", len(every) - len(rows)))
@@ -220,7 +230,7 @@ class FileReader:
             count = f"SELECT count(*) FROM {view} WHERE {self._dropped(columns)}"
             if dropped := self.connection.execute(count).fetchall()[0][0]:
                 notes.append(say("rows_dropped", dropped))
-            name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
+            name = self._shown[path] + (f" {table.sheet.name}" if tables[1:] else "")
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
         self.notes[path] = (*notes, *(say("note_left_out", sheet) for sheet in left_out))
@@ -262,7 +272,7 @@ class FileReader:
         found = self.connection.execute(ragged).fetchall() if are_there else []
         for path, rows, first, has_cells in found:
             width = len(alike.header) - alike.is_spare
-            what, remedy = advise("ragged", paths.pop(path).name, width)
+            what, remedy = advise("ragged", self._shown[paths.pop(path)], width)
             if not has_cells:
                 remedy = say("no_separator", say("leave_totals_out", alike.header[0]))
             self._note(what, remedy, rows, first)
@@ -279,10 +289,9 @@ class FileReader:
         if counts[_LEFT_OUT]:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
-        names = ", ".join(path.name for path in paths.values())
-        self._note_odd_rows(alike, counts, numbered, names)
-        types = dict.fromkeys(alike.header, "VARCHAR")
-        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+        names = tuple(self._shown[path] for path in paths.values())
+        self._note_odd_rows(alike, counts, numbered, ", ".join(names))
+        return [FileGroup(names, dict.fromkeys(alike.header, "VARCHAR"), scan, numbered)]
 
     def _note_odd_rows(
         self, alike: TextFile, counts: Mapping[str, int], numbered: str, names: str
@@ -378,9 +387,9 @@ def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     return {name: kind for name, kind, *_ in described}
 
 
-def unreadable(path: Path) -> tuple[Words, Words]:
+def unreadable(path: Path, shown: str = "") -> tuple[Words, Words]:
     """Return why a file cannot be read, and what to do."""
-    return advise("damaged" if os.access(path, os.R_OK) else "not_permitted", path.name)
+    return advise("damaged" if os.access(path, os.R_OK) else "not_permitted", shown or path.name)
 
 
 def damaged_parquet(
@@ -388,12 +397,12 @@ def damaged_parquet(
 ) -> Iterator[Problem]:
     """Yield the Parquet files of tables that cannot be read to their end."""
     for table, paths in files.items():
-        for path in (path for path in paths if path.suffix.lower() == ".parquet"):
+        for path in filter(file_names.is_parquet, paths):
             try:
                 rows = f"read_parquet({_sql_list([path])})"
                 connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {rows}").fetchall()
             except duckdb.Error:
-                yield Problem(table, "", *unreadable(path))
+                yield Problem(table, "", *unreadable(path, file_names.distinct_names(paths)[path]))
 
 
 def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
@@ -410,13 +419,6 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
         if first != name and first.lower() in lower and not connection.execute(own).fetchall():
             raise UnusableFileError(*advise("column_twice", path.name, first))
     return types
-
-
-def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
-    """Return Parquet files of the same columns as a group."""
-    scan = _scan_parquet(paths)
-    numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
-    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered, is_columnar=True)
 
 
 def _scan_parquet(paths: Iterable[object]) -> str:

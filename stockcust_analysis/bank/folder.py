@@ -270,8 +270,7 @@ def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number
     """Return a table of the attached database as files are read."""
     source = _source_of(name)
     numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
-    types = column_types(connection, source)
-    return FileGroup((name,), types, source, numbered, is_columnar=True)
+    return FileGroup((name,), column_types(connection, source), source, numbered, is_columnar=True)
 
 
 def _bank(
@@ -421,8 +420,7 @@ class _DuckDBDelivery(Delivery):
         for index, other, count, are_same, _ in found:
             if other is not None and (not are_same or other < index):
                 said = advise("rows_again", self._files[index], self._files[other])
-                problem = Problem(self.contract.name, "", *said, int(count))
-                problems.setdefault(index, problem)
+                problems.setdefault(index, Problem(self.contract.name, "", *said, int(count)))
         return equal, [*problems.values()]
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:

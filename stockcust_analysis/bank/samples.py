@@ -17,7 +17,7 @@ from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode, is_parquet
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
 from stockcust_analysis.errors import Words, say
@@ -140,7 +140,7 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
 
     `names` are the headers that are understood, `fields` those of the file's definition, if any.
     """
-    if path.name.lower().endswith(".parquet"):
+    if is_parquet(path):
         with quiet_connection() as connection:
             scan = f"read_parquet({literal(str(path))}) LIMIT {ROWS}"
             rows = connection.sql(f"SELECT COLUMNS(*)::VARCHAR FROM {scan}")

@@ -148,8 +148,7 @@ def _open(
     if isinstance(source, Dictionary):
         return _open_frames(_require_known(source), mapping, memory_limit)
     if isinstance(source, duckdb.DuckDBPyConnection):
-        relations = _relations_of(source, names)
-        return open_relations(relations, mapping, memory_limit=memory_limit)
+        return open_relations(_relations_of(source, names), mapping, memory_limit=memory_limit)
     return _open_spark(source, mapping, names)
 
 

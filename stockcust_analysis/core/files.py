@@ -186,8 +186,7 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole, with sorted keys and Chinese as it is."""
-    text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True)
-    write_text(path, text + "\n")
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
 def sha256(path: Path) -> str:
@@ -214,8 +213,8 @@ def exclusive_lock(lock: Path, *, what: object, rivals: str = "") -> Iterator[No
     what
         What is locked, for messages.
     rivals
-        Pattern of the other locks beside it that nobody may hold meanwhile: of two processes that
-        try at once, at most one goes on.
+        Regular expression for the names of other locks beside it that nobody may hold meanwhile:
+        of two processes that try at once, at most one goes on.
 
     Raises
     ------
@@ -235,8 +234,9 @@ def exclusive_lock(lock: Path, *, what: object, rivals: str = "") -> Iterator[No
             handle.write(json.dumps(holder))
             handle.flush()
         try:
-            for rival in lock.parent.glob(rivals) if rivals else ():
-                _require_free(rival, what)
+            for rival in lock.parent.iterdir():
+                if re.fullmatch(rivals, rival.name):
+                    _require_free(rival, what)
             yield
         finally:
             with suppress(OSError):  # Windows removes no file that is open; it is not locked

@@ -19,6 +19,8 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 class Quarter:
     """A calendar quarter, written 2026Q3; after one or two of its months (季中) 2026Q3-08.
 
+    >>> Quarter("2026Q3") == Quarter(2026, 3)
+    True
     >>> Quarter.parse("2026Q3").end
     datetime.date(2026, 9, 30)
     >>> str(Quarter.parse("2026Q1").previous)
@@ -30,8 +32,17 @@ class Quarter:
     """
 
     year: int
-    number: int
+    number: int = 0
     months: int = 3
+
+    def __post_init__(self) -> None:
+        """Read a quarter as it is written; UsageError where there is no such quarter."""
+        given: Any = self.year
+        if isinstance(given, str):
+            for name, value in vars(Quarter.parse(given)).items():
+                object.__setattr__(self, name, value)
+        elif not (1 <= self.number <= 4 and 1 <= self.months <= 3):
+            raise UsageError(say("no_quarter", f"{self.year}Q{self.number}"))
 
     @classmethod
     def parse(cls, text: str) -> Quarter:

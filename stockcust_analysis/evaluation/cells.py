@@ -46,8 +46,7 @@ def size_table(view: Table, specs: Sequence[Spec], policy: Policy) -> pd.DataFra
     A denominator that is shown nowhere else is called `<measure>.denominator`.
     """
     labels, columns = _amounts(specs, policy), columns_of(specs, policy)
-    rows = view.select(*BY_BRANCH, **{key: columns[key] for key, _ in labels})
-    return _sizes(rows, labels)
+    return _sizes(view.select(*BY_BRANCH, **{key: columns[key] for key, _ in labels}), labels)
 
 
 def bridge_sizes(components: Table) -> pd.DataFrame:
@@ -103,8 +102,7 @@ def _sizes(rows: Table, amounts: Sequence[tuple[str, Label]]) -> pd.DataFrame:
     for name in SIZE_COLUMNS:
         values = wide[[f"{name}|{key}" for key, _ in amounts]].to_numpy().T
         figures[name] = values if name == "contributors" else values / 100
-    groups = wide.index.to_frame(index=False)
-    return _long(groups, [label for _, label in amounts], figures)
+    return _long(wide.index.to_frame(index=False), [label for _, label in amounts], figures)
 
 
 def _largest_two(rows: Table, amounts: Sequence[str]) -> Table:

@@ -82,8 +82,7 @@ def branch_figures(
     rows = measures[measures["quarter"] == quarter]
     for column, values in zip(index_columns[:3], zip(*keys, strict=True), strict=True):
         rows = rows[rows[column].isin(values)]
-    table = rows.set_index(index_columns).reindex(columns=list(columns))
-    return table.reindex(index).astype(float)
+    return rows.set_index(index_columns).reindex(columns=list(columns)).reindex(index).astype(float)
 
 
 def peer_groups(

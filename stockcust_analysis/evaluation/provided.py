@@ -94,8 +94,7 @@ def unlike_families(
 
     Channels are no products: which of them are missing changes no number.
     """
-    counted = {*policy.families.names}
-    gone = {when: counted.intersection(names) for when, names in missing.items()}
+    gone = {when: {*policy.families.names}.intersection(names) for when, names in missing.items()}
     unlike = [when for when in gone if gone[when] != gone[str(quarter)]]
     return {"families_unlike": unlike} if unlike else {}
 

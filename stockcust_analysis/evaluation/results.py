@@ -328,8 +328,7 @@ def without_others(
     customers = dict(zip(newest["branch_id"], newest["value"], strict=True))
     number = customers.get(WHOLE_BANK, 0)
     few = WHOLE_BANK in customers and number - customers.get(branch_id, 0) < least
-    hidden = _few_elsewhere(cells, least)
-    result["measures"] = _without_few_elsewhere(measures, hidden, few=few)
+    result["measures"] = _without_few_elsewhere(measures, _few_elsewhere(cells, least), few=few)
     if "customer_share" in tables.get("lorenz", ()):
         step = least / number if number and not few else float(few)
         result["lorenz"] = _in_steps(tables["lorenz"], step)

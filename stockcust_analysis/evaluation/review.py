@@ -148,8 +148,7 @@ def _internal(evaluation: Evaluation) -> Review:
     """Return the evaluation as it is, on today's structure, without what no page prints."""
     tables = {name: getattr(evaluation, name).assign(withheld=False) for name in _FLAGGED}
     for name in ("migration", "bridge"):
-        today = tables[name]["structure"] == "today"
-        tables[name] = tables[name][today].reset_index(drop=True)
+        tables[name] = tables[name][tables[name]["structure"] == "today"].reset_index(drop=True)
     rest = {name: getattr(evaluation, name).head(0) for name in _NOT_PRINTED}
     return Review(replace(evaluation, **tables, **rest))
 

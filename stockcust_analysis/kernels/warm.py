@@ -216,7 +216,7 @@ def register(preloaded: Sequence[str] = ()) -> None:
 
 
 class StuckNotebookError(RuntimeError):
-    """A notebook ran past its limit, ignored the interrupt, and its kernel was killed."""
+    """A notebook ran so many seconds, ignored the interrupt, and its kernel was killed."""
 
 
 class PageKernelClient(AsyncKernelClient):
@@ -258,14 +258,13 @@ class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill ha
         """Run a cell; if the kernel dies in it, the cell's output says so."""
         if self.stopping.is_set():  # set while the kernel was starting and could not be killed
             raise DeadKernelError("The batch was broken off.")
+        if self.stopped_after:  # likewise
+            raise StuckNotebookError(self.stopped_after)
         try:
             return super().execute_cell(cell, cell_index, **more)
         except DeadKernelError as error:
             if self.stopped_after:
-                raise StuckNotebookError(
-                    f"the page ran for {self.stopped_after:g} s, did not respond to the interrupt, "
-                    "and was killed."
-                ) from None
+                raise StuckNotebookError(self.stopped_after) from None
             text = f"The kernel died while this cell ran: {error}"
             output = new_output("error", ename="DeadKernelError", evalue=text, traceback=[text])
             cell.outputs.append(output)

@@ -134,8 +134,7 @@ def account_state(
     rules, on = as_policy(policy), as_day(as_of)
     rule, families = rules.dormancy_rule(rule), rules.families
     calendar, accounts = Calendar((on,)), held.snapshot(as_lazy(holdings), on, "holdings")
-    needed = ["customer_id", "product", "balance", "last_active_on"]
-    require_columns(accounts, needed, "holdings")
+    require_columns(accounts, ["customer_id", "product", "balance", "last_active_on"], "holdings")
     held.require_past_activity(accounts, on, "holdings")
     names = accounts.collect_schema().names()
     table = held.with_balance(accounts)

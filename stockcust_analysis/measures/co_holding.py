@@ -92,8 +92,7 @@ def co_holding(
     view = customers_or_households(request, holdings, unit)
     totals = collect_sums(view, request.by, spec.columns(request.policy))
     own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
-    table = co_holding_table(own, request.policy.families, request.by, base)
-    return Result(table)
+    return Result(co_holding_table(own, request.policy.families, request.by, base))
 
 
 def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

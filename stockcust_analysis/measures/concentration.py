@@ -170,8 +170,7 @@ def lorenz_curve(
     [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
     """
     request = bases.Request.of(customers, by, base or _default_base(customers), None)
-    points = lorenz_points(_steps_of(request, value, weight), by=request.by)
-    return Result(points)
+    return Result(lorenz_points(_steps_of(request, value, weight), by=request.by))
 
 
 @measure("whale")

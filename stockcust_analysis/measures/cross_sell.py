@@ -218,8 +218,7 @@ def product_count_distribution(
     >>> product_count_distribution(bank, holdings=accounts, base="all")["value"].tolist()
     [0.5, 0.5, 0.0, 0.0, 0.0]
     """
-    request = Request.of(customers, by, base, policy)
-    return _answer(request, holdings, PRODUCT_DISTRIBUTION, unit)
+    return _answer(Request.of(customers, by, base, policy), holdings, PRODUCT_DISTRIBUTION, unit)
 
 
 @measure("penetration", "penetration")

@@ -408,5 +408,4 @@ def dormancy_flow(
     request = request.under(dormancy=rule)
     pairs = pair_customers(opening, request, rule.value, dormancy_states(base))
     groups_at_closing = {name: nw.col(f"closing_{name}") for name in request.by}
-    view = pairs.with_columns(departed=ZERO, **groups_at_closing)
-    return answer(view, DORMANCY_FLOW, request)
+    return answer(pairs.with_columns(departed=ZERO, **groups_at_closing), DORMANCY_FLOW, request)

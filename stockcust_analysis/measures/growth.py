@@ -89,8 +89,7 @@ def growth_bridge(
     """
     request = bases.Request.of(closing, by, "all", policy)
     pairs = by_group(pair_customers(opening, request, value), request.by)
-    components = with_components(with_states(pairs))
-    return Result(bridge_rows(components, by=request.by))
+    return Result(bridge_rows(with_components(with_states(pairs)), by=request.by))
 
 
 def with_components(states: Table) -> Table:
@@ -390,8 +389,7 @@ def attrition_rate(
     """
     request = bases.Request.of(closing, by, base, policy)
     table = _customers_with_warning(opening, request)
-    view = table.with_columns(closing_there=nw.col(f"in_{base}"))
-    return answer(view, ATTRITION, request)
+    return answer(table.with_columns(closing_there=nw.col(f"in_{base}")), ATTRITION, request)
 
 
 def _customers_with_warning(opening: Frame, request: bases.Request) -> Table:

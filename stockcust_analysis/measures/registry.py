@@ -167,8 +167,7 @@ def answer(
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
-    totals = frames.collect_sums(view, request.by, spec.columns(request.policy))
-    return shown(totals, spec, request)
+    return shown(frames.collect_sums(view, request.by, spec.columns(request.policy)), spec, request)
 
 
 def shown(totals: pd.DataFrame, spec: Spec, request: bases.Request) -> Result:

@@ -135,8 +135,7 @@ def customer_retention(
     >>> customer_retention(june, september, base="all")["value"].tolist()
     [1.0]
     """
-    request = Request.of(opening, by, base, policy)
-    return _retention(request, closing, "customer_retention")
+    return _retention(Request.of(opening, by, base, policy), closing, "customer_retention")
 
 
 @measure("bars", "asset_retention")
@@ -251,8 +250,7 @@ def steep_fall_rate(
 
 def _retention(request: Request, closing: Frame, measures: str, value: str | None = None) -> Result:
     """Return the measures of retention whose names begin so, by the customers' opening groups."""
-    now = replace(request, frame=closing)
-    pairs = pair_customers(request.frame, now, value, closing_labels=[])
+    pairs = pair_customers(request.frame, replace(request, frame=closing), value, closing_labels=[])
     # Only customers of the opening date have a group of that date.
     view = by_group(pairs.filter(nw.col("opening_there") == 1), request.by)
     return registry.answer(view, RETENTION, request, only=measures)

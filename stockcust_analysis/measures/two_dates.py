@@ -407,8 +407,7 @@ def lost_customers(
     """
     if top < 1:
         raise UsageError(say("top_of_customers", top))
-    request = Request.of(closing, None, base, policy)
-    pairs = pair_customers(opening, request, value)
+    pairs = pair_customers(opening, Request.of(closing, None, base, policy), value)
     before, after = averages()
     fallen = pairs.filter((nw.col(f"opening_in_{base}") == 1) & (after < before))
     amounts = {"opening": before, "closing": after, "fall": before - after}

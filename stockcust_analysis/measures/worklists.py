@@ -94,8 +94,7 @@ def worklist_facts(
         A column is missing, or the tables are of several engines.
     """
     rules, on = as_policy(policy), as_day(as_of)
-    accounts = snapshot(as_lazy(holdings), on, "holdings")
-    table = _with_maturities(as_lazy(facts), accounts, rules, on)
+    table = _with_maturities(as_lazy(facts), snapshot(as_lazy(holdings), on, "holdings"), rules, on)
     if opening is not None:
         table = with_opening_average(table, as_lazy(opening))
         table = with_attrition(table, rules.attrition, rules.tiers, peers="branch_id")

@@ -152,8 +152,7 @@ class CampaignEffect(BaseEstimator):
         contacted = inputs.customer_numbers(contacted, "contacted")
         treated, table = change.index.isin(contacted), facts.features.loc[change.index]
         self.fit(table, treated, change)
-        customers = table.index.to_numpy()
-        sides = [customers[self.pairs_[side]] for side in ("contacted", "other")]
+        sides = [table.index.to_numpy()[self.pairs_[side]] for side in ("contacted", "other")]
         placebos, earlier = [], first.previous
         while earlier in bank.quarters:
             then = _log_change(history, earlier, earlier.shifted(1), outcome)
@@ -184,8 +183,7 @@ class CampaignEffect(BaseEstimator):
         if pairs < max(LEAST_PAIRS, self.least_matched * contacted):
             raise UsageError(say("nobody_alike", pairs, contacted))
         if abs(worst["after"]) > MOST_DIFFERENCE:
-            apart = worst["feature"], worst["after"]
-            raise UsageError(say("groups_unlike", *apart, MOST_DIFFERENCE))
+            raise UsageError(say("groups_unlike", *worst[["feature", "after"]], MOST_DIFFERENCE))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -280,7 +281,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         most = len(risk) if top is None else int(np.ceil(top * len(risk) if top < 1 else top))
         rows = np.argsort(-risk, kind="stable")[:most]
         table = everybody.iloc[rows].astype(str)
-        middle, parts = np.nanmedian(codes, axis=0), features.parts(rows)
+        middle, parts = pd.DataFrame(codes).median().to_numpy(), features.parts(rows)
+        if unknown := np.array(self.encoder_.columns_)[np.isnan(middle)].tolist():
+            warn(say("unknown_of_all", features.in_words(unknown)), stacklevel=2)
         reasons = np.concatenate([self._reasons(codes[part], middle) for part in parts])
         table = table.assign(probability=risk[rows], reason=reasons)
         return table.rename_axis("customer_id").reset_index()
@@ -472,8 +475,7 @@ def _errors_by(by: pd.DataFrame, probability: Array, target: Array) -> pd.DataFr
         for name in sorted(names.unique()):
             chosen = (names == name).to_numpy()
             risk, event = probability[chosen], target[chosen]
-            both = 0 < event.sum() < len(event)
-            auc = roc_auc_score(event, risk) if both else np.nan
+            auc = roc_auc_score(event, risk) if 0 < event.sum() < len(event) else np.nan
             missed = (event * ~top[chosen]).sum() / event.sum() if event.any() else np.nan
             row = {"column": column, "group": name, **_rate_row(risk, event)}
             rows.append(row | {"auc": auc, "missed": missed})

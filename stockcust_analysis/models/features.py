@@ -8,7 +8,7 @@ asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,7 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.core.results import Result, charts, presentation
-from stockcust_analysis.errors import UsageError, chosen_language, require_known, say
+from stockcust_analysis.errors import UsageError, Words, chosen_language, require_known, say
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.models import inputs
 from stockcust_analysis.models.inputs import Array
@@ -79,7 +79,8 @@ class History:
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
         inputs.require_all_known("person_fact", personal, inputs.PERSONAL)
-        self._bank, self._policy, self._personal = bank, policy, personal
+        self._personal = {personal} if isinstance(personal, str) else {*personal}
+        self._bank, self._policy = bank, policy
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
     @classmethod
@@ -117,7 +118,7 @@ class History:
     def _features(self, quarter: Quarter) -> pd.DataFrame:
         """Return the features of a quarter's end."""
         table = self._table(quarter)
-        wanted = _FEATURES | {*self._personal}
+        wanted = _FEATURES | self._personal
         names = [name for name in names_of(table) if name in wanted or name.startswith(PREFIXES)]
         features, average = table[names].copy(), table["aum_average_quarter"]
         for name, column in _DAYS.items():
@@ -242,9 +243,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn(words, stacklevel=3)
         self.columns_ = sorted(kept, key=lambda name: name in text)
         self.is_label_ = np.array([name in text for name in self.columns_])
-        empty = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
-        codes = OrdinalEncoder(max_categories=MOST_CATEGORIES, **empty)
-        self.codes_ = codes.fit(self._labels(table))
+        how = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
+        self.codes_ = OrdinalEncoder(max_categories=MOST_CATEGORIES, **how).fit(self._labels(table))
         return self
 
     def transform(self, X: Any) -> Array:
@@ -255,7 +255,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         labels = self._labels(table)
         known = zip(labels, self.codes_.categories_, strict=True)
         if unseen := [str(n) for n, values in known if set(labels[n].dropna()) - {*values}]:
-            warn(ModelWarning("unseen_labels", unseen), stacklevel=3)
+            warn(say("unseen_labels", in_words(unseen)), stacklevel=3)
         numbers = [numbers_of(table[name]) for name in np.array(self.columns_)[~self.is_label_]]
         return np.column_stack([*numbers, self.codes_.transform(labels)])
 
@@ -432,16 +432,7 @@ def _member_name(name: str, language: str) -> str:
     return str(names.get(name, name))
 
 
-class ModelWarning(UserWarning):
-    """What to know of a model before its result is used, about some families or features."""
-
-    def __init__(self, key: str, names: Sequence[str]) -> None:
-        super().__init__(sentence(key, "en", names=", ".join(names)))
-        self._key, self._names = key, names
-
-    def describe(self, language: str) -> str:
-        """Return it in `zh` or `en`, the families and features in words."""
-        words = [_member_name(feature_name(name, language), language) for name in self._names]
-        comma = "、" if language == "zh" else ", "
-        text = sentence(self._key, language, names=comma.join(words))
-        return text[:1].upper() + text[1:]
+def in_words(names: Iterable[str]) -> list[Words]:
+    """Return features and families in words."""
+    pairs = ((_member_name(feature_name(n, of), of) for of in ("en", "zh")) for n in names)
+    return [Words(*pair) for pair in pairs]

@@ -63,7 +63,8 @@ def require_parameters(model: BaseEstimator) -> None:
 
 def require_all_known(what: str, values: Any, available: Sequence[str]) -> None:
     """Raise where a parameter names what there is not."""
-    for value in values if hasattr(values, "__iter__") else [values]:
+    is_one = isinstance(values, str) or not hasattr(values, "__iter__")
+    for value in [values] if is_one else values:
         require_known(what, value, available)
 
 

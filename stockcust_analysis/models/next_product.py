@@ -102,7 +102,7 @@ class NextProduct(BaseEstimator):
         self.lift_ = _lift(table, self.families_)
         few = [name for name in self.families_ if count[name] < LEAST_OPENINGS]
         if few:
-            warn(features.ModelWarning("few_openings", few), stacklevel=2)
+            warn(say("few_openings", features.in_words(few)), stacklevel=2)
         self.encoder_ = features.TableEncoder(quiet=True).fit(table)
         codes, self.models_ = self.encoder_.transform(table), {}
         for place, name in enumerate(features.names_of(opened)):
@@ -310,8 +310,7 @@ def _holds_families(table: pd.DataFrame, families: Sequence[str]) -> Array:
     columns = [HELD + name for name in families]
     if missing := [name for name in columns if name not in table]:
         raise UsageError(say("lacks_held", missing))
-    held = [inputs.flags_of(table[name], amounts=True) > 0 for name in columns]
-    return np.column_stack(held)
+    return np.column_stack([inputs.flags_of(table[name], amounts=True) > 0 for name in columns])
 
 
 def _opened_families(opened: pd.DataFrame) -> Array:

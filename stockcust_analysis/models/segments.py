@@ -7,7 +7,9 @@ print(segments)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any, Self
 from warnings import warn
 
@@ -195,7 +197,9 @@ class Segments(ClusterMixin, BaseEstimator):
         number = linear_sum_assignment(-shared.to_numpy())[1][: len(self.profile_)]
         name = earlier.profile_["name"].reindex(number).set_axis(self.profile_.index)
         self.profile_ = self.profile_.drop(columns="number", errors="ignore")
-        self.profile_["name"] = name.fillna(self.profile_["name"])
+        new = name.isna()
+        name[new] = _distinct(self.profile_["name"][new], name[~new])
+        self.profile_["name"] = name
         self.profile_.insert(0, "number", number)
         return self
 
@@ -273,13 +277,26 @@ class Segments(ClusterMixin, BaseEstimator):
             words = [self._words(numbers[place], row[place] > 0) for place in most]
             joined = ("、" if self.language == "zh" else ", ").join(words)
             names.append(joined or sentence("ordinary", self.language))
-        return names
+        return _distinct(names)
 
     def _words(self, feature: str, above: bool) -> str:
         """Return a feature above or below everybody's in words."""
         keys = ("has", "lacks") if feature.startswith(PREFIXES) else ("high", "low")
         name = features.feature_name(feature, self.language)
         return sentence(keys[0] if above else keys[1], self.language, name=name)
+
+
+def _distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Return names, with a number where one is taken, or stands before.
+
+    >>> _distinct(["low b", "high a", "low b"])
+    ['low b', 'high a', 'low b (2)']
+    """
+    found = dict.fromkeys(taken)
+    for name in names:
+        numbered = (f"{name} ({number})" for number in count(2))
+        found[next(one for one in chain([name], numbered) if one not in found)] = None
+    return [*found][len({*taken}) :]
 
 
 def _choose(stability: pd.DataFrame, least: float, resamples: int) -> int:

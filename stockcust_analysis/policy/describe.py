@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from fnmatch import fnmatch
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Literal, NamedTuple
 from unicodedata import east_asian_width
 
@@ -169,6 +169,7 @@ def text_width(text: str) -> int:
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
+_BASES = {"funded": "有资产", "effective": "有效"}
 _PHRASES = {"zh": ("：", "、", "已知悉："), "en": (": ", ", ", "Overridden: ")}
 
 
@@ -241,6 +242,12 @@ def lint(policy: Policy) -> list[LintWarning]:
     trap = lints()["borders_in_ten_thousands"]
     if max(tier.lower for tier in policy.tiers.tiers) < (trap.limit or 0):
         warnings.append(LintWarning(trap.name, "tiers"))
+        return add_reasons(warnings, policy)
+    for tier, name in product(policy.tiers.tiers, _BASES):
+        base = getattr(policy.bases, name)
+        if (tier.name == name or tier.zh == _BASES[name]) and tier.lower != base:
+            detail = f"{tier.lower:,.15g} / {base:,.15g}"
+            warnings.append(LintWarning("tier_is_not_its_base", "tiers", detail))
     return add_reasons(warnings, policy)
 
 

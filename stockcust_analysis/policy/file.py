@@ -145,8 +145,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
     if get_origin(hint) is Literal:
         if value in options:
             return value
-        close = did_you_mean(str(value), options)
-        problems.append(say("takes", path, options, repr(value), close))
+        problems.append(say("takes", path, options, repr(value), did_you_mean(str(value), options)))
         return None
     if get_origin(hint) is tuple:
         if isinstance(value, list):
@@ -171,3 +170,11 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
         expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
     problems.append(say("expected", path, say(expected), repr(value)))
     return None
+
+
+def take_one_as_list(rule: Any) -> None:
+    """Let a text stand for a list of one where a rule made by hand has lists: no letters."""
+    for part in fields(rule):
+        value = getattr(rule, part.name)
+        if isinstance(value, str) and str(part.type).startswith("tuple"):
+            object.__setattr__(rule, part.name, (value,))

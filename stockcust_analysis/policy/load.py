@@ -229,8 +229,7 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}
         name, own = str(rule["preset"]), {k: v for k, v in rule.items() if k != "preset"}
         if name not in known:
-            close = did_you_mean(name, known)
-            problems.append(say("preset_unknown", key, name, close, [*known]))
+            problems.append(say("preset_unknown", key, name, did_you_mean(name, known), [*known]))
         elif own and own.get("name", name) == name:
             problems.append(say("differs_from_preset", key, name))
         dropped = {_ALTERNATIVES.get(changed) for changed in own}

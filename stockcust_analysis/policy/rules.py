@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import require_known
-from stockcust_analysis.policy.file import duplicates, refuse
+from stockcust_analysis.policy.file import duplicates, refuse, take_one_as_list
 from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
@@ -165,6 +165,7 @@ class DormancyRule:
 
     def __post_init__(self) -> None:
         """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
+        take_one_as_list(self)
         periods = [length for length in (self.idle_months, self.idle_days) if length is not None]
         one_period = len(periods) == 1 and periods[0] >= 1
         unknown_clocks = not self.clock or not set(self.clock) <= set(_CLOCKS)
@@ -366,6 +367,10 @@ class Policy:
     disclosure: DisclosureRule = field(default_factory=DisclosureRule)
     dormancy_presets: tuple[DormancyRule, ...] = ()
     tier_memory_presets: tuple[TierMemory, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take one name where names are listed for a list of one."""
+        take_one_as_list(self)
 
     @property
     def digest(self) -> str:

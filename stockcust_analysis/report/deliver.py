@@ -75,7 +75,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         Any of this cannot be done as stated; all problems at once, and nothing is written.
     """
     what = either([run])
-    with files.exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
+    with files.exclusive_lock(run / ".lock", what=what, rivals=r"\.lock-.+"):
         facts = read_manifest(run)
         is_named = by.strip() and by.isprintable()
         problems: list[str] = [] if is_named else [say("nobody_delivers")]

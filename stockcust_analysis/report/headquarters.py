@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.core.files import atomic_write, sha256, write_bytes, write_json
+from stockcust_analysis.core.files import atomic_write, make_folder, sha256, write_bytes, write_json
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError, words_of
 from stockcust_analysis.evaluation.results import Evaluation
@@ -262,11 +262,15 @@ def _move(issue: Path, place: Path) -> None:
 
 
 def plan_headquarters(
-    cache: EvaluationCache, records: Mapping[str, PageRecord], options: ReportOptions, folder: Path
+    cache: EvaluationCache,
+    records: Mapping[str, PageRecord],
+    failed: Mapping[str, str],
+    options: ReportOptions,
+    folder: Path,
 ) -> list[PageJob]:
     """Return one job per edition with what a run will do; `records` are the pages' after it."""
     planned = []
-    for edition in _editions(folder, options, records):
+    for edition in _editions(folder, options, records, failed):
         job = edition.page_job()
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]["made_from"]
         if not known or not _same_pages(open_review(edition.tables), edition):
@@ -331,6 +335,7 @@ def write_headquarters(
                     raise
                 for leftover in (edition.files, edition.tables):  # would pass for what was not made
                     shutil.rmtree(leftover, ignore_errors=True)
+                make_folder(edition.files)  # while it stands, later runs try again
             result = PageResult(f"@{edition.edition}", 0.0, error=words_of(error))
         results.append(replace(result, seconds=time.perf_counter() - started))
         progress(_STEPS * number, total, results[-1])

@@ -16,12 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean, listed, say
+from stockcust_analysis.errors import NotebookError, UsageError, Words, did_you_mean, listed, say
+from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import wrong_type
@@ -33,6 +35,7 @@ ISSUED: Final = "issued"
 RECEIPTS: Final = "receipts"
 REVIEW: Final = "headquarters_review"
 WORKLISTS: Final = "worklists.xlsx"
+LISTS_STAMP: Final = ".lists.json"
 _FILLED: Final = "worklists.filled.xlsx"
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
@@ -77,6 +80,7 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         """Refuse a look that cannot be printed and impossible shards before anything is done."""
+        take_one_as_list(self)
         brand_files(self.brand)
         if not self.by.isprintable() or len(self.by) > _LONGEST_NAME:
             raise UsageError(say("name_too_long", _LONGEST_NAME))
@@ -141,21 +145,11 @@ class PageJob:
     @property
     def lists(self) -> tuple[Path, Path]:
         """The branch's work lists, and the file that says what they were made from."""
-        return self.folder / WORKLISTS, self.record.with_suffix(".lists.json")
-
-    def withdraw_lists(self) -> None:
-        """Remove the work lists; those into which somebody has written since are kept beside."""
-        lists, stamp = self.lists
-        with suppress(OSError):  # there are none, or they are open elsewhere
-            if sha256(lists) == read_json(stamp).get(WORKLISTS):
-                lists.unlink()
-            else:
-                lists.replace(lists.with_name(_FILLED))
-        stamp.unlink(missing_ok=True)
+        return self.folder / WORKLISTS, self.record.with_suffix(LISTS_STAMP)
 
     def withdraw(self) -> None:
         """Remove page and work lists, which would pass for today's."""
-        self.withdraw_lists()
+        withdraw_lists(*self.lists)
         for path in (self.record, *self.files):
             with suppress(OSError):  # open elsewhere; without its record it passes for no page
                 path.unlink(missing_ok=True)
@@ -166,7 +160,10 @@ class PageJob:
 
 @dataclass(frozen=True)
 class PageRecord:
-    """One finished page. `files` maps the names of its files to their hashes."""
+    """One finished page, or why it failed: the `error` in English and in Chinese.
+
+    `files` maps the names of its files to their hashes.
+    """
 
     branch_id: str
     made_from: str
@@ -177,10 +174,11 @@ class PageRecord:
     look: str = ""
     peak_megabytes: float | None = None
     slowest_cells: list[dict[str, Any]] = field(default_factory=list)
+    error: Sequence[str] = ()
 
     def is_complete(self, folder: Path) -> bool:
         """Return whether every file is in the folder and as it was written."""
-        return all(
+        return not self.error and all(
             (folder / name).is_file() and sha256(folder / name) == known
             for name, known in self.files.items()
         )
@@ -266,6 +264,18 @@ def folder_name(branch_id: str) -> str:
     return branch_id if _SAFE_ID.fullmatch(branch_id) else "~" + branch_id.encode().hex()
 
 
+def withdraw_lists(lists: Path, stamp: Path) -> None:
+    """Remove work lists; those into which somebody has written since are kept beside."""
+    with suppress(OSError):  # there are none, or they are open elsewhere
+        if sha256(lists) == read_json(stamp).get(WORKLISTS):
+            lists.unlink()
+        else:
+            names = chain([_FILLED], (f"worklists.filled-{number}.xlsx" for number in count(2)))
+            lists.replace(next(p for p in map(lists.with_name, names) if not p.exists()))
+        lists.parent.rmdir()  # if nothing else is in it
+    stamp.unlink(missing_ok=True)
+
+
 def slice_folder(evaluation: Path, branch_id: str) -> Path:
     """Return the folder of a branch's slice inside an evaluation's folder."""
     return evaluation / "branches" / folder_name(branch_id)
@@ -287,8 +297,7 @@ def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[Page
             job = replace(job, people=people | ({options.status: by} if by else {}))
         if record is not None and record.is_complete(job.folder):
             printed = (record.status, record.people, record.look)
-            wanted = (options.status, job.people, job.look)
-            action = "keep" if printed == wanted else "print"
+            action = "keep" if printed == (options.status, job.people, job.look) else "print"
         planned.append(replace(job, action=action))
     return planned
 
@@ -322,6 +331,12 @@ def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
         for job, record in records
         if record and record.look == job.look and record.is_complete(job.folder)
     }
+
+
+def failed_pages(jobs: Sequence[PageJob]) -> dict[str, Words]:
+    """Return branch → why its page failed when it was last made of today's facts, by any run."""
+    records = filter(None, map(PageRecord.of, jobs))
+    return {record.branch_id: Words(*record.error) for record in records if record.error}
 
 
 def count_issued(jobs: Sequence[PageJob]) -> int:

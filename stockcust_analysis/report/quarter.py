@@ -8,6 +8,7 @@ evaluation (cached, or made) ── plan ── batch ── headquarters' files
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -127,11 +128,13 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
         if options.is_part:
             return jobs
-        records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
+        all_jobs = plan.page_jobs(cache.slices, options.whole_quarter, folder)
+        records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
     for job in jobs:
         branch, status = job.branch_id, job.options.status
         records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
-    return [*jobs, *plan_headquarters(cache, records, options, folder)]
+        failed.pop(branch, None)
+    return [*jobs, *plan_headquarters(cache, records, failed, options, folder)]
 
 
 def write_evaluation(
@@ -150,7 +153,9 @@ def _locked_run(
     bank: Bank, options: ReportOptions, folder: Path, progress: Progress
 ) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
-    lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
+    lock, of = folder / options.shard_name(".lock"), options.shard[1]
+    # Shards of other cuts are rivals as well: they would make the same pages.
+    rivals = rf"\.lock(-\d+-of-(?!{of}$)\d+)?" if options.is_part else r"\.lock-.+"
     locked = files.exclusive_lock(lock, what=errors.either([folder]), rivals=rivals)
     with render.output_errors(folder), files.access(options.access), locked:
         files.give_tree(folder)
@@ -182,8 +187,7 @@ class _Run:
 
         bank, options, quarter = self.bank, self.options, Quarter.parse(self.options.quarter)
         if options.branches and quarter.end in bank.days("customers"):
-            policy = load_policy(options.policy)
-            available = reporting_branches(bank, policy, quarter)
+            available = reporting_branches(bank, load_policy(options.policy), quarter)
             asked, end = options.branches, quarter.end
             require_branches(bank, asked, available, end, "branch_in", options.quarter)
         known, made_from = self.folder / EVALUATION, manifest.made_from(bank, options)
@@ -234,7 +238,10 @@ class _Run:
             progress=lambda page: self._receive("branches", next(done), len(to_make), page),
         )
         results += [PageResult(j.branch_id, 0.0, action="keep") for j in jobs if j.action == "keep"]
-        unwritten = {} if collect else self._write_worklists(cache, jobs)
+        if collect:
+            failed = plan.failed_pages(jobs).items()
+            return (*results, *(PageResult(branch, 0.0, error=error) for branch, error in failed))
+        unwritten = self._write_worklists(cache, jobs)
         return tuple(
             replace(page, error=page.error or unwritten.get(page.branch_id, "")) for page in results
         )
@@ -254,11 +261,10 @@ class _Run:
         finished = plan.finished_pages([job for job in old if job.branch_id in listed])
         to_write = {job.branch_id: job for job in old if job.branch_id in finished}
         for job in old:
-            if job.branch_id in to_write or job.branch_id not in listed:
-                job.withdraw_lists()
+            if job.branch_id not in listed:
+                plan.withdraw_lists(*job.lists)
         if not to_write:
             return {}
-        in_use, reason = set[Path](), NOTHING
         try:
             make_worklists(
                 self.bank,
@@ -268,14 +274,12 @@ class _Run:
                 branches=list(to_write),
                 language=options.language,
                 lists=cache.lists,
+                facts={branch: _lists_facts(job, cache) for branch, job in to_write.items()},
             )
         except FileInUseError as error:
             in_use, reason = {Path(str(file)).parent for file in error.files}, words_of(error)
-        for job in to_write.values():
-            if job.folder not in in_use:
-                made = {plan.WORKLISTS: files.sha256(job.lists[0])}
-                files.write_json(job.lists[1], _lists_facts(job, cache) | made)
-        return {branch: reason for branch, job in to_write.items() if job.folder in in_use}
+            return {branch: reason for branch, job in to_write.items() if job.folder in in_use}
+        return {}
 
     def finish(
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
@@ -288,11 +292,13 @@ class _Run:
             shutil.rmtree(folder, ignore_errors=True)
         self._withdraw_vanished(cache)
         all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
-        records = plan.finished_pages(all_jobs)
+        records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
+        for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
+            cache.write_slice(branch)
         editions = write_headquarters(
             cache.evaluation,
             records=records,
-            failed={page.branch_id: page.error for page in results if page.failed},
+            failed=failed | {page.branch_id: page.error for page in results if page.failed},
             folder=self.folder,
             options=self.options,
             progress=partial(self._receive, "headquarters"),
@@ -444,7 +450,8 @@ def _make_again(
 
     options = ReportOptions(**facts["parameters"], workers=workers)
     with files.WorkingFolder(files.SOCKET_PATH) as out, bank:
-        copy_issues(folder.parent.resolve() / folder.name, options, options.folder(out))
+        # Not resolved: behind a link, the quarters compared with are those beside the link.
+        copy_issues(Path(os.path.abspath(folder)), options, options.folder(out))  # noqa: PTH100
         for signed in [*_signings(facts, options)] or [options]:
             run = make_reports(bank, signed, out=out)
         again = manifest.read_manifest(run.folder)

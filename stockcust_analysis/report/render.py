@@ -111,6 +111,9 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
                 if isinstance(error, DeadKernelError) and attempt == 1:
                     return _attempt(job, attempt + 1)
                 message = _reason(error, job) + _save_failed_notebook(job, executed)
+                failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0)
+                both = [message.text(language) for language in ("en", "zh")]
+                files.write_json(job.record, asdict(replace(failed, error=both)))
             return PageResult(job.branch_id, 0.0, error=message, attempts=attempt)
 
 
@@ -204,7 +207,9 @@ def _reason(error: Exception, job: PageJob) -> Words:
     """Say why a page failed without quoting data that a foreign exception may carry."""
     from stockcust_analysis.kernels.warm import StuckNotebookError
 
-    if isinstance(error, errors.StockcustError | StuckNotebookError):
+    if isinstance(error, StuckNotebookError):
+        return say("page_killed", *error.args)
+    if isinstance(error, errors.StockcustError):
         return words_of(error)
     name = getattr(error, "ename", None)
     if name is None:

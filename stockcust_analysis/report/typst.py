@@ -296,8 +296,7 @@ class Brand:
         if not new:
             return drawing
         pattern = re.compile("#(" + "|".join(new) + r")\b", re.IGNORECASE)
-        text = pattern.sub(lambda found: new[found[1].lower()], drawing.decode())
-        return text.encode()
+        return pattern.sub(lambda found: new[found[1].lower()], drawing.decode()).encode()
 
 
 def load_brand(path: str | Path) -> Brand:

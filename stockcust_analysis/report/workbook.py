@@ -23,6 +23,7 @@ from xlsxwriter.utility import xl_range_abs
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
 from stockcust_analysis.bank.customers import require_branches
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import sha256, write_json
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.evaluation.provided import aum_of_deposits, lists_left_out
@@ -32,7 +33,7 @@ from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.describe import text_width
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.report.plan import WORKLISTS, folder_name
+from stockcust_analysis.report import plan
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.page_data import lists_not_provided
 from stockcust_analysis.show.results import new_workbook
@@ -300,8 +301,12 @@ def make_worklists(
     branches: Sequence[str] = (),
     language: Language = "zh",
     lists: Lists | None = None,
+    facts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Path]:
     """Write the work lists of every branch as of a month's end, and return the files.
+
+    What was written into lists that stand there is kept beside. Those of branches that are no more
+    go, unless only some branches are asked for.
 
     Parameters
     ----------
@@ -315,6 +320,8 @@ def make_worklists(
         Only these, all that have customers when empty; "zh" or "en".
     lists
         Of that day under that policy, where they are made already.
+    facts
+        Branch → what its lists are made of, for their stamps. A quarter's stand beside `out`.
 
     Raises
     ------
@@ -331,15 +338,23 @@ def make_worklists(
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
     require_branches(bank, branches, names, as_of, "branch_on", as_of)
+    records = (out if facts is None else out.parent) / plan.RECORDS
+    every, ending = sorted(map(str, counts_of)), plan.LISTS_STAMP
+    stamps = {branch: records / f"{plan.folder_name(branch)}{ending}" for branch in every}
+    for stamp in {*records.glob(f"*{ending}")} - {*stamps.values()} if not branches else ():
+        plan.withdraw_lists(out / stamp.name.removesuffix(ending) / plan.WORKLISTS, stamp)
     written, in_use = list[Path](), list[FileInUseError]()
-    for branch in branches or sorted(map(str, counts_of)):
-        path = out / folder_name(branch) / WORKLISTS
+    for branch in branches or stamps:
+        path = out / plan.folder_name(branch) / plan.WORKLISTS
         own, name = lists_of.get(branch, customers[:0]), names.get(branch, branch)
+        plan.withdraw_lists(path, stamps[branch])
         try:
             write_worklists(path, own, counts_of[branch], branch_name=name, **about)
-            written.append(path)
         except FileInUseError as error:
             in_use.append(error)
+            continue
+        written.append(path)
+        write_json(stamps[branch], {**(facts or {}).get(branch, {}), plan.WORKLISTS: sha256(path)})
     if in_use:
         raise FileInUseError([path for error in in_use for path in error.files], in_use[0].reason)
     return written

@@ -48,8 +48,7 @@ _MOST_PLACES: Final = 5
 def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter; None of a first quarter."""
     rows = page.own(page.on_one_base)
-    enough = rows["quarter"].nunique() >= _FEWEST_QUARTERS
-    return _draw(page, "aum", rows) if enough else None
+    return _draw(page, "aum", rows) if rows["quarter"].nunique() >= _FEWEST_QUARTERS else None
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
@@ -130,8 +129,7 @@ def place_figure(page: BranchPage) -> Drawing | Remark | None:
         return None
     if page.branch_id in page.new_branches:
         event, day = page.new_branches[page.branch_id]
-        text = page.text("places_ramp_up", day=day, event=page.text(f"event_{event}"))
-        return Remark(text)
+        return Remark(page.text("places_ramp_up", day=day, event=page.text(f"event_{event}")))
     own = own[own["measure"].isin(order) & own["rank"].notna()]
     if own.empty:
         return None
@@ -143,8 +141,7 @@ def place_figure(page: BranchPage) -> Drawing | Remark | None:
     words = []
     for row in rows_of(own):
         ranks = {"rank": row.rank, "low": row.rank_low, "high": row.rank_high}
-        measure = page.text(row.measure, "measure")
-        words.append(page.text("place_words", measure=measure, **ranks))
+        words.append(page.text("place_words", measure=page.text(row.measure, "measure"), **ranks))
     alt = page.text("list_separator").join([caption, *words])
     return page.figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
@@ -202,7 +199,6 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     if card.empty or page.is_small:
         return pd.DataFrame()
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
-    losses = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]]
-    own["lost"] = losses.sum(axis=1, min_count=1)
+    own["lost"] = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]].sum(axis=1, min_count=1)
     own["name"] = list(map(page.measure, own["measure"], repeat(""), own["member"].fillna("")))
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

@@ -473,5 +473,4 @@ def outcomes_table(page: BranchPage) -> Table | None:
         }
         for name, contacted, others in sizes.itertuples()
     ]
-    note = page.text("outcomes_note")
-    return page_table(page, "outcomes", rows, note=note)
+    return page_table(page, "outcomes", rows, note=page.text("outcomes_note"))

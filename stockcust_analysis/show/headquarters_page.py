@@ -260,8 +260,7 @@ def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
 def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     """Return each branch's opening assets, and how they changed, the whole bank's last."""
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
-    steps = [{"branch_id": b, **findings.split_growth(bridge, b)} for b in branches]
-    return pd.DataFrame(steps)
+    return pd.DataFrame([{"branch_id": b, **findings.split_growth(bridge, b)} for b in branches])
 
 
 def leading(page: HeadquartersPage) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import reporting_branches, require_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.core.results import Result, set_language
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError, in_language, require_known, words_of
 from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import find_folder
@@ -214,9 +214,7 @@ class Lab:
                 words = words_of(refusal).text(self.language)
                 said = [blocks.Sentence(words, lead=self._word("refused"))]
         for warning in caught:
-            own = getattr(warning.message, "describe", None)
-            text = own(self.language) if own else in_language(warning.message, self.language)
-            said.append(blocks.Sentence(str(text)))
+            said.append(blocks.Sentence(str(in_language(warning.message, self.language))))
         if said:
             display(blocks.Sentences(said))
         return result
@@ -333,7 +331,6 @@ def open_lab(
     """
     texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
     check_texts(language=language, **texts)
-    set_language(language)
     rules = load_policy(policy)
     bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}

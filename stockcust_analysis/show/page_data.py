@@ -321,8 +321,7 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Return one branch's page; UsageError when the branch does not report."""
-    own = without_unlike_quarters(evaluation.of_branch(branch_id))
-    return BranchPage(own, language, branch_id)
+    return BranchPage(without_unlike_quarters(evaluation.of_branch(branch_id)), language, branch_id)
 
 
 def compared_quarters(quarter: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stockcust_analysis.errors import NOTHING, UsageError, Words, listed, say
+from stockcust_analysis.errors import NOTHING, UsageError, Words, choose_language, listed, say
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.show.blocks import Language, known_language
 from stockcust_analysis.show.page_data import BranchPage, branch_page
@@ -142,7 +142,12 @@ def wrong_type(name: str, wanted: str, value: object) -> Words:
 
 
 def check_texts(language: object, **texts: object) -> None:
-    """Raise one UsageError for all parameters of a notebook that are not the texts they must be."""
+    """Raise one UsageError for all parameters of a notebook that are not the texts they must be.
+
+    From then on its errors, warnings and results are in its language.
+    """
+    if language in ("zh", "en"):
+        choose_language(str(language))
     parameters = {**texts, "language": language}
     problems = [wrong_type(name, "str", value) for name, value in parameters.items()]
     wrong = [problem for problem in problems if problem]

@@ -242,8 +242,7 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
     language: Any = chosen_language()
     rows = Result(_in_policy_order(result))
     for number, name in enumerate(map(str, result.columns)):
-        header = column_word(name, language, result.about.unit)
-        sheet.write_string(0, number, header, head)
+        sheet.write_string(0, number, column_word(name, language, result.about.unit), head)
         words = cell_words(name, language, result.about.members, rows[name])
         for row, value in enumerate(rows[name], start=1):
             if pd.isna(value):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stockcust_analysis.errors import in_language
 from stockcust_analysis.kernels import warm
 from stockcust_analysis.report.plan import PageRecord
 from stockcust_analysis.report.render import render_page
@@ -185,7 +186,8 @@ def test_a_kernel_that_always_dies_leaves_its_notebook(tmp_path: Path) -> None:
     assert before == "'before'"
     assert death.startswith("DeadKernelError\nThe kernel died while this cell ran")
     assert not good.folder.exists()
-    assert not good.record.exists()
+    record = PageRecord.read(good.record)
+    assert record is not None and record.error and not record.files
 
 
 def test_a_cell_past_its_limit_fails_with_its_traceback(tmp_path: Path) -> None:
@@ -211,9 +213,18 @@ def test_a_page_past_its_limit_is_killed_even_if_it_ignores_interrupts(
     )
     started = time.monotonic()
     result = render_page(small_job(tmp_path, stubborn, page_seconds=1.0))
-    assert result.failed
+    assert "强行结束" in str(in_language(result.error, "zh"))
     assert result.attempts == 1
     assert time.monotonic() - started < 30
+
+
+def test_a_limit_that_ends_before_the_kernel_has_started_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was no kernel to kill then: no cell runs, or an endless one would run for ever."""
+    monkeypatch.setattr(warm, "_GRACE_SECONDS", 0)
+    result = render_page(small_job(tmp_path, "1 + 1", page_seconds=0.001))
+    assert "did not respond" in result.error
 
 
 def test_peak_memory_is_told(tmp_path: Path) -> None:

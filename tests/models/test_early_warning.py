@@ -141,6 +141,26 @@ class TestBank:
         chinese = model.score_customers(bank_with("planted"), "2026Q3", top=20)["reason"]
         assert "本季主动交易笔数" in set(chinese)
 
+    def test_what_nobody_has_in_the_first_quarter_is_said(self) -> None:
+        """Before it there is no quarter to change from: a sentence, not NumPy's."""
+        history = history_with("planted", FEW)
+        model = EarlyWarning(model="logistic").learn(history, until="2026Q2")
+        first = bank_with("planted", FEW).quarters[0]
+        with pytest.warns(UserWarning) as caught:
+            scored = model.score_customers(history, first)
+        (said,) = (str(warning.message) for warning in caught)
+        assert said.startswith("At this date these are unknown of everybody")
+        assert features.feature_name("aum_change", "en") in said
+        assert scored["probability"].between(0, 1).all()
+
+    def test_one_fact_about_the_person_is_no_list_of_letters(self) -> None:
+        """A text stands for a list of one, as `by` does; a misspelt one is named whole."""
+        bank = bank_with("planted", FEW)
+        table = features.History(bank, personal="gender").at("2026Q3").features
+        assert "gender" in table and "age_group" not in table
+        with pytest.raises(UsageError, match=r"'gendr'\. Did you mean 'gender'"):
+            EarlyWarning(personal="gendr").learn(bank, until="2026Q2")
+
     def test_a_missing_quarter_is_an_error(self) -> None:
         """Without the quarter to judge by, or two to learn from, the days there are are named."""
         with pytest.raises(UsageError, match="no rows as of 2026-12-31"):

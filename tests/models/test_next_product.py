@@ -159,7 +159,7 @@ def test_what_cannot_be_learnt_is_refused_or_said() -> None:
     with pytest.raises(UsageError, match="Y: 399 rows, and the table has 400"):
         NextProduct().fit(held, opened[1:])
     rare = opened.assign(loan=(np.arange(len(opened)) < 5).astype(int))
-    with pytest.warns(UserWarning, match="ranked by popularity: loan"):
+    with pytest.warns(UserWarning, match="ranked by popularity: Loans"):
         model = NextProduct().fit(held, rare)
     assert model.predict_proba(held)["loan"].unique().tolist() == [5 / 400]
     with pytest.raises(UsageError, match="0 customers opened a family, too few"):

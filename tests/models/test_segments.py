@@ -33,6 +33,15 @@ def test_plain_groups_are_found_and_named() -> None:
     assert "3 segments" in str(segments)
 
 
+def test_no_two_segments_bear_one_name() -> None:
+    """Those set apart by the same columns have numbers."""
+    rng = np.random.default_rng(0)
+    middle = np.repeat([-40.0, -10.0, 10.0, 40.0], 100)
+    table = pd.DataFrame({"a": middle + rng.normal(size=400)})
+    names = Segments(n_segments=4).fit(table).profile_["name"]
+    assert sorted(names) == ["high a", "high a (2)", "low a", "low a (2)"]
+
+
 def test_one_cloud_is_one_segment() -> None:
     """Where customers form one cloud, however stretched, there are no segments, and it warns."""
     rng = np.random.default_rng(0)

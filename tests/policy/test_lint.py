@@ -75,9 +75,22 @@ def test_borders_in_ten_thousands_are_a_trap() -> None:
     assert lint(own) == [LintWarning("borders_in_ten_thousands", "tiers")]
 
 
+@pytest.mark.parametrize("name", ["effective", "valuable"])
+def test_a_tier_that_is_called_as_a_base_is_a_trap(name: str) -> None:
+    """有效 from 20,000 as a tier and from 10,000 as a base are two kinds of 有效客户 on a page."""
+    rules = load_policy()
+    (effective,) = (tier for tier in rules.tiers.tiers if tier.name == "effective")
+    other = replace(effective, name=name, lower=20_000)
+    tiers = tuple(other if tier == effective else tier for tier in rules.tiers.tiers)
+    own = replace(rules, tiers=replace(rules.tiers, tiers=tiers))
+    (warning,) = lint(own)
+    assert (warning.lint, warning.detail) == ("tier_is_not_its_base", "20,000 / 10,000")
+    assert lint(replace(own, bases=replace(rules.bases, effective=20_000))) == []
+
+
 def test_every_trap_has_words_and_a_source() -> None:
-    """All eleven are told in both languages, and say where they come from."""
-    assert len(lints()) == 11
+    """All twelve are told in both languages, and say where they come from."""
+    assert len(lints()) == 12
     assert all(one.zh and one.en and one.source for one in lints().values())
 
 

@@ -17,6 +17,7 @@ from stockcust_analysis.policy import (
     TierScheme,
     load_policy,
 )
+from stockcust_analysis.report.plan import ReportOptions
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,15 @@ def test_idle_days_are_counted_one_by_one() -> None:
     """365 days before 1 March 2025 is 1 March 2024: the leap day lies before."""
     assert DormancyRule("d", cap=1, idle_days=365).cutoff(date(2025, 3, 1)) == date(2024, 3, 1)
     assert DormancyRule("d", cap=1, idle_days=365).cutoff(date(2024, 3, 1)) == date(2023, 3, 2)
+
+
+def test_one_name_is_no_list_of_letters() -> None:
+    """A rule made by hand takes a text for a list of one: letters would be nobody's scope."""
+    given = {"scope": "personal", "products": "fund", "exempt": "loan", "clock": "maturity"}
+    lists = {name: (value,) for name, value in given.items()}
+    assert DormancyRule("d", idle_months=6, **given) == DormancyRule("d", idle_months=6, **lists)  # type: ignore[arg-type]
+    assert replace(load_policy(), customer_types="personal").customer_types == ("personal",)  # type: ignore[arg-type]
+    assert ReportOptions("2026Q3", branches="001").branches == ("001",)  # type: ignore[arg-type]
 
 
 def test_a_product_has_one_family() -> None:

@@ -371,6 +371,22 @@ def test_a_sheet_of_something_else_is_named(
     assert_frame_equal(found, clean)
 
 
+def test_sheets_laid_out_alike_are_blamed_alike(tmp_path: Path) -> None:
+    """Headers merged over two lines: neither sheet is called no table, no row is named twice."""
+
+    def merge(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet["G1"], sheet["H1"] = "金融资产", None
+        sheet.merge_cells("G1:I1")
+        book.copy_worksheet(sheet).merge_cells("G1:I1")
+
+    bank_with(tmp_path, merge)
+    with pytest.raises(BankDataError) as caught:
+        open_bank(tmp_path)
+    merged = [text for text in map(str, caught.value.problems) if "merged cells" in text]
+    assert [text[:35] for text in merged] == ["customers: 1 row (first: 1): custom"] * 2
+    assert "'Sheet'" in merged[0] and "'Sheet Copy'" in merged[1]
+
+
 def formatted(code: str) -> Change:
     """Return the step that shows an amount by a number format."""
 

@@ -242,3 +242,25 @@ def test_columns_of_folders_keep_their_zeros(tiny_bank: TinyBank) -> None:
         rows = bank.table("customers").df()
     assert {*rows["branch_id"]} == {"001", "002"}
     assert rows["aum_period_end"].sum() == 142_701.25
+
+
+def test_files_without_an_ending_are_read_as_what_they_are(tiny_bank: TinyBank) -> None:
+    """Hive calls its Parquet files 000000_0: one line of the mapping names all of a table's."""
+    folder = tiny_bank()
+    for day in ("2026-06-30", "2026-09-30"):
+        place = folder / "customers" / f"dt={day}"
+        place.mkdir(parents=True)
+        rows = f"FROM '{folder}/customers.csv' WHERE as_of = DATE '{day}'"
+        duckdb.sql(rows).write_parquet(str(place / "000000_0"))
+    (folder / "customers.csv").unlink()
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    said = [text for text in map(str, caught.value.problems) if "000000_0" in text]
+    assert len(said) == 1 and 'file = "customers/*/*"' in said[0]
+    mapping = '[tables.customers]\nfile = "customers/*/*"\n'
+    (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    with open_bank(folder) as bank:
+        assert bank.customers_frame("2026Q3").shape[0] == 4
+    (folder / "customers" / "dt=2026-09-30" / "000000_0").write_bytes(b"PAR1 and no more")
+    with pytest.raises(BankDataError, match="dt=2026-09-30/000000_0 cannot be read: it is damaged"):
+        open_bank(folder)

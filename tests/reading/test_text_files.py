@@ -362,6 +362,33 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "contacts: contacts_2.csv is the same file as contacts_1.csv, delivered twice",
     ),
+    "one of two called alike": (
+        {
+            "managers.csv": MANAGERS,
+            "contacts/dt=20260930/part-0.csv": CONTACT,
+            "contacts/dt=20261031/part-0.csv": CONTACT,
+        },
+        '[tables.contacts]\nfile = "contacts/*/*.csv"\n',
+        "contacts: dt=20261031/part-0.csv is the same file as dt=20260930/part-0.csv, delivered",
+    ),
+    "rows of files called alike": (
+        {
+            "managers.csv": MANAGERS,
+            "contacts/dt=20260930/part-0.csv": CONTACT,
+            "contacts/dt=20261031/part-0.csv": CONTACT.replace("C1", "C9"),
+        },
+        '[tables.contacts]\nfile = "contacts/*/*.csv"\n',
+        "contacts.customer_id: 1 row (first: dt=20261031/part-0.csv:2)",
+    ),
+    "an empty file of two called alike": (
+        {
+            "managers.csv": MANAGERS,
+            "contacts/dt=20260930/part-0.csv": CONTACT,
+            "contacts/dt=20261031/part-0.csv": " ",
+        },
+        '[tables.contacts]\nfile = "contacts/*/*.csv"\n',
+        "contacts: dt=20261031/: part-0.csv is empty",
+    ),
     "a file that the mapping names": (
         {},
         '[tables.targets]\nfile = "计划*.csv"\n',

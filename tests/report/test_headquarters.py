@@ -121,7 +121,10 @@ def test_both_editions_are_issued_verified_and_written_down(issued: tuple[Path, 
 def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run says that it failed, in run.json and run.log too; nothing stands in circulated/."""
+    """The run says that it failed, in run.json and run.log too; nothing stands in circulated/.
+
+    Later runs try again, until somebody removes the folder.
+    """
 
     def refuse(*_: object, **__: object) -> None:
         raise ReportError("3 figures could be worked out.")
@@ -130,12 +133,15 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
     with report_of_one_cell(tmp_path), open_bank(write_tiny_bank(tmp_path)) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")
+        left = [*(run.folder / "circulated").iterdir()]
+        again = make_reports(bank, replace(asked, circulated=False), out=tmp_path / "out")
+    assert [page.edition for page in again.failed] == ["circulated"]
     assert [page.error for page in run.failed] == ["3 figures could be worked out."]
     assert describe_run(run).startswith(
         "  made                1\n  failed              1\nThe circulated"
     )
     assert (run.folder / "headquarters_review.pdf").exists()
-    assert not (run.folder / "circulated").exists()
+    assert not left
     summary = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     assert summary["summary"]["failed"] == 1
     assert "3 figures" in summary["headquarters"]["circulated"]["error"]

@@ -19,8 +19,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from stockcust_analysis import set_language
+from stockcust_analysis import StockcustError, set_language
+from stockcust_analysis.errors import chosen_language
 from stockcust_analysis.report.exporter import export_pdf
+from stockcust_analysis.show.pages import open_branch_page
 from tests.report.kernels import KERNEL, run_cells, run_notebook
 from tests.tiny_bank import TinyBank, write_tiny_bank
 
@@ -168,3 +170,28 @@ def test_an_error_says_in_the_chosen_language_which_line_is_wrong(
     first, second = capsys.readouterr().out.splitlines()[:2]
     assert first == "----> 3 load_policy('rural')"
     assert second.startswith(said)
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "“2026Q3”"), ("en", "'2026Q3'")])
+def test_a_warning_is_in_the_notebooks_language(language: str, said: str) -> None:
+    """A cell's plain warning is told as its errors are; those of others stay as they are."""
+    cell = (
+        f"import warnings; from stockcust_analysis.errors import either\n"
+        f"from stockcust_analysis import set_language; set_language('{language}')\n"
+        "warnings.warn(either(['2026Q3'])); warnings.warn('of another')"
+    )
+    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
+    shell += f"Shell.instance(colors='nocolor').run_cell({cell!r})"
+    shown = subprocess.run(
+        [sys.executable, "-c", shell], capture_output=True, text=True, check=True
+    )
+    assert f"UserWarning: {said}\n" in shown.stderr
+    assert "UserWarning: of another\n" in shown.stderr
+
+
+def test_opening_a_page_chooses_its_language() -> None:
+    """What goes wrong below an English page is said in English."""
+    with pytest.raises(StockcustError) as caught:
+        open_branch_page("reports/none", branch_id="B001", language="en", data="none")
+    assert chosen_language() == "en"
+    assert not re.search("[\u4e00-\u9fff]", caught.value._render_traceback_()[-1])

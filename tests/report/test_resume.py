@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_plan
 from stockcust_analysis.core.files import Access, exclusive_lock
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, in_language
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report import render
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
@@ -164,6 +164,8 @@ def test_a_part_that_is_forced_leaves_the_rest_in_the_manifest(
     quarter.make()
     quarter.make(replace(OPTIONS, branches=("001",), force=True))
     assert (quarter.folder / "manifest.json").read_bytes() == manifest
+    # The other's page can still be run again in Jupyter.
+    assert (quarter.folder / "evaluation" / "branches" / "002" / "facts.json").exists()
     for number in (1, 2):
         quarter.make(replace(OPTIONS, shard=(number, 2), force=True))
     # The second left the first what its pages may still be reading.
@@ -190,6 +192,10 @@ def test_nothing_is_left_of_what_failed_or_is_no_branch_any_more(tmp_path: Path)
     with report_of_one_cell(tmp_path, "1 / 0"):
         assert len(quarter.make().failed) == 2
         assert not [*(quarter.folder / "branches").iterdir()]
+        one = CUSTOMERS.replace(",002,", ",001,")
+        write_tiny_bank(quarter.data, branches=IN_LATIN.split("002")[0], customers=one)
+        quarter.make()
+    assert [path.name for path in (quarter.folder / "failed").iterdir()] == ["001"]
 
 
 def test_what_was_written_into_lists_is_not_lost(tmp_path: Path) -> None:
@@ -330,6 +336,42 @@ def test_shards_make_what_one_run_makes(whole: Quarter, tmp_path: Path) -> None:
     assert quarter.written() == whole.written()
 
 
+def test_every_run_says_why_a_page_failed(tmp_path: Path) -> None:
+    """Who collects shards, or makes another branch, tells the failure as the run that had it."""
+    told = []
+    for name in ("once", "shards", "branches"):
+        (tmp_path / name).mkdir()
+        quarter = Quarter(tmp_path / name)
+        with report_of_one_cell(tmp_path, "assert branch_id == '001'"):
+            if name == "shards":
+                for number in (1, 2):
+                    quarter.make(replace(OPTIONS, shard=(number, 2)))
+            run = quarter.make(replace(OPTIONS, collect=name == "shards"))
+            if name == "branches":
+                quarter.make(replace(OPTIONS, branches=("001",)))
+                assert quarter.plan(replace(OPTIONS, branches=("001",)))["keep"] == 2
+        pages = (quarter.folder / "evaluation/headquarters/pages.csv").read_text(encoding="utf-8")
+        link = "failed/002/report.ipynb" in (quarter.folder / "index.html").read_text("utf-8")
+        told.append((words_of_pages(run), run.missing, pages, link))
+    assert told[0] == told[1] == told[2]
+    assert "002,failed,AssertionError" in told[0][2]
+    assert told[0][3]
+
+
+def words_of_pages(run: ReportRun) -> list[tuple[str, str, str]]:
+    """Return of each page that failed its branch, and why, in both languages."""
+    return [(p.branch_id, p.error, str(in_language(p.error, "zh"))) for p in run.failed]
+
+
+def test_verifying_works_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named by `..`, a quarter is compared with the issues it was compared with."""
+    quarter = Quarter(tmp_path)
+    quarter.make(ReportOptions(quarter="2026Q2", first_quarter=True, status="issued"))
+    quarter.make()
+    monkeypatch.chdir(quarter.folder / "branches")
+    assert verify_folder(Path(".."), data=quarter.data) == []
+
+
 def test_an_impossible_shard_is_refused(whole: Quarter) -> None:
     """There is no third of two, and no part of what joins all parts."""
     with pytest.raises(UsageError, match="there is no shard 3/2"):
@@ -358,11 +400,14 @@ def _hold(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
         multiprocessing.Event().wait(60)
 
 
-@pytest.mark.parametrize("lock", [".lock", ".lock-1-of-2"])
-def test_two_runs_do_not_share_a_folder(whole: Quarter, lock: str) -> None:
+@pytest.mark.parametrize(
+    ("lock", "shard"),
+    [(".lock", (1, 1)), (".lock", (1, 2)), (".lock-1-of-2", (1, 1)), (".lock-1-of-3", (1, 2))],
+)
+def test_two_runs_do_not_share_a_folder(whole: Quarter, lock: str, shard: tuple[int, int]) -> None:
     """Beside another run, be it a shard's, a run is refused at once and told who is at work.
 
-    A dead run holds nothing.
+    So is a shard beside those of another cut, but not beside its own. A dead run holds nothing.
     """
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
@@ -371,7 +416,9 @@ def test_two_runs_do_not_share_a_folder(whole: Quarter, lock: str) -> None:
     try:
         assert ready.wait(60)
         with pytest.raises(UsageError) as refused:
-            whole.make()
+            whole.make(replace(OPTIONS, shard=shard))
+        if shard == (1, 2) and lock != ".lock":
+            assert not whole.make(replace(OPTIONS, shard=(2, 3))).failed
     finally:
         other.kill()
         other.join()

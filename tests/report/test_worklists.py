@@ -24,7 +24,7 @@ from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report.workbook import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
-from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank
 
 POLICY = load_policy()
 
@@ -253,6 +253,22 @@ def test_only_the_branches_asked_for(tiny_bank: TinyBank, tmp_path: Path) -> Non
         assert files == [tmp_path / "001" / "worklists.xlsx"]
         with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 '01'\. Did you"):
             make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["01"])
+
+
+def test_lists_made_again_lose_nothing(tmp_path: Path) -> None:
+    """What was written into them is kept, twice, too; those of a branch that is no more go."""
+    merged, filled = CUSTOMERS.replace(",002,", ",001,"), (b"by somebody", b"by another")
+    for customers in (CUSTOMERS, CUSTOMERS, CUSTOMERS, merged):
+        with open_bank(write_tiny_bank(tmp_path, customers=customers)) as bank:
+            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
+        book = tmp_path / "out" / "001" / "worklists.xlsx"
+        assert book.read_bytes().startswith(b"PK")
+        if filled:
+            book.write_bytes(filled[0])
+            filled = filled[1:]
+    kept = ("worklists.filled.xlsx", "worklists.filled-2.xlsx")
+    assert [book.with_name(name).read_bytes() for name in kept] == [b"by somebody", b"by another"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".pages", "001"]
 
 
 def test_a_day_without_customers_is_refused(bank: Bank, tmp_path: Path) -> None:

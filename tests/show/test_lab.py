@@ -18,7 +18,7 @@ import pytest
 import stockcust_analysis
 from stockcust_analysis import customer_retention, set_language
 from stockcust_analysis.errors import UsageError, say, words_of
-from stockcust_analysis.models.features import ModelWarning
+from stockcust_analysis.models.features import in_words
 from stockcust_analysis.models.next_product import NextProduct
 from stockcust_analysis.models.segments import Segments
 from stockcust_analysis.policy import load_policy
@@ -218,7 +218,7 @@ def test_a_models_warning_is_a_sentence_in_the_notebooks_language(
     """Families and features have words, no path of a source stands there, the result comes back."""
 
     def warn_of(top: int) -> int:
-        warnings.warn(ModelWarning("few_openings", ["loan", "branch_type"]), stacklevel=1)
+        warnings.warn(say("few_openings", in_words(["loan", "branch_type"])), stacklevel=1)
         warnings.warn(say("columns_left_out", ["x", "y"]), stacklevel=1)
         warnings.warn("of something else", UserWarning, stacklevel=1)
         return top
@@ -230,7 +230,7 @@ def test_a_models_warning_is_a_sentence_in_the_notebooks_language(
     assert "'以下各列只有一个值，或是编号、名称，未用：x、y。'" in shown.out
     assert "'of something else'" in shown.out
     assert shown.err == ""
-    assert str(ModelWarning("few_openings", ["loan"])).endswith("popularity: loan.")
+    assert say("few_openings", in_words(["loan"])).endswith("popularity: Loans.")
 
 
 def cell_result(topic: str, part: str, names: dict[str, Any]) -> Any:

@@ -104,8 +104,7 @@ class LayoutFiles:
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
                 self.licences.add(_licence_of(path))
-                title = Words(code, self.layout["tables"][code]["zh"])
-                self.notes.setdefault(origin, (title,))
+                self.notes.setdefault(origin, (Words(code, self.layout["tables"][code]["zh"]),))
         if not files:
             raise UsageError(say("no_layout_files", folder))
         return files
