@@ -39,6 +39,7 @@ _MEASURES = (
     Measure("active_small_rate", "active_small"),
     Measure("silent_rate", "silent"),
     Measure("dormancy_rate", "dormant"),
+    Measure("inactive_rate", "inactive"),
     Measure("silent_aum_share", "silent_cents", "total_cents"),
     Measure("dormant_aum_share", "dormant_cents", "total_cents"),
 )
@@ -52,7 +53,7 @@ def _columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     for status in STATUSES:
         among = inside * flag(nw.col("status") == status)
         columns |= {status: among, f"{status}_cents": among * amount}
-    return columns
+    return columns | {"inactive": columns["silent"] + columns["dormant"]}
 
 
 DORMANCY = Question("dormancy", _columns, lambda _: _MEASURES, bases=("all", "funded"))
@@ -134,9 +135,9 @@ def dormancy_rate(
     """Return which part of the customers, and of their AUM, is active, silent or dormant.
 
     Measures: `active_rate`, `active_small_rate`, `silent_rate`, `dormancy_rate` (of the base's
-    customers in the rule's scope; they add up to 1), `silent_aum_share` and `dormant_aum_share`
-    (of the same customers' AUM). A high dormancy rate is bad; a high silent share is money to
-    visit.
+    customers in the rule's scope; they add up to 1), `inactive_rate` (silent or dormant),
+    `silent_aum_share` and `dormant_aum_share` (of the same customers' AUM). A high dormancy rate is
+    bad; a high silent share is money to visit.
 
     Parameters
     ----------

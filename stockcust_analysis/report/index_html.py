@@ -25,13 +25,13 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.branch_page import KEY_MEASURES
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import IDLE, IDLE_PARTS, rows_of
+from stockcust_analysis.show.page_data import rows_of
 
 FIGURES: Final = KEY_MEASURES[:6]
 """The measures, with their bases, that the table shows of every branch."""
 _SHORT_NAMES: Final = {
     "customer_retention": "retention",
-    IDLE: "idle",
+    "inactive_rate": "idle",
     "multi_product_share": "multi_product",
     "contact_coverage": "contacted",
 }
@@ -251,13 +251,13 @@ def _interval_svg(low: float, high: float, last: float) -> str:
 
 def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
     """Return one figure of each branch; money in the unit of a typical branch."""
-    unit, printed_as = None, IDLE_PARTS[0] if measure == IDLE else measure
-    if wording.measure_words(printed_as).kind == "money":
+    unit = None
+    if wording.measure_words(measure).kind == "money":
         whole = page.value(measure, base="funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
     values = [page.value(measure, base=base, branch_id=branch) for branch in branches]
-    texts = [wording.format_measure(value, printed_as, unit=unit) for value in values]
+    texts = [wording.format_measure(value, measure, unit=unit) for value in values]
     orders = [value if isinstance(value, float) else None for value in values]
     short = _SHORT_NAMES.get(measure)
     name = page.text(short, "hq_header") if short else page.measure(measure)

@@ -22,7 +22,7 @@ KEY_MEASURES: Final = (
     (wording.AVERAGE, "funded"),
     ("customers", "funded"),
     ("customer_retention", "funded"),
-    (page_data.IDLE, "funded"),
+    ("inactive_rate", "funded"),
     ("multi_product_share", "funded"),
     ("contact_coverage", "managed"),
     ("ten_largest_share", "funded"),
@@ -38,7 +38,6 @@ _TOLD_WITH: Final[dict[str, tuple[str, ...]]] = {
 }
 _SHORT_NAMES: Final = {
     "customers": "funded_customers",
-    page_data.IDLE: page_data.IDLE,
     "multi_product_share": "tile_multi_product_share",
 }
 
@@ -144,8 +143,7 @@ def key_figures(page: BranchPage) -> blocks.KeyFigures:
 def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
     value = partial(page.value, measure, base=base)
-    printed_as = page_data.IDLE_PARTS[0] if measure == page_data.IDLE else measure
-    now, kind = value(), wording.measure_words(printed_as).kind
+    now, kind = value(), wording.measure_words(measure).kind
     if now is None:
         return None
     is_judged = kind != "share" or not page.is_small
@@ -153,18 +151,18 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure |
     pairs = []
     for name, quarter in page_data.compared_quarters(page.quarter).items() if is_judged else ():
         if (before := value(quarter=quarter)) is not None:
-            change = page.change(printed_as, now, before)
+            change = page.change(measure, now, before)
             pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
     attained = page.attained(measure, now) if base == "funded" and is_judged else None
     if attained is not None:
         pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
     of_bank = page.bank_value(measure, base)
     if of_bank is not None and kind not in ("money", "count"):
-        pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))
+        pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, measure)))
     ahead, behind = unit.pattern.split("{}") if unit else ("", "")
     return blocks.KeyFigure(
         label=_figure_name(page, measure),
-        value=ahead + wording.format_measure(now, printed_as, unit=unit),
+        value=ahead + wording.format_measure(now, measure, unit=unit),
         unit=behind.strip(),
         comparisons=tuple(pairs),
     )

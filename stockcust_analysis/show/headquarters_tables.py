@@ -19,7 +19,7 @@ from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import IDLE, beside, compared_quarters, rows_of
+from stockcust_analysis.show.page_data import beside, compared_quarters, rows_of
 from stockcust_analysis.show.rule_words import begin
 
 _MOST_CONTRIBUTORS: Final = 12
@@ -171,7 +171,7 @@ def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
         **{key: change_of(now, own(aum, quarter=quarters[key]), "money") for key in _CHANGES},
         "attained": attained,
         "retention": own("customer_retention"),
-        "idle": own(IDLE),
+        "idle": own("inactive_rate"),
         "multi_product": own("multi_product_share"),
         "contacted": own("contact_coverage", base="managed"),
     }

@@ -26,8 +26,6 @@ FEWEST_CUSTOMERS: Final = 30
 # An interval of more than this part of all places says nothing.
 WIDE_INTERVAL: Final = 0.6
 # Silent and dormant customers together: who has not acted.
-IDLE: Final = "idle_customers"
-IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _OF_SIZE: Final = ("gini", "herfindahl", "share_of_customers", "ten_largest", "top_")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
@@ -144,11 +142,7 @@ class Page:
         return next(with_value, None)
 
     def value(self, measure: str, member: str = "", **which: str) -> Any:
-        """Return the value of a cell, or of `IDLE`; "*" where withheld, None of nothing."""
-        if measure == IDLE:
-            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
-            gone = [part for part in (wording.SUPPRESSED, None) if part in parts]
-            return gone[0] if gone else sum(parts)
+        """Return the value of a cell; "*" where withheld, None of nothing."""
         cell = self.cell(measure, member, **which)
         if cell is not None and cell.withheld:
             return wording.SUPPRESSED

@@ -29,6 +29,7 @@ def with_status(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> pd.
     for family in rule["exempt"]:
         if family != "unmatured_time_deposit":
             exempt |= customers[family]
+    customers["acted"] = acted
     customers["status"] = np.select(
         [acted & large, acted, large | exempt],
         ["active", "active_small", "silent"],
@@ -46,6 +47,7 @@ def dormancy(customers: pd.DataFrame) -> list[Row]:
         aum = members["aum_period_end"].sum() / 100
         for measure, status in RATES.items():
             rows.append(Row(measure, base, n, members["status"].eq(status).sum(), n))
+        rows.append(Row("inactive_rate", base, n, (~members["acted"]).sum(), n))
         for measure, status in (("silent_aum_share", "silent"), ("dormant_aum_share", "dormant")):
             idle = members.loc[members["status"].eq(status), "aum_period_end"].sum() / 100
             rows.append(Row(measure, base, n, idle, aum))

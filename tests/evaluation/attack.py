@@ -22,6 +22,7 @@ Name = tuple[str, ...]
 STATUS = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 OF_CUSTOMERS = (
     *STATUS,
+    "inactive_rate",
     "multi_product_share",
     "multi_product_share_3",
     "multi_product_share_4",
@@ -174,6 +175,7 @@ class Attack:
                 if part == "denominator" and measure not in SIGNED and _is_share(measure):
                     self._within(name, cell(measure, base, member))
             self._equal(customers, *(cell(status, base) for status in STATUS))
+            self._equal(cell("inactive_rate", base), *(cell(idle, base) for idle in STATUS[2:]))
             two, three, four = (f"multi_product_share{k}" for k in ("", "_3", "_4"))
             exactly = [cell("product_count_share", base, k) for k in ("2", "3", "4+")]
             self._equal(cell(two, base), *exactly)

@@ -149,6 +149,7 @@ def _measures(people: pd.DataFrame, quarter: str) -> tuple[pd.DataFrame, list[tu
             rate("customers", n, 1)
             for status in STATUS:
                 rate(status, int((group["status"] == status).sum()), n)
+            rate("inactive_rate", int(group["status"].isin(STATUS[2:]).sum()), n)
             for measure in ("aum_period_end", "aum_average_quarter"):
                 money(measure, group["aum"], 1)
             silent = group["aum"].where(group["status"] == "silent_rate", 0.0)

@@ -113,11 +113,12 @@ def test_hand_counted_rates(make: Make) -> None:
     third = pytest.approx(1 / 3)
     assert values == {
         ("A", "active_rate"): third, ("A", "active_small_rate"): third, ("A", "silent_rate"): third,
-        ("A", "dormancy_rate"): 0, ("A", "dormant_aum_share"): 0,
+        ("A", "dormancy_rate"): 0, ("A", "dormant_aum_share"): 0, ("A", "inactive_rate"): third,
         ("A", "silent_aum_share"): pytest.approx(5_000 / 85_100),
         ("B", "active_rate"): 0, ("B", "active_small_rate"): third, ("B", "silent_rate"): third,
         ("B", "dormancy_rate"): third, ("B", "dormant_aum_share"): pytest.approx(400 / 700),
         ("B", "silent_aum_share"): pytest.approx(300 / 700),
+        ("B", "inactive_rate"): pytest.approx(2 / 3),
     }  # fmt: skip
     assert {(row["base"], row["n"]) for row in rows_of(found)} == {("funded", 3)}
 

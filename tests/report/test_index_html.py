@@ -34,13 +34,14 @@ FAILED, MISSING = "B005", "B006"
 def review() -> Review:
     """Return a circulated review in which one branch failed and one was not made.
 
-    Silent and dormant customers, whom the index adds up, are as many as all dormant ones each.
+    Its inactive customers are as many as all its dormant ones.
     """
     states = {FAILED: "failed", MISSING: "missing"}
     made = small_review(edition="circulated")
     measures = made.evaluation.measures
-    dormant = measures[measures["measure"] == "dormancy_rate"].assign(base="funded")
-    measures = pd.concat([measures, dormant, dormant.assign(measure="silent_rate")])
+    dormant = measures[measures["measure"] == "dormancy_rate"]
+    inactive = dormant.assign(base="funded", measure="inactive_rate")
+    measures = pd.concat([measures[measures["measure"] != "inactive_rate"], inactive])
     made = replace(made, evaluation=replace(made.evaluation, measures=measures))
     branches = made.evaluation.branches["branch_id"]
     return made.with_pages((b, states.get(b, "made"), "too <slow>" if b == FAILED else "")

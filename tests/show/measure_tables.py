@@ -26,6 +26,7 @@ NORMAL: Mapping[Key, float] = {
     "active_small_rate": 0.12,
     "silent_rate": 0.18,
     "dormancy_rate": 0.10,
+    "inactive_rate": 0.28,
     "silent_aum_share": 0.25,
     "dormant_aum_share": 0.01,
     "multi_product_share": 0.40,
