@@ -96,7 +96,8 @@ class Relations:
         For amounts the name of the count of their contributors, where that does not stand beside
         them: where both are 0, both are known.
     derived
-        Measures that follow from others by more than a sum: printed only with all of them.
+        Measures that follow from others by more than a sum: printed only with all of them, those of
+        the quarter before as well.
     summed_denominators
         Measures of which denominators, too, add up over members; those of others are the whole.
     merged

@@ -127,8 +127,7 @@ def protect(
     """
     merged = members_to_merge(tables[RATES], declared, limits)
     facts = merge_facts(tables[_FACTS], merged, declared)
-    to_print = {name: tables[name] for name in (RATES, *declared.shapes)}
-    to_print = merge_members(to_print, merged, declared)
+    to_print = merge_members({n: tables[n] for n in (RATES, *declared.shapes)}, merged, declared)
     numbers = numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
     quantities, block, column = quantities_of(_with_names(numbers, names), declared)
@@ -140,7 +139,8 @@ def protect(
     protection = _protection(system, need, cell, known, gone)
     printed = _with_gaps(to_print, numbers[protection.withheld[cell]], declared)
     largest = largest_amounts(printed[RATES], facts, declared)
-    rates = _with_withheld_values(printed[RATES], largest, declared, limits)
+    too_close = withheld_concentration(printed[RATES], largest, declared, limits)
+    rates = _with_withheld_values(printed[RATES], too_close, declared, [quarter, previous])
     curve = thin_lorenz(tables[_CURVE], largest, declared, limits)
     report = _report(system, reason, cell, protection)
     exposed = int(protection.exposed.sum())
@@ -232,23 +232,23 @@ def _with_gaps(tables: Tables, gone: pd.DataFrame, declared: Relations) -> Table
 
 
 def _with_withheld_values(
-    rates: pd.DataFrame, largest: pd.DataFrame, declared: Relations, limits: Limits
+    rates: pd.DataFrame, gone: pd.Series, declared: Relations, quarters: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the rates with values withheld that are no sums, or of which nothing is known.
+    """Return the rates without rows that are `gone`, and those of which nothing is known.
 
-    A value is printed only if its numerator and its denominator are.
+    What follows from others by more than a sum is made of both `quarters` of its unit and base. A
+    value is printed only if its numerator and its denominator are.
     """
-    additive = rates["measure"].isin(declared.measures)
-    withheld = rates["withheld"] | withheld_concentration(rates, largest, declared, limits)
     kinds = declared.concentration.get("measures", {})
-    withheld |= ~additive & ~rates["measure"].isin(kinds)
-    units = pd.MultiIndex.from_frame(rates[_UNIT])
+    gone = gone | ~rates["measure"].isin([*declared.measures, *kinds])
+    units = pd.MultiIndex.from_frame(rates[_UNIT[1:]])
+    gaps = rates["withheld"] & rates["quarter"].isin(quarters)
     for name, sources in declared.derived.items():
-        gaps = units[withheld & rates["measure"].isin(sources)]
-        withheld |= (rates["measure"] == name) & units.isin(gaps)
-    rates = rates.assign(withheld=withheld, value=rates["value"].mask(withheld))
-    rates.loc[withheld & ~additive, list(PARTS)] = np.nan
-    return rates
+        unknown = units.isin(units[gaps & rates["measure"].isin(sources)])
+        gone |= (rates["measure"] == name) & unknown
+    parts = {part: rates[part].mask(gone) for part in PARTS}
+    gone |= rates["withheld"]
+    return rates.assign(**parts, withheld=gone, value=rates["value"].mask(gone))
 
 
 def _report(system: System, reason: Array, cell: Array, protection: Protection) -> pd.DataFrame:

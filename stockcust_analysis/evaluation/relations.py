@@ -50,7 +50,11 @@ def relations(policy: Policy) -> Relations:
 
 
 def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
-    """Yield the sums that hold where a rule's border is that of a tier, or of another rule."""
+    """Yield the sums that hold where a rule's border is that of a tier, or of another rule.
+
+    Where it lies between two tiers' borders, who is from the higher one up is among those whom the
+    rule means, and these are among the customers from the lower one up.
+    """
     by_amount = policy.tier_memory is None and policy.tiers.value == "aum_average_quarter"
     tiers, families = policy.tiers.tiers if by_amount else (), len(policy.families.families)
     for entry in DECLARED["border_sums"]:
@@ -59,6 +63,10 @@ def _border_sums(policy: Policy) -> Iterator[dict[str, Any]]:
         names = {"{families}": str(families), "{beyond_3}": str(families - 3)}
         names |= {"{tier}": tiers[here].name} if here else {}
         names |= {"{lowest}": tiers[0].name} if here == 1 else {}
+        if borders and not here:
+            under = sum(tier.lower < borders[0] for tier in tiers)
+            around = (tier.name for tier in tiers[under - 1 : under + 1])
+            names |= dict(zip(("{within}", "{above}"), around, strict=False))
         terms = [entry["whole"], *entry["parts"]]
         for blank, name in names.items():
             terms = [term.replace(blank, name) for term in terms]
@@ -70,10 +78,13 @@ def _class_sums(policy: Policy) -> Iterator[dict[str, Any]]:
     """Yield that the best classes are their share at least of those who are ranked.
 
     Every manager's are, and all classes are ranked but the last. Where a manager has customers in
-    several branches this may not hold; it is not claimed there.
+    several branches this may not hold; it is not claimed there. Whose profile is complete is
+    ranked.
     """
     *ranked, _ = policy.coverage.classes
     names = [f"class_customers[customer_class={one.name}]" for one in ranked]
+    parts = [*(f"-{name}" for name in names), "?"]
+    yield {"for": "contact_due_share", "whole": "-profile_completion", "parts": parts}
     for best in range(1, len(ranked)):
         share = sum(round(100 * one.share) for one in ranked[:best])
         terms = [f"{share - 100 * (place < best)}*{name}" for place, name in enumerate(names)]

@@ -130,7 +130,7 @@ def make_review(
         review = _internal(evaluation)
     else:
         review = _make_circulated(evaluation, policy, issued)
-    warnings = [] if evaluation.scorecard.empty else lint_scorecard(evaluation, policy)
+    warnings = [] if evaluation.scorecard.empty else lint_scorecard(review.evaluation, policy)
     facts = {}
     if (theme := policy.theme(quarter.number)) is not None:
         facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)}
@@ -155,8 +155,7 @@ def _internal(evaluation: Evaluation) -> Review:
 
 def _make_circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
-    earlier = [review.evaluation for review in issued]
-    circulated, result = circulate(evaluation, policy, earlier=earlier)
+    circulated, result = circulate(evaluation, policy, earlier=[r.evaluation for r in issued])
     if result.exposed and not issued:
         raise ReportError(say("exposed", result.exposed, evaluation.quarter))
     return Review(
@@ -268,9 +267,8 @@ def circulate(
         few = aside["rows"] < rule.smallest_cell
         aside = aside.assign(rows=aside["rows"].mask(few), amount=np.nan, by_branch=False)
         aside = aside[aside["branch_id"] == WHOLE_BANK].reset_index(drop=True)
-    facts = {**evaluation.policy_facts}
-    if facts.get("unit", {}).get("several", rule.smallest_cell) < rule.smallest_cell:
-        del facts["unit"]
+    # How many numbers are one person's, and what that changes, may be of few.
+    facts = {name: {} if name == "unit" else f for name, f in evaluation.policy_facts.items()}
     agreed = evaluation.reconciliation
     # A difference may be one account: it is said that there is one, not how large it is.
     differ = agreed.get("difference", pd.Series(dtype=float)).ne(0)
@@ -367,10 +365,10 @@ def _without_known_starts(
     """Return the plans without those from which a withheld figure of the year's start follows."""
     if targets.empty or "start" not in targets:
         return targets
-    hidden = measures[measures["value"].isna() & measures["quarter"].eq(str(year_start))]
-    keys = ["branch_id", "measure"]
-    rows, gone = (pd.MultiIndex.from_frame(table[keys]) for table in (targets, hidden))
-    return targets[~(rows.isin(gone) & targets["start"].ne(0).to_numpy())].reset_index(drop=True)
+    then, keys = measures[measures["quarter"].eq(str(year_start))], ["branch_id", "measure"]
+    there = then["value"].notna().groupby([then[key] for key in keys]).all()
+    printed = pd.MultiIndex.from_frame(targets[keys]).isin(there.index[there])
+    return targets[printed | ~targets["start"].abs().gt(0).to_numpy()].reset_index(drop=True)
 
 
 def _is_withheld(
@@ -442,24 +440,23 @@ def _mask_scores(
 def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     """Return the comparison without withheld figures, and the limits and ranks of their measure.
 
-    Of winsorised measures it is the figure alone: less what is compared, or what limits or ranks
-    say of that, it is what the branch's largest customers have above the cap. What a branch's tiers
-    and tenures let expect is of no measure: it is a sum over their numbers, the small ones as well.
+    Of means and ratios it is the figure alone. Less what is compared, or what limits or ranks say
+    of that, it is what the branch's largest customers have above the cap; and limits and errors are
+    sums of squares, which one amount, or the few with many families, may make up. What a branch's
+    tiers and tenures let expect is of no measure: it is a sum over their numbers, small ones, too.
     """
     if table.empty:
         return table.assign(withheld=False)
     plain, by = table.assign(member=""), [table["measure"], table["base"]]
     gone, before_gone = (_is_withheld(plain, measures, q) for q in (quarter, quarter.previous))
-    unlike = ~np.isclose(table["compared"], table["value"], rtol=1e-12, atol=0)
-    capped = pd.Series(unlike, index=table.index).groupby(by).transform("any")
-    some_gone = capped | gone.groupby(by).transform("any")
+    alone = table["kind"].ne("proportion")
+    some_gone = alone | gone.groupby(by).transform("any")
     masked = table.assign(withheld=gone, verdict=table["verdict"].mask(some_gone, ""))
     # Of a proportion it is the denominator, which is printed with the value.
-    unnumbered = table["kind"].ne("proportion") & _is_withheld(plain, measures, quarter, "n")
-    masked["n"] = masked["n"].mask(unnumbered)
+    masked["n"] = masked["n"].mask(alone & _is_withheld(plain, measures, quarter, "n"))
     masked["expected_ratio"] = np.nan
-    moved_gone = gone | before_gone | capped
+    moved_gone = gone | before_gone | alone
     for columns, rows in ((_OWN, gone), (_MOVEMENT, moved_gone), (_AMONG_ALL, some_gone)):
         masked.loc[rows, columns] = np.nan
-    masked["compared"] = masked["compared"].mask(capped)
+    masked["compared"] = masked["compared"].mask(alone)
     return masked

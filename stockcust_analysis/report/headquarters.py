@@ -158,8 +158,10 @@ class _Edition:
     def write(self, evaluation: Evaluation, step: Callable[[], None]) -> PageResult:
         """Write review, long table, workbook, page and index, with a `step` after each."""
         status, made_from = self.status, self.made_from()
+        # What a failing cell says may be a customer's.
+        errors = self.failed if self.edition == "internal" else {}
         review = self._review(evaluation, *made_from).with_pages(
-            (branch, self.state_of(branch), self.failed.get(branch, ""))
+            (branch, self.state_of(branch), errors.get(branch, ""))
             for branch in evaluation.branches["branch_id"]
         )
         review.save(self.tables)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, partial
 from math import isfinite
 from statistics import median
 from typing import Any, Final
@@ -204,21 +204,24 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     if aum := policy_facts.get("aum"):
         sentences = [name_deposits(sentence, language) for sentence in sentences]
         sentences.append(words[aum])
-    if unit := policy_facts.get("unit"):
-        sentences.insert(0, _count_persons(unit, language))
+    if "unit" in policy_facts:
+        sentences.insert(0, _count_persons(policy_facts["unit"], language))
     # English needs a blank between sentences, Chinese none.
     stop = text("stop", language, within="sentence") + ("" if language == "zh" else " ")
     return [f"{sentence}{stop}" for sentence in sentences]
 
 
 def _count_persons(unit: Mapping[str, Any], language: Language) -> str:
-    """Return how many persons the customer numbers are, and what counting by person changes."""
+    """Return how many persons the customer numbers are, and what counting by person changes.
+
+    Without these numbers, as where they might tell of few persons, that persons are counted.
+    """
+    if not unit:
+        return text("persons", language, within="assumption")
     several = format_count(unit["several"])
     counts = {name: [*map(format_count, unit[name])] for name in ("customers", "funded")}
-    rates = {
-        name: [format_share(value, decimals=2) for value in unit[name]]
-        for name in ("dormancy_rate", "multi_product_share")
-    }
+    share = partial(format_share, decimals=2)
+    rates = {name: [*map(share, unit[name])] for name in ("dormancy_rate", "multi_product_share")}
     return text("unit", language, within="assumption").format(several=several, **counts, **rates)
 
 

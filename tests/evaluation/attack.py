@@ -285,6 +285,9 @@ class Attack:
         ranked = [cell("class_customers", "managed", name) for name in "ABC"]
         for shares in ((80, -20, -20), (50, 50, -50)):  # of A, and of A and B
             self._not_negative(dict(zip(ranked, shares, strict=True)))
+        # Whose profile is complete is ranked.
+        profiles = cell("profile_completion", "managed")
+        self._not_negative({**dict.fromkeys(ranked, 1.0), profiles: -1.0})
         kinds: dict[str, list[Name]] = {"numerator": [], "denominator": []}
         for name in sorted(told):
             for part, cells in kinds.items():
@@ -295,6 +298,10 @@ class Attack:
         if told and all(map(self._there, (*kinds["numerator"], *kinds["denominator"]))):
             self._equal(due, *kinds["denominator"], minus=tuple(kinds["numerator"]))
         self._within(due, cell("reclaim_due_share", "managed"))
+        covered = [
+            cell("contact_coverage", "managed", part=p) for p in ("denominator", "numerator")
+        ]
+        self._within(*covered, cell("reclaim_due_share", "managed"))
         managed = [cell("managed_customers", "funded"), cell("managed_share", "funded")]
         self._within(cell("customers_per_manager", "managed"), managed[0])
         self._within(*managed)

@@ -36,6 +36,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from stockcust_analysis.policy.service import CustomerClass
+from stockcust_analysis.show.wording import assumptions
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
@@ -217,6 +218,29 @@ def test_what_is_known_of_the_best_classes_holds_as_they_are_made() -> None:
     assert held == [67 * 33 - 33 * (33 + 34), 34 * (33 + 33) - 66 * 34] == [0, 0]
 
 
+def test_few_between_a_rules_border_and_a_tiers_do_not_follow_from_both() -> None:
+    """High are from 500,000, VIPs from 600,000: the balance of one between them would be known."""
+    coverage = replace(POLICY.coverage, vip_from=600_000, manage_from=60_000)
+    policy = replace(POLICY, coverage=coverage)
+    bank = make_bank(branches=8, customers=3_000, quarters=2, seed=11)
+    quarter = {"quarter": "2026Q2", "first_quarter": True, "sizes": True}
+    truth = evaluate(bank, policy=policy, **quarter)
+    told, result = review.circulate(truth, policy)
+    assert (result.exposed, result.merged) == (0, {})
+
+    def between(evaluation: Evaluation) -> pd.Series:
+        rows = evaluation.measures[evaluation.measures["quarter"] == "2026Q2"]
+        vips = rows[(rows["measure"] == "vip_share") & (rows["base"] == "funded")]
+        tiers = rows[
+            (rows["measure"] == "tier_customers") & rows["member"].isin(["high", "private"])
+        ]
+        number = tiers.groupby("branch_id")["numerator"].sum(min_count=2)
+        return number.drop("@bank") - vips.set_index("branch_id")["numerator"]
+
+    assert between(truth).between(1, 4).sum() > 2
+    assert not between(told).between(1, 4).any()
+
+
 @pytest.mark.slow
 def test_every_declared_sum_is_one_of_the_tables() -> None:
     """A sum of a number that stands nowhere in the tables would protect nothing."""
@@ -257,6 +281,43 @@ def test_a_difference_of_totals_is_not_circulated() -> None:
     assert told["check"].tolist() == checks["check"].tolist()
     assert told["difference"].isna().tolist() == [False, True]
     assert told.loc[1, ["left", "right"]].isna().all()
+
+
+def test_who_are_one_person_is_not_circulated() -> None:
+    """Funded numbers and persons may differ by one, and the rates beside them by one dormant."""
+    evaluation, facts = bank_of(2, branches=3, customers=150)
+    unit = {"several": 9, "customers": [459.0, 450.0], "funded": [300.0, 299.0]}
+    unit |= {"dormancy_rate": [0.01, 2 / 299], "multi_product_share": [0.3, 0.31]}
+    joined = {**evaluation.policy_facts, "unit": unit}
+    told = circulate(replace(evaluation, policy_facts=joined), facts).evaluation.policy_facts
+    [said, *_] = assumptions(told, "en")
+    assert said == "Counted by person: the customer numbers of one person are one in every figure. "
+
+
+def test_what_is_made_of_two_quarters_is_not_printed_beside_a_gap_of_either() -> None:
+    """A's 3 customers before follow from what their number brings, its AUM and today's 30."""
+    numbers = {"A": (3, 30), "B": (40, 41), "C": (50, 52), "D": (60, 66), "E": (70, 77)}
+    numbers["@all"] = tuple(map(sum, zip(*numbers.values(), strict=True)))
+    rows = []
+    for unit, (before, now) in numbers.items():
+        labels = {"branch_id": unit, "dimension": "", "member": "", "base": "all"}
+        figures = ("2026Q2", "customers", before), ("2026Q3", "customers", now)
+        for quarter, measure, value in (*figures, ("2026Q3", "brought", 100 + now * now)):
+            parts = {"n": value, "numerator": value, "denominator": 1.0, "value": value}
+            rows.append(labels | {"quarter": quarter, "measure": measure} | parts)
+    rates = pd.DataFrame(rows)
+    known = Relations("@all", {"customers": [], "brought": []}, derived={"brought": ["customers"]})
+    facts = rates.head(0).assign(contributors=[], largest=[], second_largest=[])
+    curve = facts[["quarter", "branch_id"]].assign(customer_share=[], value_share=[])
+    tables, limits = {"measures": rates, "cells": facts, "lorenz": curve}, Limits(5, 0.85, 0.2, 100)
+    told = protect(tables, known, limits, quarter="2026Q3", previous="2026Q2").tables["measures"]
+    gaps = set(told.loc[told["withheld"] & (told["quarter"] == "2026Q2"), "branch_id"])
+    brought = told[told["measure"] == "brought"].set_index("branch_id")
+    assert "A" in gaps and len(gaps) < len(brought)
+    assert set(brought.index[brought["withheld"]]) == gaps
+    parts = brought[["n", "numerator", "denominator", "value"]]
+    assert parts.loc[sorted(gaps)].isna().all(axis=None)
+    assert parts.drop(index=[*gaps]).notna().all(axis=None)
 
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,12 +242,16 @@ def test_review_index_and_workbook_say_the_same_of_an_increase(tmp_path: Path) -
     assert ">负增长</td>" in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
-def test_no_withheld_figure_follows_from_a_plan() -> None:
-    """A branch whose figure of the year's start is withheld has no plan that is made of it."""
+@pytest.mark.parametrize("circulated", [True, False])
+def test_no_withheld_figure_follows_from_a_plan(circulated: bool) -> None:
+    """A branch whose figure of the year's start is withheld has no plan that is made of it.
+
+    Neither has one whose figure is circulated of no branch.
+    """
     page = review_page(1e7)
     measures = page.evaluation.measures
     gone = (measures["branch_id"] == "B003") & (measures["quarter"] == YEAR_START)
     gone &= measures["measure"] == AUM
     hidden = measures.assign(withheld=gone, value=measures["value"].mask(gone, np.nan))
-    masked = mask_scores(replace(page.evaluation, measures=hidden))
+    masked = mask_scores(replace(page.evaluation, measures=hidden[~gone | circulated]))
     assert sorted(masked.targets["branch_id"]) == sorted(set(page.names) - {"B003"})

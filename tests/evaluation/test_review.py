@@ -6,22 +6,27 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, norm
 
+from stockcust_analysis.disclosure import Protected
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation import review as review_module
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.review import (
+    Edition,
     Review,
+    make_review,
     mask_scores,
     open_review,
     restatements,
 )
 from stockcust_analysis.policy import Veto
-from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
+from tests.report.small_review import WEAK, WITHHELD, rules, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
 POINTS = ["attainment", "raw_points", "points"]
@@ -176,12 +181,20 @@ def test_what_tiers_and_tenures_let_expect_is_not_circulated() -> None:
     assert told["value"].notna().all() and told["expected_ratio"].isna().all()
 
 
-def test_what_is_winsorised_is_not_compared_in_public() -> None:
-    """(value − compared) × customers would be what the largest have above the cap."""
+@pytest.mark.parametrize("kind", ["mean", "ratio"])
+@pytest.mark.parametrize("capped", [0.9, 1.0])
+def test_what_is_no_proportion_is_not_compared_in_public(kind: str, capped: float) -> None:
+    """(value − compared) × customers would be what the largest have above the cap.
+
+    Whether or not anybody is above it, limits and errors would be sums of squares of amounts, and
+    of numbers of families: 10 with one family and 2 with three have the sum 28, and any one with
+    four 38.
+    """
     truth = small_evaluation()
     winsorised = truth.comparison["measure"].eq(MEASURE) & truth.comparison["branch_id"].eq("B002")
     table = truth.comparison.assign(movement=0.01, movement_standard_error=0.01)
-    table["compared"] = table["compared"].mask(winsorised, table["compared"] * 0.9)
+    table["kind"] = table["kind"].mask(table["measure"] == MEASURE, kind)
+    table["compared"] = table["compared"].mask(winsorised, table["compared"] * capped)
     told = mask_scores(replace(truth, comparison=table)).comparison
     rows = told["measure"] == MEASURE
     following = ["compared", "centre", "lower_95", "upper_998", "z", "rank", "shrunk_value"]
@@ -208,6 +221,27 @@ def test_a_withheld_number_of_customers_stands_in_no_comparison(kind: str, shown
     assert told.loc[rows, "value"].notna().all() and not told.loc[rows, "withheld"].any()
     assert told.loc[rows, "n"].notna().tolist() == [shown]
     assert told.loc[~rows, "n"].notna().all()
+
+
+def test_what_the_scorecards_rules_warn_of_is_made_of_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How well two indicators go together over all branches would bound an attainment withheld."""
+    truth = small_evaluation()
+    card = truth.scorecard.sort_values(["indicator", "branch_id"], ignore_index=True)
+    reached = card.groupby("indicator").cumcount() / 10
+    alone = card["branch_id"].eq(BRANCH) & card["measure"].eq(MEASURE)
+    truth = replace(truth, scorecard=card.assign(attainment=reached.mask(alone, 99.0)))
+    gap = truth.measures["branch_id"].eq(BRANCH) & truth.measures["measure"].eq(MEASURE)
+    told = truth.measures.assign(withheld=gap, value=truth.measures["value"].mask(gap))
+    done = mask_scores(replace(truth, measures=told)), Protected({}, {}, pd.DataFrame(), 0)
+    monkeypatch.setattr(review_module, "circulate", lambda *_, **__: done)
+    warned = {
+        edition: make_review(truth, policy=rules(), edition=edition).warnings["lint"].tolist()
+        for edition in get_args(Edition)
+    }
+    assert "correlated" not in warned["internal"]
+    assert "correlated" in warned["circulated"]
 
 
 def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from stockcust_analysis.show.branch_tables import measures_of
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_notebooks import report_of_one_cell
-from tests.report.small_review import rules, small_review
+from tests.report.small_review import rules, small_evaluation, small_review
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
@@ -282,6 +282,36 @@ def test_a_restated_figure_is_listed_with_both_readings(
     assert shown.rows == (("2026Q2", branch, f"{named} · {base}", "195", "200"),)
     note = {"zh": "与2026Q2第1次签发相比。", "en": "Compared with issue 1 of 2026Q2."}
     assert shown.note.startswith(note[language])
+
+
+def test_why_a_page_failed_is_not_circulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell of the bank's own notebook may fail with a customer's number in its words."""
+    told: dict[str, pd.DataFrame] = {}
+
+    def page(review: reviews.Review, **_: object) -> None:
+        told[review.edition] = review.pages
+        raise FileInUseError(["headquarters.xlsx"], "open elsewhere")
+
+    monkeypatch.setattr(headquarters, "headquarters_page", page)
+    monkeypatch.setattr(headquarters._Edition, "made_from", lambda _: ({}, []))
+    monkeypatch.setattr(
+        headquarters._Edition, "_review", lambda one, *_: small_review(edition=one.edition)
+    )
+    headquarters.write_headquarters(
+        small_evaluation(),
+        records={},
+        failed={"B002": "KeyError: 'C0012345'"},
+        folder=tmp_path / "2026Q3",
+        options=ReportOptions(quarter="2026Q3", circulated=True),
+    )
+    rows = {edition: pages.set_index("branch_id").loc["B002"] for edition, pages in told.items()}
+    assert {edition: row["error"] for edition, row in rows.items()} == {
+        "internal": "KeyError: 'C0012345'",
+        "circulated": "",
+    }
+    assert {row["state"] for row in rows.values()} == {"failed"}
 
 
 def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
