@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from stockcust_analysis import cli
+from stockcust_analysis import cli, make_bank
 from tests.tiny_bank import BRANCHES, HOLDINGS, TinyBank
 
 
@@ -68,6 +68,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
     ("arguments", "message"),
     [
         (("check", "nowhere"), "“nowhere”不是文件夹。请指定存放数据文件的文件夹。"),
+        (("check", "README.md"), "“README.md”是文件。请指定存放数据文件的文件夹；DuckDB数据库请写"),
         (
             ("report", "nowhere", "--quarter", "2026Q3", "--language", "en"),
             "'nowhere' is not a folder",
@@ -343,7 +344,27 @@ def test_a_sample_of_another_size_meets_the_contract(
     size = ("--branches", "12", "--customers", "2400", "--seed", "7")
     assert run("sample", "--out", folder, *size) == 0
     assert run("check", folder) == 0
-    assert "季度：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith("季度：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。\n")
+
+
+def test_check_ends_with_how_much_looks_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quarter in hundredths meets the contract: the last line sends the reader back up."""
+    bank = make_bank(branches=10, customers=1000, quarters=2)
+    tables = {name: bank[name].copy() for name in ("branches", "customers", "holdings")}
+    amounts = {"aum_period_end", "aum_average_month", "aum_average_quarter", "loan_balance"}
+    for name, table in tables.items():
+        if "as_of" in table:
+            newest = table["as_of"] == table["as_of"].max()
+            for column in {*table} & {*amounts, "balance", "average_balance"}:
+                table[column] = table[column].astype(float).where(~newest, 100 * table[column])
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    assert run("check", tmp_path, "--language", "en") == 0
+    shown = capsys.readouterr().out
+    number = shown.count("  looks wrong: ")
+    assert number > 0
+    assert shown.splitlines()[-1].startswith(f"Lines above that look wrong: {number}.")
 
 
 def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[str]) -> None:

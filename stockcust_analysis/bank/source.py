@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
@@ -164,7 +165,7 @@ def _open_folder(
     folder: Path, mapping_file: str | Path | None, layout: str | None, memory_limit: str
 ) -> Bank:
     if not folder.is_dir():
-        raise UsageError(say("no_folder", folder))
+        raise UsageError(say("a_file" if folder.is_file() else "no_folder", folder))
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
     if chosen is None and not layout:
@@ -278,6 +279,8 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
 
     They stay where they are, and the work is done there.
     """
+    # SQLAlchemy names its driver, too (postgresql+psycopg2://): Ibis has one of its own.
+    url = re.sub(r"^(\w+)\+\w+:", r"\1:", url)
     backend = _connect(url)
     engine = engines.DatabaseEngine(backend, owned=True)
     try:

@@ -112,9 +112,11 @@ def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading
         lines = [say("rows_of", name, bank.rows(name)).text(language) for name in bank.columns]
         lines += input_lines(bank, totals, language)
         lines += [entry.text(language) for entry in bank.set_aside]
-        lines += [say("suspicion", *e).text(language) for e in suspicions_of(bank, totals)]
+        wrong = [say("suspicion", *e).text(language) for e in suspicions_of(bank, totals)]
+        lines += wrong
         tables = profile(bank, totals, language)
         end = say("meets", bank.name, bank.quarters or say("none")).text(language)
+        end += f"\n{say('wrong_above', len(wrong)).text(language)}" if wrong else ""
     for line in lines:
         click.echo(f"  {line}")
     for shown in tables:

@@ -126,7 +126,8 @@ def test_a_database_in_its_own_words(server: Server, tmp_path: Path) -> None:
         '[tables.customers.codes.customer_type]\n"01" = "personal"\n',
         encoding="utf-8",
     )
-    with open_bank(server.url(), mapping=mapping) as bank:
+    as_sqlalchemy = server.url().replace("postgresql:", "postgresql+psycopg2:")
+    with open_bank(as_sqlalchemy, mapping=mapping) as bank:
         assert bank.name == "青禾银行"
         assert set(bank.columns) == {"branches", "customers", "holdings"}
         kinds = bank.table("customers").customer_type.to_pandas().unique().tolist()

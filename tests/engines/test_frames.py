@@ -240,7 +240,7 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(builtins, "__import__", without_ibis)
     with pytest.raises(UsageError, match=r'pip install "stockcust_analysis\[postgres\]"'):
-        open_bank("postgresql://u:geheim@127.0.0.1/bank")
+        open_bank("postgresql+psycopg2://u:geheim@127.0.0.1/bank")
     with pytest.raises(UsageError, match=r'pip install "ibis-framework\[mysql\]"') as caught:
         open_bank("mysql://u:geheim@127.0.0.1/bank")
     assert "geheim" not in str(caught.value)
