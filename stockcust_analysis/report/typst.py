@@ -381,8 +381,8 @@ def _file_problems(brand: Brand) -> list[Words]:
         return missing
     problems, family = list[Words](), brand.fonts.family
     if family:
-        own = {str(path) for path in brand.font_files}
-        fonts = [font for font in _fonts(brand.font_folders).fonts() if font.path in own]
+        own, known = {path.resolve() for path in brand.font_files}, _fonts(brand.font_folders)
+        fonts = [font for font in known.fonts() if Path(font.path or "").resolve() in own]
         weights = [font.weight for font in fonts if font.family.lower() == family.lower()]
         if not weights:
             problems.append(say("no_family", family, sorted({font.family for font in fonts})))

@@ -157,6 +157,16 @@ def test_own_fonts_with_fallback(own_fonts: Path) -> None:
         exporter.from_notebook_node(notebook(shown(show.document(title="\ue000"))))
 
 
+@pytest.mark.parametrize("name", ["brand.toml", "./brand.toml"])
+def test_a_brand_may_be_in_the_working_folder(
+    own_fonts: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fonts are beside it, however the file is named: as in the how-to."""
+    write(own_fonts, '[fonts]\nfamily = "Own"\nfiles = ["regular.otf", "bold.otf"]')
+    monkeypatch.chdir(own_fonts)
+    assert load_brand(Path(name)).fonts.family == "Own"
+
+
 def test_a_family_without_bold_is_refused(own_fonts: Path, tmp_path: Path) -> None:
     """Headings would silently be set in regular."""
     with TTFont(own_fonts / "regular.otf") as font:
