@@ -218,6 +218,10 @@ def register(preloaded: Sequence[str] = ()) -> None:
 class StuckNotebookError(RuntimeError):
     """A notebook ran so many seconds, ignored the interrupt, and its kernel was killed."""
 
+    def __str__(self) -> str:
+        """Say so in words; `args` holds the seconds."""
+        return f"the notebook ran {self.args[0]:g} s, ignored the interrupt, and was killed"
+
 
 class PageKernelClient(AsyncKernelClient):
     """Uses a kernel as soon as it answers; Jupyter's own client waits for silence first."""

@@ -22,7 +22,16 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import NotebookError, UsageError, Words, did_you_mean, listed, say
+from stockcust_analysis.errors import (
+    FileInUseError,
+    NotebookError,
+    UsageError,
+    Words,
+    did_you_mean,
+    listed,
+    say,
+    words_of,
+)
 from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
@@ -36,7 +45,7 @@ RECEIPTS: Final = "receipts"
 REVIEW: Final = "headquarters_review"
 WORKLISTS: Final = "worklists.xlsx"
 LISTS_STAMP: Final = ".lists.json"
-_FILLED: Final = "worklists.filled.xlsx"
+FILLED: Final = "worklists.filled"  # how names of filled-in lists that are kept begin
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
 Action = Literal["run", "print", "keep"]
@@ -149,7 +158,8 @@ class PageJob:
 
     def withdraw(self) -> None:
         """Remove page and work lists, which would pass for today's."""
-        withdraw_lists(*self.lists)
+        with suppress(FileInUseError):  # their stamp says what they are made from
+            withdraw_lists(*self.lists)
         for path in (self.record, *self.files):
             with suppress(OSError):  # open elsewhere; without its record it passes for no page
                 path.unlink(missing_ok=True)
@@ -265,14 +275,20 @@ def folder_name(branch_id: str) -> str:
 
 
 def withdraw_lists(lists: Path, stamp: Path) -> None:
-    """Remove work lists; those into which somebody has written since are kept beside."""
-    with suppress(OSError):  # there are none, or they are open elsewhere
+    """Remove work lists; those into which somebody has written since are kept beside.
+
+    FileInUseError when they cannot be moved, as those open elsewhere; their stamp stays, too.
+    """
+    try:
         if sha256(lists) == read_json(stamp).get(WORKLISTS):
             lists.unlink()
         else:
-            names = chain([_FILLED], (f"worklists.filled-{number}.xlsx" for number in count(2)))
+            names = chain([f"{FILLED}.xlsx"], (f"{FILLED}-{number}.xlsx" for number in count(2)))
             lists.replace(next(p for p in map(lists.with_name, names) if not p.exists()))
-        lists.parent.rmdir()  # if nothing else is in it
+    except FileNotFoundError:
+        pass  # there are none
+    except OSError as error:
+        raise FileInUseError([lists], words_of(error)) from error
     stamp.unlink(missing_ok=True)
 
 

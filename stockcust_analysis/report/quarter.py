@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -262,7 +262,8 @@ class _Run:
         to_write = {job.branch_id: job for job in old if job.branch_id in finished}
         for job in old:
             if job.branch_id not in listed:
-                plan.withdraw_lists(*job.lists)
+                with suppress(FileInUseError):  # their stamp says that they are old
+                    plan.withdraw_lists(*job.lists)
         if not to_write:
             return {}
         try:
@@ -406,6 +407,8 @@ def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
             differences.append(say("file_changed", name))
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
+        if path.name.startswith(plan.FILLED):  # the managers' own
+            continue
         delivered = top not in _NOT_DELIVERED and not top.startswith(".") and path.is_file()
         if delivered and name not in outputs and path.suffix not in {".ipynb", ".log"}:
             differences.append(say("file_unlisted", name))

@@ -10,6 +10,7 @@ A branch's work lists have one sheet per list, with columns to fill in; no phone
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
@@ -23,7 +24,7 @@ from xlsxwriter.utility import xl_range_abs
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
 from stockcust_analysis.bank.customers import require_branches
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.files import sha256, write_json
+from stockcust_analysis.core.files import atomic_write, sha256, write_json
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.evaluation.provided import aum_of_deposits, lists_left_out
@@ -342,19 +343,24 @@ def make_worklists(
     every, ending = sorted(map(str, counts_of)), plan.LISTS_STAMP
     stamps = {branch: records / f"{plan.folder_name(branch)}{ending}" for branch in every}
     for stamp in {*records.glob(f"*{ending}")} - {*stamps.values()} if not branches else ():
-        plan.withdraw_lists(out / stamp.name.removesuffix(ending) / plan.WORKLISTS, stamp)
+        path = out / stamp.name.removesuffix(ending) / plan.WORKLISTS
+        with suppress(OSError, FileInUseError):  # more is in the folder, or they are open
+            plan.withdraw_lists(path, stamp)
+            path.parent.rmdir()
     written, in_use = list[Path](), list[FileInUseError]()
     for branch in branches or stamps:
         path = out / plan.folder_name(branch) / plan.WORKLISTS
         own, name = lists_of.get(branch, customers[:0]), names.get(branch, branch)
-        plan.withdraw_lists(path, stamps[branch])
         try:
-            write_worklists(path, own, counts_of[branch], branch_name=name, **about)
+            plan.withdraw_lists(path, stamps[branch])
+            with atomic_write(path) as beside:
+                write_worklists(beside, own, counts_of[branch], branch_name=name, **about)
+                made_of = {**(facts or {}).get(branch, {}), plan.WORKLISTS: sha256(beside)}
+                # First the stamp: without it lists would pass for filled in.
+                write_json(stamps[branch], made_of)
+            written.append(path)
         except FileInUseError as error:
-            in_use.append(error)
-            continue
-        written.append(path)
-        write_json(stamps[branch], {**(facts or {}).get(branch, {}), plan.WORKLISTS: sha256(path)})
+            in_use.append(FileInUseError([path], error.reason))
     if in_use:
         raise FileInUseError([path for error in in_use for path in error.files], in_use[0].reason)
     return written

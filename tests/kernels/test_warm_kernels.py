@@ -56,6 +56,12 @@ def gone(pid: int, *, within: float) -> bool:
     return False
 
 
+def test_a_killed_notebook_says_so_in_words() -> None:
+    """As text, not its seconds alone."""
+    told = "the notebook ran 1200 s, ignored the interrupt, and was killed"
+    assert str(warm.StuckNotebookError(1200.0)) == told
+
+
 def test_each_page_has_a_fresh_warm_process_and_folder(tmp_path: Path) -> None:
     """Two pages run in two processes with all imports done, each in a folder that is then gone."""
     jobs = [small_job(tmp_path, FACTS, branch_id=branch) for branch in ("001", "002")]

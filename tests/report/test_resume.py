@@ -217,6 +217,7 @@ def test_what_was_written_into_lists_is_not_lost(tmp_path: Path) -> None:
     assert lists.read_bytes().startswith(b"PK")
     outputs = json.loads((quarter.folder / "manifest.json").read_text(encoding="utf-8"))["outputs"]
     assert {f"branches/{branch}/worklists.xlsx" for branch in ("001", "002")} <= {*outputs}
+    assert not [found for found in verify_folder(quarter.folder) if "filled" in str(found)]
     lists.write_bytes(filled)
     quarter.page("001", "worklists.filled.xlsx").unlink()
     with open_bank(quarter.data) as bank:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.core.files import sha256
-from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.core.files import sha256, write_json
+from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
+from stockcust_analysis.report import workbook
 from stockcust_analysis.report.workbook import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
@@ -286,6 +289,79 @@ def test_lists_made_again_lose_nothing(tmp_path: Path) -> None:
     kept = ("worklists.filled.xlsx", "worklists.filled-2.xlsx")
     assert [book.with_name(name).read_bytes() for name in kept] == [b"by somebody", b"by another"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".pages", "001"]
+
+
+def test_all_that_was_filled_in_is_imported_as_the_guide_says(tmp_path: Path) -> None:
+    """Its command finds lists kept beside as well; a list that was made anew adds nothing."""
+    entries = {("移交", 2): {"结果": "已接通", "联络日": datetime(2026, 10, 8)}}
+    (tmp_path / "B001").mkdir()
+    written(tmp_path / "B001" / "worklists.xlsx")
+    for ending in ("", "-2"):
+        filled(tmp_path / "B001" / f"worklists.filled{ending}.xlsx", entries)
+    for guide in Path("docs/how-to").glob("monthly-work-lists*.md"):
+        (pattern,) = re.findall(r"contacts import \S+/2026-08-31/(\S+)", guide.read_text("utf-8"))
+        assert len(found := [*tmp_path.glob(pattern)]) == 3
+        assert import_contacts(found)["outcome"].tolist() == ["reached"]
+
+
+def test_a_run_killed_at_a_list_keeps_no_list_as_filled_in(
+    tiny_bank: TinyBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its stamp is written or after: nobody has written into it."""
+
+    def before(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def after(*stamp: Any) -> None:
+        write_json(*stamp)
+        raise KeyboardInterrupt
+
+    with open_bank(tiny_bank()) as bank:
+        make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
+        for kill in (before, after):
+            with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+                patched.setattr(workbook, "write_json", kill)
+                make()
+            assert [path.parent.name for path in make()] == ["001", "002"]
+    assert not [*tmp_path.rglob("worklists.filled*")]
+
+
+@pytest.mark.parametrize("content", [b"", b"by somebody"])
+def test_lists_open_elsewhere_stay_as_they_are(
+    tiny_bank: TinyBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """They are named, untouched or filled in, and the next run knows which they were."""
+    book = tmp_path / "001" / "worklists.xlsx"
+
+    def refuse(self: Path, allowed: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        if self == book:
+            raise PermissionError(errno.EACCES, "open elsewhere")
+        return allowed(self, *arguments, **more)
+
+    with open_bank(tiny_bank()) as bank:
+        make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path)
+        make()
+        book.write_bytes(known := content or book.read_bytes())
+        with monkeypatch.context() as patched:
+            for name in ("unlink", "replace"):
+                patched.setattr(Path, name, partialmethod(refuse, getattr(Path, name)))
+            with pytest.raises(FileInUseError, match=r"001/worklists\.xlsx'.*open elsewhere"):
+                make()
+        assert book.read_bytes() == known
+        make()
+    kept = [path.read_bytes() for path in book.parent.glob("worklists.filled*")]
+    assert kept == [content] * bool(content)
+
+
+def test_a_branch_keeps_its_folder(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """With the rights that somebody has given it."""
+    modes = []
+    with open_bank(tiny_bank()) as bank:
+        for _ in range(2):
+            book = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path)[0]
+            modes.append(book.parent.stat().st_mode & 0o777)
+            book.parent.chmod(0o755)
+    assert modes == [0o700, 0o755]
 
 
 def test_a_day_without_customers_is_refused(bank: Bank, tmp_path: Path) -> None:
