@@ -37,10 +37,10 @@ from typing import Any, Final, TypeVar
 
 _OF_BANKS = ("bank/words.toml", "bank/doubts.toml", "bank/layouts/words.toml")
 _OF_ANALYSES = ("measures/words.toml", "models/problems.toml", "show/words.toml")
-FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS, *_OF_ANALYSES)
+WORD_FILES = ("words.toml", "policy/problems.toml", *_OF_BANKS, *_OF_ANALYSES)
 _BETWEEN = {"en": ", ", "zh": "、"}
 _CHOSEN = {"language": "zh"}
-Name = TypeVar("Name")
+_Name = TypeVar("_Name")
 
 
 class Words(str):
@@ -68,7 +68,7 @@ NOTHING = Words("")
 @cache
 def templates() -> dict[str, dict[str, Any]]:
     """Return name → language → template, or the two of what is wrong and what to do."""
-    texts = ((Path(__file__).parent / name).read_text("utf-8") for name in FILES)
+    texts = ((Path(__file__).parent / name).read_text("utf-8") for name in WORD_FILES)
     return {name: entry for text in texts for name, entry in tomllib.loads(text).items()}
 
 
@@ -115,10 +115,10 @@ def words_of(error: Exception) -> Words:
     return error.args[0] if error.args and isinstance(error.args[0], Words) else Words(str(error))
 
 
-if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():  # in a notebook
+if getattr(sys.modules.get("IPython"), "get_ipython", bool)():  # in a notebook
     _plainly = warnings.formatwarning
-    warnings.formatwarning = lambda warning, *where, **more: _plainly(
-        str(in_language(warning, chosen_language())), *where, **more
+    warnings.formatwarning = lambda message, *where, **more: _plainly(
+        str(in_language(message, chosen_language())), *where, **more
     )
 
 
@@ -216,7 +216,7 @@ class UsageError(StockcustError):
         return cls(say("unknown_name", thing, name, close, shown or say("none"), str(thing)))
 
 
-def require_known(what: str, name: Name, available: Any, *facts: object) -> Name:
+def require_known(what: str, name: _Name, available: Any, *facts: object) -> _Name:
     """Return a name that is among those available; UsageError with close matches for another.
 
     `what` it is of, and its facts, are as for `UsageError.unknown`.

@@ -28,12 +28,12 @@ class ReadFolder(click.Path):
 
 
 DAY = click.DateTime(["%Y-%m-%d"])
-FOLDER = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
     "--mapping",
-    type=FOLDER,
+    type=PATH,
     help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
 )
 LAYOUT = click.option(
@@ -64,7 +64,7 @@ POLICY = click.option(
 )
 OUT = click.option(
     "--out",
-    type=FOLDER,
+    type=PATH,
     default=Path("reports"),
     show_default=True,
     help="Folder for the output; the quarter becomes a folder inside it.",

@@ -179,7 +179,7 @@ def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
 
 @click.command()
 @click.argument("folder", type=options.ReadFolder())
-@click.option("--data", type=options.FOLDER, help="Extracts: make everything anew.")
+@click.option("--data", type=options.PATH, help="Extracts: make everything anew.")
 @options.MAPPING
 @options.LAYOUT
 @options.MESSAGES

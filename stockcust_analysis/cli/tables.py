@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=options.FOLDER, default=Path("data/sample"), show_default=True)
+@click.option("--out", type=options.PATH, default=Path("data/sample"), show_default=True)
 @click.option("--seed", type=int, help="Another seed makes another bank.")
 @click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
 @click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
@@ -154,7 +154,7 @@ def contacts() -> None:
 
 
 @contacts.command("import")
-@click.argument("files", nargs=-1, required=True, type=options.FOLDER)
+@click.argument("files", nargs=-1, required=True, type=options.PATH)
 @click.option(
     "--out",
     type=options.FILE,
@@ -213,7 +213,7 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
 @click.argument("name", default="rural_commercial_bank")
 @click.option(
     "--evaluation",
-    type=options.FOLDER,
+    type=options.PATH,
     help="Folder of a quarter's evaluation, to look at its figures too.",
 )
 @options.LANGUAGE
@@ -263,7 +263,7 @@ def _split(
     callback=_split,
     metavar="[FOLDER] [-- JUPYTER_OPTIONS]",
 )
-@click.option("--out", type=options.FOLDER, help="For the notebooks. Default: FOLDER/notebooks.")
+@click.option("--out", type=options.PATH, help="For the notebooks. Default: FOLDER/notebooks.")
 @click.option("--no-browser", is_flag=True, help="Print JupyterLab's address, open no browser.")
 @click.option("--copy-only", is_flag=True, help="Copy the notebooks, and start nothing.")
 @options.MESSAGES

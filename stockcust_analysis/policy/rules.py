@@ -245,6 +245,7 @@ class Family:
 
     def __post_init__(self) -> None:
         """Refuse unknown evidence."""
+        take_one_as_list(self)
         unknown = [evidence for evidence in self.active_if if evidence not in _EVIDENCE]
         refuse({"takes_evidence": unknown and ([*_EVIDENCE], unknown)}, "family_rule", self.name)
 
@@ -259,6 +260,7 @@ class ProductFamilies:
 
     def __post_init__(self) -> None:
         """Refuse a product that would be counted in two families."""
+        take_one_as_list(self)
         every = self.families + self.channels
         twice = sorted(duplicates(product for family in every for product in family.products))
         refuse({"product_in_two_families": twice}, "families_rule")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stockcust_analysis.policy.file import duplicates, refuse
+from stockcust_analysis.policy.file import duplicates, refuse, take_one_as_list
 
 Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
@@ -171,6 +171,7 @@ class Theme:
 
     def __post_init__(self) -> None:
         """Refuse a quarter that no year has."""
+        take_one_as_list(self)
         refuse({"theme_quarter": self.quarter not in (1, 2, 3, 4)}, "theme_rule", self.name)
 
 
@@ -260,6 +261,7 @@ class DisclosureRule:
 
     def __post_init__(self) -> None:
         """Refuse limits that withhold nothing."""
+        take_one_as_list(self)
         is_share = 0 < self.two_largest <= 1
         # The upper protection level of an (n,k) rule is (x1 + x2) / k - x, at most (1/k - 1) x.
         least = 1 / self.two_largest - 1 if is_share else 0.0

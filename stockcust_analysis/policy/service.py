@@ -8,7 +8,15 @@ from functools import cache
 from typing import Literal
 
 from stockcust_analysis.errors import require_known
-from stockcust_analysis.policy.file import PACKAGE, build, duplicates, read_toml, refuse, require
+from stockcust_analysis.policy.file import (
+    PACKAGE,
+    build,
+    duplicates,
+    read_toml,
+    refuse,
+    require,
+    take_one_as_list,
+)
 
 Channel = Literal["phone", "message", "wechat", "visit", "branch"]
 _TO_ANSWER = ("hand_over", "maturing", "attrition_warning", "emptied", "overdue_contact", "reclaim")
@@ -79,6 +87,7 @@ class CoverageRule:
 
     def __post_init__(self) -> None:
         """Refuse periods below one, borders out of order, and classes that leave no rest."""
+        take_one_as_list(self)
         shares = [group.share for group in self.classes]
         outside = sum(shares) > 1 or min(shares, default=0) < 0
         few = len(shares) < 2 or any(group.contact_months < 1 for group in self.classes)
@@ -160,6 +169,7 @@ class WorkListRule:
 
     def __post_init__(self) -> None:
         """Refuse unknown lists, and lengths, periods and shares out of range."""
+        take_one_as_list(self)
         periods = ("longest", "due_months", "maturing_months", "next_product_below")
         problems = {
             "list_unknown": [name for name in self.lists if name not in LISTS],

@@ -385,7 +385,9 @@ def _file_problems(brand: Brand) -> list[Words]:
         fonts = [font for font in known.fonts() if Path(font.path or "").resolve() in own]
         weights = [font.weight for font in fonts if font.family.lower() == family.lower()]
         if not weights:
-            problems.append(say("no_family", family, sorted({font.family for font in fonts})))
+            problems.append(
+                say("no_family", family, sorted({font.family for font in fonts}) or say("none"))
+            )
         elif max(weights) < _BOLD_FROM:
             problems.append(say("no_bold", family))
     if brand.logo:

@@ -71,8 +71,8 @@ def dormancy(
     ----------
     frame
         What `dormancy_rate` returns: measure (`active_rate`, `active_small_rate`, `silent_rate`,
-        `dormancy_rate`, `silent_aum_share`, `dormant_aum_share`), value. With `quarter` the last
-        two are drawn.
+        `dormancy_rate`, `inactive_rate`, `silent_aum_share`, `dormant_aum_share`), value. With
+        `quarter` the last two are drawn.
     group
         The only group to draw, where the frame has several: a value of `by`, or a tuple of them.
     words

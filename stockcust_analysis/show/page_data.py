@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FEWEST_CUSTOMERS: Final = 30
 # An interval of more than this part of all places says nothing.
 WIDE_INTERVAL: Final = 0.6
-# Silent and dormant customers together: who has not acted.
 _OF_SIZE: Final = ("gini", "herfindahl", "share_of_customers", "ten_largest", "top_")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 

@@ -44,7 +44,7 @@ def open_branch_page(
     branch_id
         Which branch.
     language
-        "zh" or "en".
+        "zh" or "en"; errors, warnings and results of the notebook follow it.
     data
         The bank from which a missing evaluation is made, beside `reports`.
 
@@ -70,7 +70,7 @@ def open_headquarters_page(
         Folder that `stockcust report` wrote, such as "reports/2026Q3/evaluation/headquarters", from
         the working folder or the one above it. One that is made here is not kept.
     language
-        "zh" or "en".
+        "zh" or "en"; errors, warnings and results of the notebook follow it.
     data
         The bank from which a missing evaluation is made, beside `reports`.
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.errors import FILES, BankDataError, Words, say, templates
+from stockcust_analysis.errors import WORD_FILES, BankDataError, Words, say, templates
 from stockcust_analysis.policy.file import read_toml
 from tests.bank.east5_files import ACCOUNT, DAY, PERSON, write
 from tests.test_cli import run
@@ -53,7 +53,7 @@ def test_both_languages_say_the_same_facts() -> None:
 
 def test_no_name_is_in_two_files() -> None:
     """What one file says does not hide what another says."""
-    names = [name for file in FILES for name in read_toml(PACKAGE / file)]
+    names = [name for file in WORD_FILES for name in read_toml(PACKAGE / file)]
     assert sorted(names) == sorted({*names})
 
 

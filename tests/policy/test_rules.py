@@ -70,6 +70,23 @@ def test_one_name_is_no_list_of_letters() -> None:
     assert ReportOptions("2026Q3", branches="001").branches == ("001",)  # type: ignore[arg-type]
 
 
+def test_every_rule_takes_one_name_for_a_list_of_one() -> None:
+    """A family, what is AUM, whom nobody calls, lists, themes and merged tiers."""
+    family = Family("fund", "基金", "Funds", products="fund")  # type: ignore[arg-type]
+    policy = load_policy()
+    changes = {
+        "families": {"families": (family,), "channels": (), "aum_products": "fund"},
+        "coverage": {"never_contact": "deceased"},
+        "worklists": {"lists": "maturing"},
+        "disclosure": {"merged_tiers": "private"},
+    }
+    for name, changed in changes.items():
+        last = [*changed][-1]
+        assert getattr(replace(getattr(policy, name), **changed), last) == (changed[last],)
+    assert family.products == ("fund",)
+    assert replace(policy.themes[0], measures="customers").measures == ("customers",)
+
+
 def test_a_product_has_one_family() -> None:
     """A product in two families, or unknown evidence of use, is refused."""
     fund = Family("fund", "", "", ("fund",))

@@ -48,8 +48,8 @@ LISTS = pd.DataFrame(
 )
 
 
-def test_silent_and_dormant_are_one_number() -> None:
-    """18 % silent and 10 % dormant are 28.0 %, a quarter ago 27.0 %: up one point, bank 28.0 %."""
+def test_inactive_customers_are_one_of_the_six_numbers() -> None:
+    """28.0 % are silent or dormant, a quarter ago 27.0 %: up one point, bank 28.0 %."""
     page = page_of(story(before={"inactive_rate": 0.27}))
     tile = next(each for each in key_figures(page).figures if "沉默" in each.label)
     assert (tile.value, tile.unit) == ("28.0%", "")
