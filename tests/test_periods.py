@@ -37,11 +37,28 @@ def test_quarter_refuses_anything_else(text: str) -> None:
 
 def test_a_quarter_is_made_as_it_is_written() -> None:
     """As its help writes it, or of two numbers; what is no quarter is refused at once."""
-    assert Quarter("2026Q3") == Quarter(2026, 3)  # type: ignore[arg-type]
-    assert Quarter("2026Q3-08").end == date(2026, 8, 31)  # type: ignore[arg-type]
-    for wrong in (("2026Q5",), (2026,), (2026, 5), (2026, 3, 4)):
+    assert Quarter("2026Q3") == Quarter(2026, 3)
+    assert Quarter("2026Q3-08").end == date(2026, 8, 31)
+    for wrong in (
+        ("2026Q5",),
+        (2026,),
+        (2026, 5),
+        (2026, 3, 4),
+        (2026, "3"),
+        (None, 3),
+        (2026.5, 3),
+    ):
         with pytest.raises(UsageError, match="Write it like 2026Q3"):
-            Quarter(*wrong)
+            Quarter(*wrong)  # type: ignore[arg-type]
+
+
+def test_nothing_stands_beside_a_quarter_as_it_is_written() -> None:
+    """What was given beside the text was passed over without a word; now the message shows it."""
+    for beside in ({"months": 2}, {"number": 1}, {"months": 3}):
+        with pytest.raises(UsageError, match="nothing beside"):
+            Quarter("2026Q3", **beside)
+    with pytest.raises(UsageError, match=r"Quarter\(year=2026, number=3, months=4\) is not a"):
+        Quarter(2026, 3, 4)
 
 
 @pytest.mark.parametrize(

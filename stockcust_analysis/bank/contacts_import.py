@@ -6,7 +6,6 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -17,6 +16,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.excel import ERROR, MERGED, NOT_COMPUTED, cell_text, read_workbook
+from stockcust_analysis.bank.file_names import distinct_names, renamed
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError, advise, say
 from stockcust_analysis.policy.file import read_toml
@@ -64,11 +64,8 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
     if absent or not paths:
         raise UsageError(say("no_such_file", absent) if absent else say("give_a_file"))
     problems: list[Problem] = []
-    names = Counter(path.name for path in paths)  # the lists of all branches are called alike
-    shown = [f"{p.parent.name}/" * (names[p.name] > 1) + p.name for p in paths]
-    lines = [
-        line for each in zip(paths, shown, strict=True) for line in _read_lines(*each, problems)
-    ]
+    shown = distinct_names(paths)  # the lists of all branches are called alike
+    lines = [line for each in shown.items() for line in _read_lines(*each, problems)]
     contacts = [{name: _parse(name, line[name]) for name in HEADINGS} for line in lines]
     problems += _find_problems(lines, contacts)
     raise_if_any(problems, say("work_lists"))
@@ -86,8 +83,7 @@ def _read_lines(path: Path, shown: str, problems: list[Problem]) -> list[dict[st
         sheets = read_workbook(path)
     except UnusableFileError as error:
         said, advice = error.args
-        said = said if shown == path.name else say("of_place", shown, said)
-        problems.append(Problem("contacts", "", said, advice))
+        problems.append(Problem("contacts", "", renamed(path, shown, said), advice))
         return []
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
     columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}

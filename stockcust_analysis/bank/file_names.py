@@ -252,8 +252,20 @@ def distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
     """
     if len({path.name for path in paths}) == len(paths):
         return {path: path.name for path in paths}
-    top = os.path.commonpath(path.parent.absolute() for path in paths)
-    return {path: path.absolute().relative_to(top).as_posix() for path in paths}
+    # Not commonpath: on Windows two drives have none.
+    top = len(os.path.commonprefix([p.parent.absolute().parts for p in paths]))  # noqa: RUF071
+    return {path: Path(*path.absolute().parts[top:]).as_posix() for path in paths}
+
+
+def renamed(path: Path, shown: str, said: Words) -> Words:
+    """Return what is said of a file with the name by which it is told from others.
+
+    >>> renamed(Path("dt=1/part-0"), "dt=1/part-0", Words("part-0 is empty"))
+    'dt=1/part-0 is empty'
+    """
+    if path.name in said:
+        return Words(said.replace(path.name, shown, 1), said.zh.replace(path.name, shown, 1))
+    return said if shown == path.name else say("of_place", shown, said)
 
 
 def is_parquet(path: Path) -> bool:

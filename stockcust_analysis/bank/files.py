@@ -116,9 +116,9 @@ class FileReader:
             groups.append((self._parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
-        read = [name for group, _ in groups for name in group.names]
-        names = self._shown.values()
-        self.is_part = not all(any(name.startswith(known) for name in read) for known in names)
+        read = [f"{name} " for group, _ in groups for name in group.names]  # a sheet may follow
+        whole = (f"{name} " for name in self._shown.values())
+        self.is_part = not all(any(name.startswith(known) for name in read) for known in whole)
         return [self._shape(group, constants) for group, constants in groups]
 
     def compare_rows(self, path: Path, counts: Sequence[file_names.RowCount]) -> None:
@@ -185,8 +185,8 @@ class FileReader:
         except duckdb.OutOfMemoryException:
             raise
         except UnusableFileError as error:
-            folder, (what, *others) = self._shown[path].removesuffix(path.name), error.args
-            self._note(say("of_place", folder, what) if folder else what, *others)
+            what, *others = error.args
+            self._note(file_names.renamed(path, self._shown[path], what), *others)
         except UNREADABLE as error:
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             if line:

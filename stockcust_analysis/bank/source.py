@@ -197,7 +197,7 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
     """Open a bank whose tables are frames, all of one kind."""
     if not frames:
         raise UsageError(say("no_frames", [table.name for table in TABLES if table.required]))
-    tables = _narwhals(frames)
+    tables = {name: _narwhals_frame(name, frame) for name, frame in frames.items()}
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:
         raise UsageError(say("several_engines", sorted(kinds)))
@@ -259,7 +259,7 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
         if contract.name in tables or session.catalog.tableExists(contract.name)
     }
     location, engine = "the Spark session", engines.SparkEngine()
-    return _bank_of(_narwhals(frames), mapping, engine, location=location, name="bank")
+    return _bank_of(frames, mapping, engine, location=location, name="bank")
 
 
 def _spark_table(session: Any, name: str) -> Frame:
@@ -285,13 +285,13 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
     try:
         called = {contract.name: tables.get(contract.name, contract.name) for contract in TABLES}
         if backend.name == "postgres":
-            _look_at_tables(backend, called.values())
+            needed = {c.name for c in TABLES if c.required} | {*tables}
+            _look_at_tables(backend, called.values(), [called[name] for name in needed])
         existing = {*tables, *backend.list_tables()}
         names = {table: name for table, name in called.items() if table in existing}
         frames = {table: _database_table(backend, name) for table, name in names.items()}
         name = urlsplit(url).path.strip("/").split("/")[0] or urlsplit(url).scheme
-        location = without_secrets(url)
-        return _bank_of(_narwhals(frames), mapping, engine, location=location, name=name)
+        return _bank_of(frames, mapping, engine, location=without_secrets(url), name=name)
     except BaseException:
         engine.close()
         raise
@@ -346,10 +346,11 @@ def _database_table(backend: Any, name: str) -> Frame:
         raise UsageError(say("no_table_there", name)) from None
 
 
-def _look_at_tables(backend: Any, names: Collection[str]) -> None:
+def _look_at_tables(backend: Any, names: Collection[str], needed: Collection[str]) -> None:
     """Refuse tables of PostgreSQL without the right to read them, which lists of tables leave out.
 
-    Warn of those that were never analysed, on which it plans blindly.
+    Warn of those that are not needed, which may be another application's, and of those that were
+    never analysed, on which it plans blindly.
     """
     quoted = {".".join(f'"{part}"' for part in name.rsplit(".", 1)): name for name in names}
     rows = backend.con.execute(
@@ -357,18 +358,17 @@ def _look_at_tables(backend: Any, names: Collection[str]) -> None:
         "('r', 'm', 'p') FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(name)",
         [list(quoted)],
     ).fetchall()
-    if refused := sorted(quoted[name] for name, is_readable, _ in rows if not is_readable):
-        raise UsageError(say("may_not_read", refused, ", ".join(refused)))
-    if never := sorted(quoted[name] for name, _, is_new in rows if is_new):
+    refused = sorted(quoted[name] for name, readable, _ in rows if not readable)
+    if lacking := [name for name in refused if name in needed]:
+        raise UsageError(say("may_not_read", lacking, ", ".join(lacking)))
+    if refused:
+        warnings.warn(say("opened_without", refused, ", ".join(refused)), stacklevel=6)
+    if never := sorted(quoted[name] for name, readable, is_new in rows if readable and is_new):
         warnings.warn(say("never_analysed", never, ", ".join(never)), stacklevel=6)
 
 
-def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
-    return {name: _narwhals_frame(name, frame) for name, frame in frames.items()}
-
-
 def _bank_of(
-    frames: Dictionary[str, AnyFrame],
+    frames: Dictionary[str, Frame],
     mapping: Mapping,
     engine: engines.Engine,
     *,
@@ -382,7 +382,8 @@ def _bank_of(
     problems = missing_tables(frames, frames)
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in frames):
-        words, frame = mapping.of(contract.name), frames[contract.name]
+        words = mapping.of(contract.name)
+        frame = _narwhals_frame(contract.name, frames[contract.name])
         schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
         header = [name for name in schema if isinstance(name, str)]
         doubtful, (columns,), (unread,) = match_headers(contract, [header], words)
@@ -397,8 +398,7 @@ def _bank_of(
             delivery = _FrameDelivery(contract, delivered, words, [columns], frame)
             unfit = delivery.type_problems()
             problems += unfit
-            fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
-            kept = [column for column in delivered if column.name in fitting]
+            kept = [c for c in delivered if c.name not in {problem.column for problem in unfit}]
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
     tables = {
@@ -439,8 +439,7 @@ class _FrameDelivery(Delivery):
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: values, and whether they are at fault or odd."""
-        readings = {column.name: self._reading(column, trimmed) for column in self.columns}
-        fitting = {name: reading for name, reading in readings.items() if reading}
+        fitting = {c.name: reading for c in self.columns if (reading := self._reading(c, trimmed))}
         rows: Rows = self.frame.lazy().select(**conversion.with_readings(fitting))
         return rows
 

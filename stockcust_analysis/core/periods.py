@@ -7,6 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from stockcust_analysis.errors import UsageError, say
@@ -15,7 +16,7 @@ _QUARTER = re.compile(r"(\d{4})Q([1-4])(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, init=False)
 class Quarter:
     """A calendar quarter, written 2026Q3; after one or two of its months (季中) 2026Q3-08.
 
@@ -32,17 +33,23 @@ class Quarter:
     """
 
     year: int
-    number: int = 0
-    months: int = 3
+    number: int
+    months: int
 
-    def __post_init__(self) -> None:
-        """Read a quarter as it is written; UsageError where there is no such quarter."""
-        given: Any = self.year
-        if isinstance(given, str):
-            for name, value in vars(Quarter.parse(given)).items():
-                object.__setattr__(self, name, value)
-        elif not (1 <= self.number <= 4 and 1 <= self.months <= 3):
-            raise UsageError(say("no_quarter", f"{self.year}Q{self.number}"))
+    def __init__(
+        self, year: int | str, number: int | None = None, months: int | None = None
+    ) -> None:
+        """Take a quarter as it is written, or its numbers; UsageError where there is none."""
+        given: dict[str, Any] = {"year": year, "number": number, "months": months}
+        if isinstance(year, str) and number is months is None:
+            given = vars(Quarter.parse(year))
+        elif months is None:
+            given["months"] = 3
+        are_whole = all(isinstance(value, Integral) for value in given.values())
+        if not (are_whole and 1 <= given["number"] <= 4 and 1 <= given["months"] <= 3):
+            raise UsageError(say("no_quarter_of", year, number, months))
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def parse(cls, text: str) -> Quarter:

@@ -17,7 +17,7 @@ from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
 from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.cli import main
 from stockcust_analysis.core.engines import DatabaseEngine, Frame
-from stockcust_analysis.errors import BankDataError, EngineError, UsageError
+from stockcust_analysis.errors import BankDataError, EngineError, UsageError, in_language
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.show.profile import profile
 from tests.conftest import SAMPLE
@@ -176,9 +176,20 @@ def test_tables_that_may_not_be_read_are_named(server: Server) -> None:
             "GRANT SELECT ON branches, customers, holdings TO reader",
         ):  # fmt: skip
             connection.execute(statement)
-        with pytest.raises(UsageError, match="holds ledger and lets this user read none of it"):
+        unread = r"opened without ledger, which this user .* GRANT SELECT ON ledger TO this user"
+        with pytest.warns(UserWarning, match=unread) as told, open_bank(url) as bank:
+            assert set(bank.columns) == {"branches", "customers", "holdings"}
+        without = next(w.message for w in told if "ledger" in str(w.message))
+        assert "数据库中有ledger，但本用户无权读取" in str(in_language(without, "zh"))
+        for name in ("ledger", "public.ledger"):
+            with pytest.raises(
+                UsageError, match=f"holds {name} and lets this user read none of it"
+            ):
+                open_bank(url, tables={"ledger": name})
+        connection.execute("DROP TABLE ledger; REVOKE SELECT ON holdings FROM reader")
+        with pytest.raises(UsageError, match="holds holdings and lets this user read none of it"):
             open_bank(url)
-        connection.execute("DROP TABLE ledger")
+        connection.execute("GRANT SELECT ON holdings TO reader")
         with pytest.warns(UserWarning, match="Ask for the right to make them"):
             connection.execute(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM public")
             with open_bank(url) as bank:

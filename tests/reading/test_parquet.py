@@ -244,6 +244,21 @@ def test_columns_of_folders_keep_their_zeros(tiny_bank: TinyBank) -> None:
     assert rows["aum_period_end"].sum() == 142_701.25
 
 
+def test_a_name_that_begins_another_is_not_read_with_it(tiny_bank: TinyBank) -> None:
+    """Of headers that may be in Hive's 000000_0, unread, nothing is said beside 000000_0_copy_1."""
+    folder = tiny_bank()
+    (folder / "branches").mkdir()
+    rows = f"SELECT branch_id, name FROM read_csv('{folder}/branches.csv', all_varchar=true)"
+    duckdb.sql(rows).write_parquet(str(folder / "branches" / "000000_0_copy_1"))
+    (folder / "branches" / "000000_0").write_bytes(b"PAR1")
+    (folder / "branches.csv").unlink()
+    mapping = '[tables.branches]\nfile = "branches/*"\ncolumns = { "大区" = "region" }\n'
+    (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    with pytest.raises(BankDataError, match="branches: 000000_0 cannot be read") as caught:
+        open_bank(folder)
+    assert "大区" not in str(caught.value)
+
+
 def test_files_without_an_ending_are_read_as_what_they_are(tiny_bank: TinyBank) -> None:
     """Hive calls its Parquet files 000000_0: one line of the mapping names all of a table's."""
     folder = tiny_bank()

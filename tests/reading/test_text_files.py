@@ -387,7 +387,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
             "contacts/dt=20261031/part-0.csv": " ",
         },
         '[tables.contacts]\nfile = "contacts/*/*.csv"\n',
-        "contacts: dt=20261031/: part-0.csv is empty",
+        "contacts: dt=20261031/part-0.csv is empty",
     ),
     "a file that the mapping names": (
         {},

@@ -226,7 +226,18 @@ def test_lists_of_several_branches_are_told_apart(tmp_path: Path) -> None:
     message = str(error.value)
     assert "(first: B001/worklists.xlsx 移交:2, B002/worklists.xlsx 移交:2)" in message
     assert "contacts: B003/worklists.xlsx is no work list" in message
-    assert "contacts: B004/worklists.xlsx: worklists.xlsx cannot be read" in message
+    assert "contacts: B004/worklists.xlsx cannot be read" in message
+
+
+def test_lists_of_one_branch_are_told_apart(tmp_path: Path) -> None:
+    """Those of two months lie in folders of one name: the months are named as well."""
+    files = [tmp_path / month / "B001" / "worklists.xlsx" for month in ("08-31", "09-30")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        filled(file, {("移交", 2): {"结果": "还行", "联络日": datetime(2026, 10, 8)}})
+    positions = r"\(first: 08-31/B001/worklists.xlsx 移交:2, 09-30/B001/worklists.xlsx 移交:2\)"
+    with pytest.raises(BankDataError, match=positions):
+        import_contacts(files)
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
