@@ -37,7 +37,7 @@ def test_every_rule_as_if_alone(make: Make) -> None:
         theirs = [row for row in found if row["rule"] == rule.name]
         assert [{k: v for k, v in row.items() if k != "rule"} for row in theirs] == alone
     assert list(found[0])[:3] == ["branch_id", "rule", "measure"]
-    assert len(found) == len(rules) * 6 * 2
+    assert len(found) == len(rules) * 7 * 2
 
 
 def test_without_holdings_a_column_exempts(make: Make) -> None:
