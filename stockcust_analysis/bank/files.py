@@ -116,9 +116,10 @@ class FileReader:
             groups.append((self._parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
-        read = [f"{name} " for group, _ in groups for name in group.names]  # a sheet may follow
-        whole = (f"{name} " for name in self._shown.values())
-        self.is_part = not all(any(name.startswith(known) for name in read) for known in whole)
+        read = {name for group, _ in groups for name in group.names}
+        unread = (f"{name} " for name in self._shown.values() if name not in read)
+        # Of a workbook with several sheets, these are read: their names follow its own.
+        self.is_part = not all(any(name.startswith(book) for name in read) for book in unread)
         return [self._shape(group, constants) for group, constants in groups]
 
     def compare_rows(self, path: Path, counts: Sequence[file_names.RowCount]) -> None:

@@ -155,9 +155,8 @@ def _open(
 
 def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
     """Return the tables given; UsageError for one that the contract does not know."""
-    for name in tables:
-        require_known("table", name, [contract.name for contract in TABLES])
-    return dict(tables)
+    names = [contract.name for contract in TABLES]
+    return {require_known("table", name, names): given for name, given in tables.items()}
 
 
 def _open_folder(
