@@ -58,6 +58,14 @@ class Server:
                         copy.write_row(row)
             connection.execute("ANALYZE")
 
+    def run(self, *statements: str) -> None:
+        """Run statements one after another, each done for good."""
+        import psycopg
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
 
 @contextmanager
 def postgres() -> Iterator[Server]:

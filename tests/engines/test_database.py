@@ -107,18 +107,15 @@ def test_what_check_shows_is_the_same_in_postgresql(server: Server) -> None:
 
 def test_a_database_in_its_own_words(server: Server, tmp_path: Path) -> None:
     """Tables of another schema, house headers and house codes are translated by the mapping."""
-    import psycopg
-
-    tables = tiny()
-    server.load(tables)
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        for statement in (
-            "DROP SCHEMA IF EXISTS dm CASCADE", "CREATE SCHEMA dm",
-            "ALTER TABLE customers SET SCHEMA dm", "ALTER TABLE dm.customers RENAME TO cust",
-            'ALTER TABLE dm.cust RENAME customer_id TO "客户编号"',
-            "UPDATE dm.cust SET customer_type = '01 ' WHERE customer_type = 'personal'",
-        ):  # fmt: skip
-            connection.execute(statement)
+    server.load(tiny())
+    server.run(
+        "DROP SCHEMA IF EXISTS dm CASCADE",
+        "CREATE SCHEMA dm",
+        "ALTER TABLE customers SET SCHEMA dm",
+        "ALTER TABLE dm.customers RENAME TO cust",
+        'ALTER TABLE dm.cust RENAME customer_id TO "客户编号"',
+        "UPDATE dm.cust SET customer_type = '01 ' WHERE customer_type = 'personal'",
+    )
     mapping = tmp_path / "house.toml"
     mapping.write_text(
         'name = "青禾银行"\n[tables.customers]\ntable = "dm.cust"\n'
@@ -166,61 +163,46 @@ def test_a_database_that_may_only_be_read(server: Server) -> None:
 
 def test_tables_that_may_not_be_read_are_named(server: Server) -> None:
     """What a user may not read is in no list of tables: it was taken for not delivered."""
-    import psycopg
-
     server.load(tiny())
     url = server.url() + "?options=-crole%3Dreader"
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        for statement in (
-            "DROP ROLE IF EXISTS reader", "CREATE ROLE reader", "CREATE TABLE ledger (x int)",
-            "GRANT SELECT ON branches, customers, holdings TO reader",
-        ):  # fmt: skip
-            connection.execute(statement)
-        unread = r"opened without ledger, which this user .* GRANT SELECT ON ledger TO this user"
-        with pytest.warns(UserWarning, match=unread) as told, open_bank(url) as bank:
-            assert set(bank.columns) == {"branches", "customers", "holdings"}
-        without = next(w.message for w in told if "ledger" in str(w.message))
-        assert "数据库中有ledger，但本用户无权读取" in str(in_language(without, "zh"))
-        for name in ("ledger", "public.ledger"):
-            with pytest.raises(
-                UsageError, match=f"holds {name} and lets this user read none of it"
-            ):
-                open_bank(url, tables={"ledger": name})
-        connection.execute("DROP TABLE ledger; REVOKE SELECT ON holdings FROM reader")
-        with pytest.raises(UsageError, match="holds holdings and lets this user read none of it"):
-            open_bank(url)
-        connection.execute("GRANT SELECT ON holdings TO reader")
-        with pytest.warns(UserWarning, match="Ask for the right to make them"):
-            connection.execute(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM public")
-            with open_bank(url) as bank:
-                bank.materialize(bank.table("holdings"))
-        connection.execute("CREATE SCHEMA shut")
-        with pytest.raises(EngineError, match="permission denied for schema shut"):
-            open_bank(url, tables={"ledger": "shut.ledger"})
-        connection.execute(f"GRANT TEMPORARY ON DATABASE {DATABASE} TO public")
-        connection.execute("DROP SCHEMA shut; DROP OWNED BY reader; DROP ROLE reader")
+    server.run("DROP ROLE IF EXISTS reader", "CREATE ROLE reader", "CREATE TABLE ledger (x int)")
+    server.run("GRANT SELECT ON branches, customers, holdings TO reader")
+    unread = r"opened without ledger, which this user .* GRANT SELECT ON ledger TO this user"
+    with pytest.warns(UserWarning, match=unread) as told, open_bank(url) as bank:
+        assert set(bank.columns) == {"branches", "customers", "holdings"}
+    without = next(w.message for w in told if "ledger" in str(w.message))
+    assert "数据库中有ledger，但本用户无权读取" in str(in_language(without, "zh"))
+    for name in ("ledger", "public.ledger"):
+        with pytest.raises(UsageError, match=f"holds {name} and lets this user read none of it"):
+            open_bank(url, tables={"ledger": name})
+    server.run("DROP TABLE ledger; REVOKE SELECT ON holdings FROM reader")
+    with pytest.raises(UsageError, match="holds holdings and lets this user read none of it"):
+        open_bank(url)
+    server.run("GRANT SELECT ON holdings TO reader")
+    with pytest.warns(UserWarning, match="Ask for the right to make them"):
+        server.run(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM public")
+        with open_bank(url) as bank:
+            bank.materialize(bank.table("holdings"))
+    server.run("CREATE SCHEMA shut")
+    with pytest.raises(EngineError, match="permission denied for schema shut"):
+        open_bank(url, tables={"ledger": "shut.ledger"})
+    server.run(f"GRANT TEMPORARY ON DATABASE {DATABASE} TO public")
+    server.run("DROP SCHEMA shut; DROP OWNED BY reader; DROP ROLE reader")
 
 
 def test_a_type_of_that_database_alone_is_named(server: Server) -> None:
     """PostgreSQL's money, which Ibis takes for a decimal, ended in the driver's own error."""
-    import psycopg
-
     server.load(tiny())
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        connection.execute("ALTER TABLE holdings ALTER balance TYPE money")
-        connection.execute("ANALYZE")
+    server.run("ALTER TABLE holdings ALTER balance TYPE money", "ANALYZE")
     with pytest.raises(EngineError, match=r"cannot cast type money to .*\. Convert it in a view"):
         open_bank(server.url())
 
 
 def test_tables_without_statistics_are_named(server: Server) -> None:
     """Who never analysed a table is warned once, at opening, with the command that does it."""
-    import psycopg
-
     server.load(tiny())
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        connection.execute("ALTER TABLE holdings RENAME TO old")
-        connection.execute("CREATE TABLE holdings AS SELECT * FROM old")
+    rename = "ALTER TABLE holdings RENAME TO old"
+    server.run(rename, "CREATE TABLE holdings AS SELECT * FROM old")
     with pytest.warns(UserWarning, match=r"never analysed.*: holdings.*Run ANALYZE holdings once"):
         open_bank(server.url()).close()
 
@@ -292,19 +274,16 @@ def test_a_database_that_goes_away_ends_in_one_error(
 
 def test_moments_with_a_zone_are_days_of_the_bank(server: Server) -> None:
     """Midnights of Shanghai are its days, whatever the session's zone; those of UTC are refused."""
-    import psycopg
-
     server.load(tiny())
     change = "ALTER TABLE customers ALTER COLUMN last_active_on TYPE "
     local = change + "timestamptz USING last_active_on::timestamp AT TIME ZONE '{}'"
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        connection.execute(local.format("Asia/Shanghai") + "; ANALYZE customers")
-        with open_bank(server.url()) as bank:
-            days = bank.table("customers").last_active_on.execute().dropna()
-        found = sorted({str(day)[:10] for day in days})
-        assert found == ["2026-05-20", "2026-06-01", "2026-09-01", "2026-09-29"]
-        back = "date USING (last_active_on AT TIME ZONE 'Asia/Shanghai')::date"
-        connection.execute(change + back)
-        connection.execute(local.format("UTC") + "; ANALYZE customers")
+    server.run(local.format("Asia/Shanghai") + "; ANALYZE customers")
+    with open_bank(server.url()) as bank:
+        days = bank.table("customers").last_active_on.execute().dropna()
+    found = sorted({str(day)[:10] for day in days})
+    assert found == ["2026-05-20", "2026-06-01", "2026-09-01", "2026-09-29"]
+    back = "date USING (last_active_on AT TIME ZONE 'Asia/Shanghai')::date"
+    server.run(change + back)
+    server.run(local.format("UTC") + "; ANALYZE customers")
     with pytest.raises(BankDataError, match="a moment within a day where a day belongs"):
         open_bank(server.url())
