@@ -1,24 +1,36 @@
-"""Doubts: what can be read, and yet may not be what the bank meant; each is one warning.
+"""What may be wrong in what could be read, and what may not be what the bank meant.
 
-A number whose leading zeros are gone is a number, and a day of another century is a day. What
-cannot be wrong for sure is read, and said.
+A cell's code, size or text is wrong, or a branch that was split; then there is a problem. A number
+whose leading zeros are gone is a number, and a day of another century is a day: what cannot be
+wrong for sure is read, and said in one warning each.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.cell_tests import ROUNDED
-from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank import grammar
+from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, count_rows, flag, height
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.periods import as_day
-from stockcust_analysis.errors import Words, say
+from stockcust_analysis.errors import NOTHING, Words, advise, say
+from stockcust_analysis.measures.codebook import defined_measures
+from stockcust_analysis.measures.population import split_branches
 
+# What no page, sheet or file can hold, and what breaks a name in two.
+_CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))
+_OWN_PREFIX = "@"
+"""With which this package begins the names it makes itself, such as the whole bank's."""
+ROUNDED = "^[0-9]{15}0+$"
+"""Long numbers of which a spreadsheet has kept fifteen digits."""
+_NAMED = ("branch_id", "name", "customer_id", "account_id", "manager_id")
 _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
@@ -28,6 +40,102 @@ _AMOUNT = r"^\d+\.0+$|^\d\.\d+[eE]\d+$"
 _EPOCH = date(1970, 1, 1)
 EQUAL_BY_CHANCE = 0.01
 """Share of rows without a key that may be equal: two payments of a day in a hundred at most."""
+
+
+@dataclass(frozen=True)
+class CellTest:
+    """A condition under which a cell is wrong, and what to say; nothing if it is merely odd.
+
+    What happened after the newest as-of date is not wrong, but `is_late`: it is set aside.
+    Cells that could not be read have no value.
+    """
+
+    column: Column
+    wrong: nw.Expr
+    what: Words = NOTHING
+    remedy: Words = NOTHING
+    is_late: bool = False
+    has_value: bool = True
+    codes: Sequence[str] = ()
+
+
+def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
+    """Return the tests of codes, of measures, and of the lowest and the highest value."""
+    tests, codes = [], column.allowed or [*defined_measures()] * (column.name == "measure")
+    if codes:
+        unknown, name = ~cell.is_in(codes) & ~cell.is_null(), Words(column.name, column.zh)
+        words = advise("unknown_code" if column.allowed else "unknown_measure", name, [*codes])
+        tests.append(CellTest(column, unknown, *words, codes=codes))
+    if column.maximum is not None:
+        words = advise("above", column.maximum)
+        tests.append(CellTest(column, cell > column.maximum, *words))
+    if column.minimum is not None:
+        words = advise("below_aum" if column.name.startswith("aum") else "below", column.minimum)
+        tests.append(CellTest(column, cell < column.minimum, *words))
+    return tests
+
+
+def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
+    """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
+    there = ~cell.is_null()
+    marks = {
+        "scientific": r"^\d(?:\.\d+)?[eE]\+\d+$",
+        "control": f"[{_CONTROLS}\0]" if has_nul else f"[{_CONTROLS}]",
+        "lost": grammar.LOST,
+        "escaped": grammar.ESCAPED,
+        "hidden": grammar.HIDDEN,
+    }
+    found = {name: cell.str.contains(mark) for name, mark in marks.items()}
+    if column.name in _NAMED and column.references is None:
+        found["total"] = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
+    tests = [CellTest(column, is_odd & there, *advise(name)) for name, is_odd in found.items()]
+    if column.name == "branch_id" and column.references is None:
+        is_reserved = cell.str.starts_with(_OWN_PREFIX) & there
+        tests.append(CellTest(column, is_reserved, *advise("reserved", _OWN_PREFIX)))
+    return tests
+
+
+def has_rounded(rows: frames.Table, columns: Sequence[str]) -> bool:
+    """Whether most values of one of some columns are long numbers that a spreadsheet rounded."""
+    texts = [name for name in columns if rows.collect_schema()[name] == nw.String]
+    found = frames.count_rows(rows, {name: nw.col(name).str.contains(ROUNDED) for name in texts})
+    return any(2 * count > frames.height(rows) for count in found.values())
+
+
+def lost_digits(rows: frames.Table, column: str, target: frames.Table, key: str) -> Words:
+    """Return what to do where keys do not agree as one side lost digits; '' for other reasons."""
+    if has_rounded(rows, [column]) or has_rounded(target, [key]):
+        return say("rounded_keys")
+    ours, theirs = (
+        table.collect_schema()[name] == nw.String
+        and frames.height(table.filter(nw.col(name).str.starts_with("0")).head(1)) > 0
+        for table, name in ((rows, column), (target, key))
+    )
+    return say("zeros_on_one_side") if theirs > ours else NOTHING
+
+
+def unexplained_splits(
+    successors: frames.Table, customers: frames.Table, moves: frames.Table | None, newest: date
+) -> set[str]:
+    """Return the branches that several took over, and no move says which customers went where.
+
+    Splits after the newest as-of date, and those of branches without customers, need no moves.
+    """
+    columns = ["old_branch_id", "new_branch_id"]
+    if not {*columns, "effective_on"} <= {*successors.collect_schema().names()}:
+        return set()
+    begun = successors.filter(~frames.after(nw.col("effective_on"), newest))
+    split = split_branches(*frames.collect_rows(begun.select(columns)).values())
+    known = _values_among(split, customers, "branch_id")
+    return known - _values_among(known, moves, "from_branch_id")
+
+
+def _values_among(values: set[str], table: frames.Table | None, column: str) -> set[str]:
+    """Return which of some values a table's column holds; none where there is no such column."""
+    if not values or table is None or column not in table.collect_schema().names():
+        return set()
+    rows = table.filter(nw.col(column).is_in(values)).select(column).unique()
+    return {*frames.collect_rows(rows)[column]}
 
 
 def warn_of_doubts(bank: Bank) -> None:
@@ -40,12 +148,12 @@ def warn_of_doubts(bank: Bank) -> None:
     """
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
-        found = _of_numbers(as_lazy(bank.table(table)), name)
+        found = _of_numbers(frames.as_lazy(bank.table(table)), name)
         doubts += [say("of_place", bank.named(table, name), doubt) for doubt in found]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
         twice = bank.equal_rows.get(name)
         if twice is None:  # no engine of files has counted them
-            twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
+            twice = bank.rows(name) - frames.height(frames.as_lazy(bank.table(name)).unique())
         if twice > bank.rows(name) * EQUAL_BY_CHANCE:
             doubts.append(say("rows_alike", bank.named(name), twice))
     for doubt in doubts:
@@ -67,7 +175,7 @@ def _of_days(bank: Bank) -> list[Words]:
             doubt("customers", "quarter_lacking", earlier.shifted(1), earlier, later)
     day = nw.col("last_active_on")
     ends = {"first": day.min(), "last": day.max()}
-    seen = collect_rows(as_lazy(bank.table("customers")).select(**ends))
+    seen = frames.collect_rows(frames.as_lazy(bank.table("customers")).select(**ends))
     first, last = (next(iter(seen[end]), None) for end in ends)
     if first == first and first and as_day(first) == _EPOCH:
         doubt("customers", "first_day", _EPOCH, column="last_active_on")
@@ -88,7 +196,7 @@ def _of_days(bank: Bank) -> list[Words]:
     return doubts
 
 
-def _of_numbers(rows: Table, name: str) -> list[Words]:
+def _of_numbers(rows: frames.Table, name: str) -> list[Words]:
     """Return the doubts about customers' and accounts' numbers: digits that a program took.
 
     The engine counts them: no number leaves it.
@@ -108,26 +216,28 @@ def _of_numbers(rows: Table, name: str) -> list[Words]:
     number, width = nw.col(name), nw.col(name).str.len_chars()
     other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
     forms = {"amount": _AMOUNT, "small": "[a-z]", "capital": "[A-Z]", "other": "[^0-9]"}
-    seen = count_rows(first, {form: number.str.contains(mark) for form, mark in forms.items()})
+    seen = frames.count_rows(
+        first, {form: number.str.contains(mark) for form, mark in forms.items()}
+    )
     if seen["amount"]:
         return [say("written_as_amounts")]
     if seen["small"] and seen["capital"]:
         keys = rows.select("as_of", name)
         alike = keys.with_columns(number.str.to_lowercase())
-        if twice := height(keys.unique()) - height(alike.unique()):
+        if twice := frames.height(keys.unique()) - frames.height(alike.unique()):
             return [say("case_alone", twice)]
     if seen["other"]:
         return []  # one that is no number says it for all
     kinds = {
         "width": width,
-        "other": flag(other),
-        "zero": flag(number.str.starts_with("0")),
-        "long": flag(width > _EXCEL_KEEPS),
-        "rounded": flag(number.str.contains(ROUNDED)),
+        "other": frames.flag(other),
+        "zero": frames.flag(number.str.starts_with("0")),
+        "long": frames.flag(width > _EXCEL_KEEPS),
+        "rounded": frames.flag(number.str.contains(ROUNDED)),
     }
     counted = [nw.col(kind).sum() for kind in kinds if kind != "width"]
     widths = nw.col("width").min().alias("least"), nw.col("width").max().alias("most")
-    facts = collect_rows(rows.select(**kinds).select(nw.len().alias("n"), *widths, *counted))
+    facts = frames.collect_rows(rows.select(**kinds).select(nw.len().alias("n"), *widths, *counted))
     of = {kind: int(values[0] or 0) for kind, values in facts.items()}
     if not of["n"] or of["other"]:
         return []

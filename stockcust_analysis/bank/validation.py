@@ -15,10 +15,10 @@ from functools import cached_property
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank import cell_tests
-from stockcust_analysis.bank.cell_tests import CellTest, has_rounded, lost_digits, text_tests
+from stockcust_analysis.bank import doubts
 from stockcust_analysis.bank.contract import Column, Kind, named, table
 from stockcust_analysis.bank.conversion import TEXTS
+from stockcust_analysis.bank.doubts import CellTest, has_rounded, lost_digits, text_tests
 from stockcust_analysis.bank.duckdb_connection import (
     count_different,
     hash_of,
@@ -265,7 +265,7 @@ class _TableCheck:
         if not (customers and customers.days):
             return []
         tables = self.rows, customers.rows, moves.rows if moves else None
-        if not (split := cell_tests.unexplained_splits(*tables, max(customers.days))):
+        if not (split := doubts.unexplained_splits(*tables, max(customers.days))):
             return []
         wrong = nw.col("old_branch_id").is_in(split)
         count = height(self.rows.filter(wrong))
@@ -292,7 +292,7 @@ class _TableCheck:
                 marks = self.delivery.mapping.null
                 said = advise("empty_cell_null" if marks else "empty_cell", repr([*marks]))
                 tests.append(CellTest(column, empty, *said, has_value=False))
-            tests += cell_tests.value_tests(column, cell)
+            tests += doubts.value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
             elif column.allowed:

@@ -13,7 +13,6 @@ from stockcust_analysis.bank.contract import title_of
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.show import blocks, findings, page_data, wording
 from stockcust_analysis.show.page_data import BranchPage
-from stockcust_analysis.show.rule_words import RuleWords
 
 _MOST_FIGURES: Final = 6
 
@@ -241,7 +240,7 @@ def definitions_table(page: BranchPage) -> blocks.Table:
     """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
     policy = page.evaluation.policy_facts
     blanks = {"as_of": page.evaluation.quarter.end.isoformat()}
-    figures, rules = _measures_and_lists(page), RuleWords(policy, page.language)
+    figures, rules = _measures_and_lists(page), page_data.RuleWords(policy, page.language)
     service = rules.service(figures)
     blanks |= rules.definitions() | service
     is_whole = page.evaluation.quarter.is_whole

@@ -17,11 +17,9 @@ from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
-from stockcust_analysis.show import wording
+from stockcust_analysis.show import page_data, wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import Remark, memory_note
-from stockcust_analysis.show.page_data import BranchPage, Page, beside, lists_not_provided, rows_of
-from stockcust_analysis.show.rule_words import begin
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
 _MEASURE_TABLES: Final = (
@@ -80,7 +78,7 @@ _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in 
 
 
 def page_table(
-    page: Page,
+    page: page_data.Page,
     caption: str,
     rows: Sequence[Mapping[str, Any]],
     *,
@@ -175,7 +173,7 @@ def measures_of(name: str) -> list[tuple[str, str]]:
     return [(measure, base) for base, measures in lines for measure in measures.split()]
 
 
-def overview_table(page: BranchPage) -> Table | None:
+def overview_table(page: page_data.BranchPage) -> Table | None:
     """Return the main measures: this quarter, its changes, and the whole bank beside them."""
     facts = page.evaluation.policy_facts
     origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum", "unlike")}
@@ -184,7 +182,7 @@ def overview_table(page: BranchPage) -> Table | None:
     return page_table(page, "overview", _measure_rows(page, "overview"), note=note)
 
 
-def measure_table(page: BranchPage, name: str) -> Table | None:
+def measure_table(page: page_data.BranchPage, name: str) -> Table | None:
     """Return measures as rows: now, the quarter before and the change if known, the whole bank.
 
     `name` is "concentration", "sensitivity" (concentration without the largest customers),
@@ -201,7 +199,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     return page_table(page, caption, rows, half=half, note=note)
 
 
-def _measure_rows(page: BranchPage, name: str) -> list[dict[str, str]]:
+def _measure_rows(page: page_data.BranchPage, name: str) -> list[dict[str, str]]:
     """Return the rows of a table of measures, printed; none where they are shares of few."""
     if page.is_small and name != "sensitivity":
         return []
@@ -233,7 +231,7 @@ def _measure_rows(page: BranchPage, name: str) -> list[dict[str, str]]:
     return rows
 
 
-def bridge_table(page: BranchPage) -> Table | None:
+def bridge_table(page: page_data.BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     now = page.own(page.evaluation.bridge, structure="today")
     rows = bridge_rows(page, now, "customers", page.own(page.evaluation.previous_bridge))
@@ -243,7 +241,7 @@ def bridge_table(page: BranchPage) -> Table | None:
 
 
 def bridge_rows(
-    page: Page, bridge: pd.DataFrame, shown_by: str, before: pd.DataFrame
+    page: page_data.Page, bridge: pd.DataFrame, shown_by: str, before: pd.DataFrame
 ) -> list[dict[str, Any]]:
     """Return the rows of a bridge: both ends, and the steps with any customers or any amount.
 
@@ -259,7 +257,7 @@ def bridge_rows(
             "customers": customers,
             "amount": amount,
             "share_of_opening": ratio(amount, opening),
-            **(beside(amount, known.get(component)) if known else {}),
+            **(page_data.beside(amount, known.get(component)) if known else {}),
         }
         for component, customers, amount in steps
     ]
@@ -267,7 +265,7 @@ def bridge_rows(
     return [*rows[:1], *moved, *rows[1:][-1:]]
 
 
-def tier_table(page: BranchPage) -> Table | Remark | None:
+def tier_table(page: page_data.BranchPage) -> Table | Remark | None:
     """Return customers and assets by tier with their shares, highest first, and the total.
 
     Where tiers are not provided a sentence says why.
@@ -283,11 +281,11 @@ def tier_table(page: BranchPage) -> Table | Remark | None:
         total[name] = None if None in values else sum(values)
         total[share] = None if None in values else 1
     fields: dict[str, Any] = {"unit": page.unit([total["aum"]]), "note": memory_note(page)}
-    labels = {"aum": begin(page.tier_amount)}
+    labels = {"aum": page_data.begin(page.tier_amount)}
     return page_table(page, "tiers", [*rows, total], labels=labels, emphasise=[-1], **fields)
 
 
-def tier_rows(page: Page) -> list[dict[str, Any]]:
+def tier_rows(page: page_data.Page) -> list[dict[str, Any]]:
     """Return customers and assets by tier, the highest first, with last quarter's shares."""
     before, rows = str(page.evaluation.quarter.previous), []
     value = partial(page.value, base="all")
@@ -302,7 +300,7 @@ def tier_rows(page: Page) -> list[dict[str, Any]]:
     return rows
 
 
-def dormancy_table(page: BranchPage) -> Table | None:
+def dormancy_table(page: page_data.BranchPage) -> Table | None:
     """Return customers by activity: funded ones with their assets, and all, empty accounts too."""
     before = str(page.evaluation.quarter.previous)
     rows = [
@@ -321,7 +319,7 @@ def dormancy_table(page: BranchPage) -> Table | None:
     return page_table(page, "dormancy", rows)
 
 
-def dormancy_flow_table(page: BranchPage) -> Table | None:
+def dormancy_flow_table(page: page_data.BranchPage) -> Table | None:
     """Return how last quarter's dormant customers became this quarter's."""
     steps = {name: page.value(name, base="funded") for name in wording.names("dormant_step")}
     if page.is_small or not any(steps.values()):
@@ -334,7 +332,7 @@ def dormancy_flow_table(page: BranchPage) -> Table | None:
     return page_table(page, "dormancy_flow", rows, emphasise=[0, -1], half=True)
 
 
-def penetration_table(page: BranchPage) -> Table | None:
+def penetration_table(page: page_data.BranchPage) -> Table | None:
     """Return who holds which product family, with the change and the whole bank."""
     if page.is_small:
         return None
@@ -355,7 +353,7 @@ def penetration_table(page: BranchPage) -> Table | None:
     return page_table(page, "penetration", rows, half=True)
 
 
-def class_table(page: BranchPage) -> Table | None:
+def class_table(page: page_data.BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
     rows = [
         {
@@ -375,12 +373,12 @@ def class_table(page: BranchPage) -> Table | None:
     return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 
-def five_things(page: BranchPage) -> Table | None:
+def five_things(page: page_data.BranchPage) -> Table | None:
     """Return this month's five things to do 本月先做五件事; None where there are no lists."""
     evaluation = page.evaluation
     pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
     unit = page.unit(pressing["amount"] if len(pressing) else ())
-    by = begin(page.tier_amount)
+    by = page_data.begin(page.tier_amount)
     rows = [
         {
             "order": f"{number}",
@@ -390,7 +388,7 @@ def five_things(page: BranchPage) -> Table | None:
             "due_on": _print_due(page, row),
             "sheet": _sheet_name(page, row),
         }
-        for number, row in enumerate(rows_of(pressing), start=1)
+        for number, row in enumerate(page_data.rows_of(pressing), start=1)
     ]
     header = page.text("at_stake", "header").format(unit.name)
     labels = {"at_stake": header, "due_on": page.text("due", "header")}
@@ -398,7 +396,7 @@ def five_things(page: BranchPage) -> Table | None:
     return page_table(page, "", rows, labels=labels, note=note, look="steps", keep_empty=True)
 
 
-def worklist_table(page: BranchPage) -> Table | None:
+def worklist_table(page: page_data.BranchPage) -> Table | None:
     """Return every list with its customers, amount at stake and who was left out."""
     own = page.own(page.evaluation.worklists)
     own = own if own.empty else own[own["customers"] > 0].sort_values("due_on", kind="stable")
@@ -411,23 +409,23 @@ def worklist_table(page: BranchPage) -> Table | None:
             "left_out": row.left_out,
             "due": _print_due(page, row),
         }
-        for row in rows_of(own)
+        for row in page_data.rows_of(own)
     ]
     # Every list has its own cut of the customers: their sums would count many twice.
     unit = page.unit([row["stake"] for row in rows])
     left_out = page.evaluation.policy_facts.get("lists_left_out", {})
-    note = page.text("worklists_note") + lists_not_provided(left_out, page.language)
+    note = page.text("worklists_note") + page_data.lists_not_provided(left_out, page.language)
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
-def _sheet_name(page: BranchPage, row: Any) -> str:
+def _sheet_name(page: page_data.BranchPage, row: Any) -> str:
     """Return the sheet that holds a list, and how many it lists where that is not all."""
     name = page.say(list_name(row.list, page.language))
     is_whole = row.listed >= row.customers
     return name if is_whole else page.text("few_listed", name=name, count=row.listed)
 
 
-def _print_due(page: BranchPage, row: Any) -> str:
+def _print_due(page: page_data.BranchPage, row: Any) -> str:
     """Return the day by which a list is done, or its first day with how many that month has."""
     if not row.due_on:
         return ""
@@ -439,7 +437,7 @@ def _print_due(page: BranchPage, row: Any) -> str:
     return page.text("first_day", day=day, month=month, count=row.due_in_month)
 
 
-def outcomes_table(page: BranchPage) -> Table | None:
+def outcomes_table(page: page_data.BranchPage) -> Table | None:
     """Return what last quarter's lists brought, contacted beside not contacted (非因果).
 
     The lists with the most customers contacted; a share of fewer than five people is left out.

@@ -19,8 +19,7 @@ from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import beside, compared_quarters, rows_of
-from stockcust_analysis.show.rule_words import begin
+from stockcust_analysis.show.page_data import begin, beside, compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40

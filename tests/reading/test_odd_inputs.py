@@ -16,7 +16,6 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from stockcust_analysis.bank.cell_tests import text_tests
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.conversion import (
     frame_reading,
@@ -24,6 +23,7 @@ from stockcust_analysis.bank.conversion import (
     with_plain_types,
     with_steps,
 )
+from stockcust_analysis.bank.doubts import text_tests
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import match_headers
 from stockcust_analysis.bank.mapping import TableMapping
