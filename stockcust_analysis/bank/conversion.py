@@ -24,8 +24,8 @@ from numpy import ndarray
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
-from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.core.frames import AnyFrame
 
 TEXTS = (Kind.TEXT, Kind.CODE)

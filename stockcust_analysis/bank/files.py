@@ -22,13 +22,13 @@ import duckdb
 from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
-from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import read_tables
 from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.bank.text_files import TextFile, inspect
+from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.errors import Words, advise, say
 
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)

@@ -18,13 +18,12 @@ from pathlib import Path
 
 import duckdb
 
-from stockcust_analysis.bank import duckdb_connection, file_names, validation
+from stockcust_analysis.bank import file_names, validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, called, named
 from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
-from stockcust_analysis.bank.duckdb_connection import count_different, hash_of, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
@@ -40,7 +39,8 @@ from stockcust_analysis.bank.problems import (
     TableFacts,
     raise_if_any,
 )
-from stockcust_analysis.core.engines import DuckDBEngine
+from stockcust_analysis.core import engines
+from stockcust_analysis.core.engines import DuckDBEngine, hash_of, literal, quoted
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError, Words, advise, say
@@ -231,7 +231,7 @@ def open_relations(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     folder = WorkingFolder()
-    connection = duckdb_connection.limited_connection(memory_limit, folder.path)
+    connection = engines.limited_connection(memory_limit, folder.path)
     engine = DuckDBEngine(connection, folder.path, folder.remove)
     try:
         yield engine
@@ -411,7 +411,7 @@ class _DuckDBDelivery(Delivery):
             if len(self._files) > 1:
                 counts = some.aggregate("file, row, count(*) AS n")
                 found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
-            different = found[0][-1] if found else count_different(some, "row")
+            different = found[0][-1] if found else engines.count_different(some, "row")
             equal, spread = facts.rows - step * different, 5 * sqrt((step - 1) * facts.rows)
             alone = [index for index, same, *_ in found if same is None]
             if equal + spread <= most and (len(self._files) == 1 or len(alone) == len(self._files)):

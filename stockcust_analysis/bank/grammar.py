@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from stockcust_analysis.bank.contract import Kind
-from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.core.engines import literal
 from stockcust_analysis.errors import Words, say
 
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Kind
-from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode, is_parquet
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
+from stockcust_analysis.core.engines import literal, quiet_connection
 from stockcust_analysis.errors import Words, say
 
 ROWS = 2000

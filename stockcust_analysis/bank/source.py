@@ -22,7 +22,6 @@ from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.conversion import Reading
 from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
-from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.file_names import require_no_banks_within
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
 from stockcust_analysis.bank.headers import match_headers, missing_tables
@@ -30,7 +29,12 @@ from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_fi
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.core import engines
-from stockcust_analysis.core.engines import Frame, class_names, engine_failures
+from stockcust_analysis.core.engines import (
+    DEFAULT_MEMORY_LIMIT,
+    Frame,
+    class_names,
+    engine_failures,
+)
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError, advise, either, require_known, say
 

@@ -19,13 +19,6 @@ from stockcust_analysis.bank import doubts
 from stockcust_analysis.bank.contract import Column, Kind, named, table
 from stockcust_analysis.bank.conversion import TEXTS
 from stockcust_analysis.bank.doubts import CellTest, has_rounded, lost_digits, text_tests
-from stockcust_analysis.bank.duckdb_connection import (
-    count_different,
-    hash_of,
-    keys_ascend,
-    quoted,
-    sql_of,
-)
 from stockcust_analysis.bank.mapping import Tolerance
 from stockcust_analysis.bank.problems import (
     ABSENT,
@@ -40,7 +33,8 @@ from stockcust_analysis.bank.problems import (
     raise_if_any,
 )
 from stockcust_analysis.bank.totals import repeated_day
-from stockcust_analysis.core.engines import DuckDBEngine, Engine
+from stockcust_analysis.core import engines
+from stockcust_analysis.core.engines import DuckDBEngine, Engine, hash_of, quoted, sql_of
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
 from stockcust_analysis.errors import Words, advise, did_you_mean, is_quotable, say
@@ -350,7 +344,7 @@ class _TableCheck:
             return set()
         wrong = _any_of(test.wrong for test in tests if test.column.name in names)
         rows = self.rows.select(*key, wrong=wrong)
-        return names if keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
+        return names if engines.keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
 
     def _is_alone(self, column: Column) -> bool:
         """Return whether a column is asked alone: one whose values are few, or in an order."""
@@ -454,9 +448,11 @@ class _TableCheck:
         """Return how many rows have the key of another row before them, where it can be read."""
         if self.rows.implementation.is_duckdb() and not self.unread & {*key}:
             relation = self.rows.to_native()
-            is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
+            is_in_order = self.ordered or (
+                self.total > _MANY and engines.keys_ascend(relation, key)
+            )
             # If all hashes differ all keys do, for half the memory of comparing these.
-            if is_in_order or count_different(relation, hash_of(key)) == self.total:
+            if is_in_order or engines.count_different(relation, hash_of(key)) == self.total:
                 return 0
         known = self.rows.select(*key).drop_nulls().group_by(*key).agg(n=nw.len())
         return sum(collect_rows(sums(known, [], {"again": nw.col("n") - 1}))["again"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.bank.duckdb_connection import limited_connection
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.engines import limited_connection
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.errors import EngineError, UsageError
 from tests.tiny_bank import TinyBank

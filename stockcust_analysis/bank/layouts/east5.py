@@ -15,9 +15,9 @@ from typing import Any
 
 import duckdb
 
-from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts import east5_checks
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.core.engines import literal
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.policy.file import read_toml

@@ -23,7 +23,6 @@ from typing import Any
 import duckdb
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.file_names import decode, read_row_counts
 from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
@@ -31,6 +30,7 @@ from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normaliz
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
+from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError, Words, advise, say
 

@@ -20,12 +20,12 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import TABLES, table
 from stockcust_analysis.bank.conversion import SQL_TYPES
-from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.file_names import assign_files
 from stockcust_analysis.bank.mapping import Mapping as HouseMapping
 from stockcust_analysis.bank.sample import people
 from stockcust_analysis.bank.sample.people import LAST, QUARTERS, Branch, decode_names
 from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
+from stockcust_analysis.core.engines import literal, quiet_connection
 from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.policy.file import read_toml
 
