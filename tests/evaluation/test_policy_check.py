@@ -20,8 +20,8 @@ from stockcust_analysis.policy import (
     Theme,
     Veto,
     load_policy,
+    shipped_policies,
 )
-from stockcust_analysis.policy.load import shipped_policies
 from tests.evaluation.small_quarters import named, policy_of
 
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])

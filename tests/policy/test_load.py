@@ -8,8 +8,7 @@ import pytest
 
 from stockcust_analysis.errors import PolicyError, UsageError, words_of
 from stockcust_analysis.evaluation.policy_check import read_policy
-from stockcust_analysis.policy import load_policy
-from stockcust_analysis.policy.load import shipped_policies
+from stockcust_analysis.policy import load_policy, shipped_policies
 from tests.bank.test_words import ENGLISH
 
 SHIPPED = Path("stockcust_analysis/policies/rural_commercial_bank.toml")
