@@ -59,24 +59,25 @@ Input: TypeAlias = InputFile | InputTable
 class BankTables:
     """A bank's tables by the contract, checked: what `Bank` is without its customers."""
 
-    _tables: Mapping[str, Frame]
     _engine: Engine
     _facts: Mapping[str, TableFacts]
     name: str
     inputs: tuple[Input, ...]
+    unread: Mapping[str, Sequence[str]]
+    as_errors: Sequence[str]
     left_out: tuple[str, ...] = ()
-    unread: Mapping[str, Sequence[str]] = field(default_factory=dict)
     layout: str = ""
     approximations: Mapping[str, Sequence[str]] = field(default_factory=dict)
     suspicions: tuple[tuple[str, Words], ...] = ()
-    as_errors: Sequence[str] = ()
     too_few: Sequence[Quarter] = ()
     equal_rows: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(init=False)
+    _tables: Mapping[str, Frame] = field(init=False)
     _is_closed: bool = False
 
     def __post_init__(self) -> None:
         """Note the columns that were delivered; tables that replace these may have others."""
+        self._tables = {name: facts.kept for name, facts in self._facts.items()}
         schemas = {n: nw.from_native(frame).collect_schema() for n, frame in self._tables.items()}
         self.columns = {name: tuple(schema.names()) for name, schema in schemas.items()}
 

@@ -19,16 +19,8 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import PERIOD, Calendar, Frame, Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError, say
-from stockcust_analysis.measures import service
+from stockcust_analysis.measures import population, service
 from stockcust_analysis.measures.bases import require_amounts
-from stockcust_analysis.measures.population import (
-    AUM,
-    age_group,
-    in_scope,
-    population,
-    require_customers,
-    successor_of,
-)
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
@@ -93,7 +85,7 @@ def _at_home(numbers: Table) -> Table:
 def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:
     """Return the rows in scope on the days of a calendar, with their `as_of`."""
     rows = calendar.rows(customers.with_columns(_as_of=nw.col("as_of")))
-    return in_scope(rows, policy, calendar).rename({"_as_of": "as_of"}).drop(PERIOD)
+    return population.in_scope(rows, policy, calendar).rename({"_as_of": "as_of"}).drop(PERIOD)
 
 
 def population_of(
@@ -101,7 +93,7 @@ def population_of(
 ) -> Table:
     """Return the customers in scope on some dates, under the branches of the structure's day."""
     contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
-    table = population(
+    table = population.population(
         _restated(bank, as_lazy(bank.table("customers")), structure),
         as_lazy(bank.table("holdings")),
         policy=policy,
@@ -144,7 +136,7 @@ def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> di
     calendar = Calendar((quarter.end,))
     bank = by_unit(bank, policy, quarter.end)
     customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
-    customers = in_scope(calendar.rows(customers), policy, calendar)
+    customers = population.in_scope(calendar.rows(customers), policy, calendar)
     branches = as_lazy(bank.table("branches")).select("branch_id", "name")
     present = branches.join(customers.select("branch_id").unique(), on="branch_id", how="semi")
     rows = collect_rows(present)
@@ -154,7 +146,7 @@ def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> di
 def merged_branches(bank: BankTables, as_of: date) -> Mapping[str, str]:
     """Return old branch → the one that has its customers on a day."""
     has_successors = "branch_successors" in bank.columns
-    return successor_of(bank.table("branch_successors"), as_of) if has_successors else {}
+    return population.successor_of(bank.table("branch_successors"), as_of) if has_successors else {}
 
 
 def require_branches(
@@ -245,7 +237,9 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
     labels = {"as_of": nw.lit(moment)} | {n: nw.lit(rule) for n, rule in policy.labels.items()}
     if "birth_date" in names:
-        labels["age_group"] = age_group(frames.day(facts, "birth_date"), Calendar((as_of,)))
+        labels["age_group"] = population.age_group(
+            frames.day(facts, "birth_date"), Calendar((as_of,))
+        )
     dropped = {*(f"in_{base}" for base in bases), *_EVIDENCE, "closed_on", "in_all"}
     dropped |= {ISSUED_BRANCH, PERIOD}
     facts_shown = [name for name in names if name not in dropped | {*bases}]
@@ -463,6 +457,6 @@ class Bank(BankTables):
         table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
         source = source_of(bank, rules, Calendar((on,)))
         result = materialize(bank, table) if source is None else _with_service(bank, table, source)
-        require_customers(result, on)
-        require_amounts(result, AUM, "customers")
+        population.require_customers(result, on)
+        require_amounts(result, population.AUM, "customers")
         return result.to_native()

@@ -295,7 +295,7 @@ def _bank(
         is_part = unread.get(contract.name, False)
         doubtful, headers, unmeant = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
-        spare.update(zip(shown, unmeant, strict=True))
+        spare |= {name: own for name, own in zip(shown, unmeant, strict=True) if own}
         if all(headers) and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             if not doubtful:
@@ -310,12 +310,7 @@ def _bank(
         if not delivery.contract.key
     }
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
-    tables = {
-        table: facts[table].kept.select(*(column.name for column in delivery.columns)).to_native()
-        for table, delivery in deliveries.items()
-    }
-    bank = Bank(tables, engine, facts, name, tuple(inputs))
-    bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
+    bank = Bank(engine, facts, name, tuple(inputs), spare, mapping.as_errors)
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank
 

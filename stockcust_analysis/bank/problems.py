@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Column, Table, called, named
 from stockcust_analysis.bank.mapping import TableMapping, Tolerance
-from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
+from stockcust_analysis.core.frames import ONE, Frame, cents, collect_rows, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, Words, counted, listed, say
 
@@ -216,8 +216,8 @@ class TableFacts:
     """What validation found out about a table.
 
     `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
-    trimming, that of others does not. The rows `set_aside` are not counted, and not `kept`.
-    `headers` say what the bank calls its columns.
+    trimming, that of others does not. The rows `set_aside` are not counted, and not in the table
+    that is `kept`. `headers` say what the bank calls its columns.
     """
 
     rows: int
@@ -225,7 +225,7 @@ class TableFacts:
     trimmed: Collection[str]
     set_aside: Sequence[SetAside]
     filters: Sequence[Callable[[Rows], Rows]]
-    kept: Rows
+    kept: Frame
     headers: Mapping[str, str]
 
     def keep(self, rows: Rows) -> Rows:

@@ -391,7 +391,7 @@ def _bank_of(
         header = [name for name in schema if isinstance(name, str)]
         doubtful, (columns,), (unread,) = match_headers(contract, [header], words)
         problems += doubtful
-        spare[contract.name] = unread
+        spare |= {contract.name: unread} if unread else {}
         if columns:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
@@ -404,14 +404,8 @@ def _bank_of(
             kept = [c for c in delivered if c.name not in {problem.column for problem in unfit}]
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
-    tables = {
-        table: facts[table].kept.select(*(c.name for c in delivery.columns)).to_native()
-        for table, delivery in deliveries.items()
-    }
     inputs = tuple(InputTable(table, location, fact.rows) for table, fact in facts.items())
-    bank = Bank(tables, engine, facts, mapping.name or name, inputs)
-    bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
-    return bank
+    return Bank(engine, facts, mapping.name or name, inputs, spare, mapping.as_errors)
 
 
 def _with_local_days(frame: AnyFrame, columns: Collection[Column], zone: str) -> AnyFrame:

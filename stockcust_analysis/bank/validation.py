@@ -83,8 +83,8 @@ def validate(
     facts = {}
     for name, c in checks.items():
         titles = {column.name: c.delivery.header(column.name) for column in c.delivery.columns}
-        counts = c.total, c.days, c.trimmed, c.set_aside
-        facts[name] = TableFacts(*counts, c.filters, c.rows, titles)
+        kept = c.rows.select(*titles).to_native()
+        facts[name] = TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, kept, titles)
     return facts
 
 
