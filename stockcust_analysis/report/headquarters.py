@@ -17,7 +17,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -90,8 +90,8 @@ class _Edition:
         """Return the issues of this quarter and of the four before, the latest first."""
         out, quarter = self.quarter_folder.parent, Quarter.parse(self.options.quarter)
         earlier = (out / str(quarter.shifted(-back)) for back in range(1, _QUARTERS_BACK + 1))
-        editions = [self, *(replace(self, quarter_folder=folder) for folder in earlier)]
-        return [issue for edition in editions for issue in edition.issues()]
+        quarters = [self, *(replace(self, quarter_folder=folder) for folder in earlier)]
+        return [issue for edition in quarters for issue in edition.issues()]
 
     def made_from(self) -> tuple[dict[str, Any], list[Path]]:
         """Return a digest of all that a review of today depends on, and the issued reviews in it.
@@ -233,15 +233,20 @@ def _stamp(folder: Path) -> str:
     return str(plan.read_json(folder / STAMP).get("made_from", ""))
 
 
-def _editions(folder: Path, options: ReportOptions, *pages: Mapping[str, Any]) -> list[_Edition]:
-    """Return the editions of a run: the internal one, and the circulated one if it is wanted."""
+def editions(folder: Path, options: ReportOptions, *pages: Mapping[str, Any]) -> list[_Edition]:
+    """Return the editions of a run: the internal one, and the circulated one if it is wanted.
+
+    `folder` is the quarter's; those of earlier quarters stand beside it. `pages` are the records of
+    the finished ones by branch, whose least review status is the set's, and branch → why its page
+    could not be made. Those in neither have not been made.
+    """
     names: tuple[Edition, ...] = ("internal", "circulated") if options.circulated else ("internal",)
     return [_Edition(name, folder, options, *pages) for name in names]
 
 
 def copy_issues(folder: Path, options: ReportOptions, copy: Path) -> None:
     """Copy, beside another folder for a quarter, the issues that its reviews were compared with."""
-    for edition in _editions(folder, options, {}):
+    for edition in editions(folder, options, {}):
         stamp = plan.read_json(edition.tables / STAMP) or plan.read_json(edition.issued / STAMP)
         for issue in edition.compared():
             if plan.folder_digest(issue) in stamp.get("issued", ()):
@@ -261,16 +266,10 @@ def _move(issue: Path, place: Path) -> None:
         path.unlink()
 
 
-def plan_headquarters(
-    cache: EvaluationCache,
-    records: Mapping[str, PageRecord],
-    failed: Mapping[str, str],
-    options: ReportOptions,
-    folder: Path,
-) -> list[PageJob]:
-    """Return one job per edition with what a run will do; `records` are the pages' after it."""
+def plan_headquarters(cache: EvaluationCache, wanted: Iterable[_Edition]) -> list[PageJob]:
+    """Return one job per edition with what a run will do, after which its pages will be there."""
     planned = []
-    for edition in _editions(folder, options, records, failed):
+    for edition in wanted:
         job = edition.page_job()
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]["made_from"]
         if not known or not _same_pages(open_review(edition.tables), edition):
@@ -287,11 +286,7 @@ def _same_pages(review: Review, edition: _Edition) -> bool:
 
 def write_headquarters(
     evaluation: Evaluation,
-    *,
-    records: Mapping[str, PageRecord],
-    failed: Mapping[str, str],
-    folder: Path,
-    options: ReportOptions,
+    wanted: Sequence[_Edition],
     progress: Callable[..., None] = lambda done, total, page=None: None,
 ) -> tuple[PageResult, ...]:
     """Write headquarters' files into the quarter's folder, and return how each edition ended.
@@ -300,14 +295,8 @@ def write_headquarters(
     ----------
     evaluation
         The quarter with scorecard, scores and comparison, and its cell facts.
-    records
-        The finished pages by branch: their review status is the set's, the least of them.
-    failed
-        Branch → why its page could not be made. Those in neither have not been made.
-    folder
-        The quarter's folder; those of earlier quarters stand beside it.
-    options
-        Policy, language, time limits, whether the circulated edition is wanted.
+    wanted
+        The `editions` to write.
     progress
         Called with the number of steps done and of all, and with each edition when it has ended.
 
@@ -319,13 +308,12 @@ def write_headquarters(
         circulated edition in which a figure to withhold could be worked out there are none, neither
         new ones nor those of an earlier run.
     """
-    editions = _editions(folder, options, records, failed)
-    done, total, results = itertools.count(1), _STEPS * len(editions), []
+    done, total, results = itertools.count(1), _STEPS * len(wanted), []
 
     def step() -> None:
         progress(next(done), total)
 
-    for number, edition in enumerate(editions, start=1):
+    for number, edition in enumerate(wanted, start=1):
         started = time.perf_counter()
         try:
             result = edition.write(evaluation, step)

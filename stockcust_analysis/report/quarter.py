@@ -116,7 +116,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
     Headquarters' editions come last. The errors are those of `make_reports`, but that issued pages
     may change.
     """
-    from stockcust_analysis.report.headquarters import plan_headquarters
+    from stockcust_analysis.report.headquarters import editions, plan_headquarters
 
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
@@ -134,7 +134,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         branch, status = job.branch_id, job.options.status
         records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
         failed.pop(branch, None)
-    return [*jobs, *plan_headquarters(cache, records, failed, options, folder)]
+    return [*jobs, *plan_headquarters(cache, editions(folder, options, records, failed))]
 
 
 def write_evaluation(
@@ -286,7 +286,7 @@ class _Run:
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
     ) -> ReportRun:
         """Write headquarters' files, and the manifest of everything that is finished."""
-        from stockcust_analysis.report.headquarters import write_headquarters
+        from stockcust_analysis.report import headquarters
 
         files.remove_unfinished(self.folder)
         for folder in self.folder.glob(".evaluation*"):
@@ -296,14 +296,10 @@ class _Run:
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
         for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
             cache.write_slice(branch)
-        editions = write_headquarters(
-            cache.evaluation,
-            records=records,
-            failed=failed | {page.branch_id: page.error for page in results if page.failed},
-            folder=self.folder,
-            options=self.options,
-            progress=partial(self._receive, "headquarters"),
-        )
+        unmade = failed | {page.branch_id: page.error for page in results if page.failed}
+        wanted = headquarters.editions(self.folder, self.options, records, unmade)
+        receive = partial(self._receive, "headquarters")
+        editions = headquarters.write_headquarters(cache.evaluation, wanted, receive)
         outputs = [path for edition in editions for path in edition.files]
         for job in all_jobs:
             if job.branch_id in records:

@@ -299,13 +299,9 @@ def test_why_a_page_failed_is_not_circulated(
     monkeypatch.setattr(
         headquarters._Edition, "_review", lambda one, *_: small_review(edition=one.edition)
     )
-    headquarters.write_headquarters(
-        small_evaluation(),
-        records={},
-        failed={"B002": "KeyError: 'C0012345'"},
-        folder=tmp_path / "2026Q3",
-        options=ReportOptions(quarter="2026Q3", circulated=True),
-    )
+    options, failed = ReportOptions(quarter="2026Q3", circulated=True), "KeyError: 'C0012345'"
+    both = headquarters.editions(tmp_path / "2026Q3", options, {}, {"B002": failed})
+    headquarters.write_headquarters(small_evaluation(), both)
     rows = {edition: pages.set_index("branch_id").loc["B002"] for edition, pages in told.items()}
     assert {edition: row["error"] for edition, row in rows.items()} == {
         "internal": "KeyError: 'C0012345'",
@@ -324,12 +320,10 @@ def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise FileInUseError(["headquarters.xlsx"], "open elsewhere")
 
     monkeypatch.setattr(headquarters._Edition, "write", write)
+    options = ReportOptions(quarter="2026Q3", circulated=True)
     results = headquarters.write_headquarters(
         None,  # type: ignore[arg-type]
-        records={},
-        failed={},
-        folder=tmp_path / "2026Q3",
-        options=ReportOptions(quarter="2026Q3", circulated=True),
+        headquarters.editions(tmp_path / "2026Q3", options, {}, {}),
         progress=lambda done, total, page=None: seen.append(done),
     )
     assert all(result.failed for result in results)
