@@ -144,12 +144,12 @@ class CampaignEffect(BaseEstimator):
         first, last = as_quarter(before), as_quarter(after)
         if first >= last:
             raise UsageError(say("before_after", first, last))
+        contacted = inputs.customer_numbers(contacted, "contacted")
         history = History.of(bank, self)
         facts = history.at(first)
         known = [name for name in features.names_of(facts.attributes) if name.startswith("aum_")]
         require_known("outcome", outcome, known)
         change = _log_change(history, first, last, outcome)
-        contacted = inputs.customer_numbers(contacted, "contacted")
         treated, table = change.index.isin(contacted), facts.features.loc[change.index]
         self.fit(table, treated, change)
         sides = [table.index.to_numpy()[self.pairs_[side]] for side in ("contacted", "other")]

@@ -231,15 +231,16 @@ class NextProduct(BaseEstimator):
         exclude : mapping of family to customer numbers, optional
             Who is not offered the family.
         """
+        lists = inputs.by_name("exclude", exclude, "{'fund': numbers}").items()
+        spared = {n: inputs.customer_numbers(given, f"exclude '{n}'") for n, given in lists}
         snapshot = History.of(bank, self).at(as_of)
         facts = snapshot.attributes
         table = snapshot.features[(facts["funded"] == 1) & (facts["contactable"] == 1)]
-        masks = {}
-        for name, given in inputs.by_name("exclude", exclude, "{'fund': numbers}").items():
-            numbers = pd.Index(inputs.customer_numbers(given, what := f"exclude '{name}'"))
-            if strange := int((~numbers.isin(facts.index)).sum()):
+        masks = {name: table.index.isin(numbers) for name, numbers in spared.items()}
+        for name, numbers in spared.items():
+            if strange := int((~pd.Index(numbers).isin(facts.index)).sum()):
+                what = f"exclude '{name}'"
                 warn(say("strange_numbers", what, strange, len(numbers)), stacklevel=2)
-            masks[name] = table.index.isin(numbers)
         offers = self.rank(table, top=top, exclude=masks)
         offers = offers.rename(columns={"customer": "customer_id"})
         offers.insert(1, "branch_id", offers["customer_id"].map(facts["branch_id"].astype(str)))

@@ -178,7 +178,7 @@ def test_gaps_in_what_was_opened_are_an_error() -> None:
 
 def test_a_list_of_whom_not_to_offer_is_never_passed_over() -> None:
     """One number for a list, a table, numbers read as amounts: refused, for nobody was spared."""
-    bank = bank_with("none", FEW)
+    bank = history_with("none", FEW)
     model = NextProduct().learn(bank, until="2026Q3")
     offers = model.rank_customers(bank, "2026Q3", top=9)
     family, someone = offers["family"][0], offers["customer_id"][0]
