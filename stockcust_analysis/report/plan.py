@@ -27,7 +27,6 @@ from stockcust_analysis.errors import (
     NotebookError,
     UsageError,
     Words,
-    did_you_mean,
     listed,
     say,
     words_of,
@@ -35,7 +34,7 @@ from stockcust_analysis.errors import (
 from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
-from stockcust_analysis.show.pages import wrong_type
+from stockcust_analysis.show.pages import unknown_parameters, wrong_type
 
 EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
@@ -430,17 +429,9 @@ def declared_parameters(path: Path) -> dict[str, str]:
 
 
 def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
-    """Raise one NotebookError for all unknown, missing and ill-typed parameters.
-
-    papermill only warns of an unknown parameter and runs on with the default, which would print a
-    beautiful page of the wrong branch.
-    """
+    """Raise one NotebookError for all unknown, missing and ill-typed parameters."""
     declared = declared_parameters(path)
-    problems = [
-        say("unknown", say("parameter_word"), name) + did_you_mean(name, declared)
-        for name in parameters
-        if name not in declared
-    ]
+    problems = unknown_parameters(parameters, declared)
     problems += [say("parameter_missing", name) for name in declared if name not in parameters]
     for name, value in parameters.items():
         if name in declared and (problem := wrong_type(name, declared[name], value)):
