@@ -259,8 +259,10 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
         yield "", say("unit_above", stated), grammar.unit_remedy(stated), above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
-        first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
-        yield "", say("total_lines"), say("leave_totals_out", table.headers[first]), summed
+        starts = [next(c for c in enumerate(sheet.rows[row]) if c[1] is not None) for row in summed]
+        words = grammar.sums_shown(str(cell).strip() for _, cell in starts)
+        remedy = say("leave_totals_out", table.headers[starts[0][0]], words)
+        yield "", say("total_lines"), remedy, summed
     lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""
