@@ -105,7 +105,8 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 for path in paths
                 if path.is_relative_to(folder)
             ]
-        problems = _missing_files(folder, groups, layout) + problems
+        described = [n for n, entry in mapping.tables.items() if not (entry.file or entry.table)]
+        problems = _missing_files(folder, groups, described, layout) + problems
         name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
@@ -115,10 +116,12 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         return bank
 
 
-def _missing_files(folder: Path, tables: Collection[str], layout: str | None) -> list[Problem]:
+def _missing_files(
+    folder: Path, tables: Collection[str], described: Collection[str], layout: str | None
+) -> list[Problem]:
     """Return the required tables that no file holds; of a layout's files, how to read them."""
     stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-    missing = missing_tables(tables, stems, holder="file")
+    missing = missing_tables(tables, stems, described, holder="file")
     if missing and not layout and has_layout_names(folder):
         east5 = say("east5_there")
         missing = [replace(problem, remedy=problem.remedy + east5) for problem in missing]
@@ -194,7 +197,7 @@ def open_duckdb_file(
                 groups.setdefault(contract.name, []).extend(
                     reader.read([made.tables[contract.name]])
                 )
-        problems = missing_tables(groups, row_numbers)
+        problems = missing_tables(groups, row_numbers, mapping.tables)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
         bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
@@ -222,7 +225,7 @@ def open_relations(
             reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
-        problems = missing_tables(groups, relations)
+        problems = missing_tables(groups, relations, mapping.tables)
         name = mapping.name or "bank"
         return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})
 
@@ -243,7 +246,7 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Attach a database for reading; return its tables and views → SQL of their row numbers."""
     if not path.is_file():
-        raise UsageError(say("no_duckdb_file", path))
+        raise UsageError(say("no_duckdb_file" if path.exists() else "no_such_file", path))
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.

@@ -67,15 +67,24 @@ def distinct_headers(header: Iterable[str]) -> Iterator[str]:
 
 
 def missing_tables(
-    delivered: Collection[str], names: Iterable[str], *, holder: str = "table"
+    delivered: Collection[str],
+    names: Iterable[str],
+    described: Collection[str],
+    *,
+    holder: str = "table",
 ) -> list[Problem]:
-    """Return the required tables that no file or table holds; `names` are those that exist."""
+    """Return the required tables that no file or table holds; `names` are those that exist.
+
+    Of others that are `described` by the mapping a warning says that they are not there.
+    """
     problems = []
     for contract in TABLES:
         if contract.required and contract.name not in delivered:
             what, remedy = advise(f"no_{holder}", contract.name)
             remedy += did_you_mean(contract.name, names)
             problems.append(Problem(contract.name, "", what, remedy))
+        elif contract.name in described and contract.name not in delivered:
+            warnings.warn(say("described_not_there", named(contract.name)), stacklevel=3)
     return problems
 
 

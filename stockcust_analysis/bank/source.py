@@ -46,7 +46,7 @@ _TYPES = (
 """Types of a frame's columns that have words."""
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
-_NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
+_NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError", "TypeError"}
 
 
 def open_bank(
@@ -284,7 +284,7 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
     try:
         called = {contract.name: tables.get(contract.name, contract.name) for contract in TABLES}
         if backend.name == "postgres":
-            needed = {c.name for c in TABLES if c.required} | {*tables}
+            needed = {c.name for c in TABLES if c.required} | {*tables, *mapping.tables}
             _look_at_tables(backend, called.values(), [called[name] for name in needed])
         existing = {*tables, *backend.list_tables()}
         names = {table: name for table, name in called.items() if table in existing}
@@ -308,7 +308,10 @@ def without_secrets(url: str) -> str:
 
 def _connect(url: str) -> Any:
     """Return a connection; UsageError when there is none, with the driver's reason."""
-    scheme = urlsplit(url).scheme
+    scheme, place, path, *_ = urlsplit(url)
+    file = Path(place, path[bool(place) :])  # as Ibis reads it; it would make one that is missing
+    if scheme in ("sqlite", "file") and not (file.is_file() or str(file) in (".", ":memory:")):
+        raise UsageError(say("no_database_file", file, f"{scheme}://{file.name}"))
     extra = "stockcust_analysis[postgres]" if scheme in _POSTGRES else f"ibis-framework[{scheme}]"
     try:
         import ibis
@@ -378,7 +381,7 @@ def _bank_of(
 
     `location` says in errors and manifests where the tables are; it never holds a password.
     """
-    problems = missing_tables(frames, frames)
+    problems = missing_tables(frames, frames, mapping.tables)
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in frames):
         words = mapping.of(contract.name)
