@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import (
+    NOTHING,
     FileInUseError,
     NotebookError,
     UsageError,
@@ -218,7 +219,8 @@ def plan_pages(
     Raises
     ------
     UsageError
-        A branch does not report, an issued page would change, or who issues pages prepared them.
+        A branch does not report; unless the plan is only shown, an issued page would change, or who
+        issues pages prepared them.
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     """
@@ -228,7 +230,8 @@ def plan_pages(
     jobs = with_actions(jobs, by=options.by)
     if not options.force and not only_shown and (issued := count_issued(jobs)):
         raise UsageError(say("would_change_issued", issued, folder))
-    _refuse_own_work(jobs, options)
+    if not only_shown and (refusal := refuse_own_work(jobs)):
+        raise UsageError(refusal)
     return jobs
 
 
@@ -326,16 +329,14 @@ def people_of(pages: Iterable[PageRecord]) -> dict[str, str]:
     return people
 
 
-def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
-    """Raise UsageError where pages are issued by who prepared them, or nobody says who did."""
-    if options.status != ISSUED or not options.by:
-        return
-    own = sum(job.people.get("draft") == options.by for job in jobs)
-    unknown = sum("draft" not in job.people for job in jobs)
+def refuse_own_work(jobs: Sequence[PageJob]) -> Words:
+    """Say that pages are issued by who prepared them, or that nobody says who did; else nothing."""
+    signed = [job for job in jobs if job.options.status == ISSUED and job.options.by]
+    own = sum(job.people.get("draft") == job.options.by for job in signed)
+    unknown = sum("draft" not in job.people for job in signed)
     if own:
-        raise UsageError(say("issued_by_preparer", options.by, own, len(jobs)))
-    if unknown:
-        raise UsageError(say("no_preparer", unknown, len(jobs)))
+        return say("issued_by_preparer", signed[0].options.by, own, len(signed))
+    return say("no_preparer", unknown, len(signed)) if unknown else NOTHING
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
