@@ -24,7 +24,7 @@ import pandas as pd
 from stockcust_analysis.core import files
 from stockcust_analysis.errors import UsageError, Words, did_you_mean, either, listed, say
 from stockcust_analysis.policy.file import build, duplicates, read_toml
-from stockcust_analysis.report.manifest import read_manifest
+from stockcust_analysis.report.manifest import changed, read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 
@@ -151,7 +151,7 @@ def _files_of(
         if not path.is_file():
             problems.append(say("file_gone", path.relative_to(run)))
         elif files.sha256(path) != known:
-            problems.append(say("file_changed", path.relative_to(run)))
+            problems.append(changed(str(path.relative_to(run))))
     return [*owned]
 
 

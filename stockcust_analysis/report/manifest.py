@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
-from stockcust_analysis.errors import UsageError, say
+from stockcust_analysis.errors import UsageError, Words, say
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.worklists import Lists
@@ -202,8 +203,27 @@ def write_manifest(
             },
             **({"missing": missing} if missing else {}),
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
+            "evaluation": evaluation_digests(folder, records),
         },
     )
+
+
+def evaluation_digests(folder: Path, branches: Iterable[str]) -> dict[str, str]:
+    """Return the hashes of the tables that a quarter's figures are explained from.
+
+    Those of all branches file by file, of the slices of the branches given one each.
+    """
+    evaluation = folder / plan.EVALUATION
+    tables = (evaluation.glob(f"{name}*.*") for name in ("", "headquarters/", "circulated/"))
+    digests = {path: sha256(path) for path in chain(*tables)}
+    slices = (plan.slice_folder(evaluation, branch) for branch in branches)
+    digests |= {path: plan.folder_digest(path) for path in slices if path.is_dir()}
+    return {path.relative_to(folder).as_posix(): known for path, known in sorted(digests.items())}
+
+
+def changed(name: str) -> Words:
+    """Return that a file is not as the manifest says; a work list is there to be filled in."""
+    return say("list_changed" if name.endswith(plan.WORKLISTS) else "file_changed", name)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

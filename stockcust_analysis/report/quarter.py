@@ -113,8 +113,8 @@ def make_reports(
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    Headquarters' editions come last. The errors are those of `make_reports`, but that issued pages
-    may change.
+    Headquarters' editions come last; of pages that are to be collected those that are there. The
+    errors are those of `make_reports`, but that issued pages may change, and anybody sign them.
     """
     from stockcust_analysis.report.headquarters import plan_headquarters
 
@@ -126,6 +126,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
         jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
+        jobs = [job for job in jobs if job.action == "keep" or not options.collect]
         if options.is_part:
             return jobs
         all_jobs = plan.page_jobs(cache.slices, options.whole_quarter, folder)
@@ -292,14 +293,16 @@ class _Run:
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
         self._withdraw_vanished(cache)
+        language = self.options.language
         all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
         for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
             cache.write_slice(branch)
+        unmade = failed | {page.branch_id: page.error for page in results if page.failed}
         editions = write_headquarters(
             cache.evaluation,
             records=records,
-            failed=failed | {page.branch_id: page.error for page in results if page.failed},
+            failed={b: str(errors.in_language(e, language)) for b, e in unmade.items()},
             folder=self.folder,
             options=self.options,
             progress=partial(self._receive, "headquarters"),
@@ -391,6 +394,9 @@ def verify_folder(
     if not manifest.has_ended(folder / "run.log"):
         differences.append(say("run_not_ended"))
     differences += _compare_files(folder, facts["outputs"])
+    now, known = manifest.evaluation_digests(folder, facts["branches"]), facts.get("evaluation", {})
+    for name in (name for name in known if now.get(name) != known[name]):
+        differences.append(say("file_changed" if name in now else "file_missing", name))
     if data is None:
         return differences + _print_again(folder, facts, workers or render.default_workers())
     bank = open_bank(data, mapping=mapping, layout=layout)
@@ -404,7 +410,7 @@ def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
         if not (folder / name).is_file():
             differences.append(say("file_missing", name))
         elif files.sha256(folder / name) != expected:
-            differences.append(say("file_changed", name))
+            differences.append(manifest.changed(name))
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
         if path.name.startswith(plan.FILLED):  # the managers' own
