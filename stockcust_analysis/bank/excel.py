@@ -96,15 +96,13 @@ def read_workbook(path: Path) -> list[Sheet]:
                 for entry in book.sheets_metadata
                 if entry.typ is calamine.SheetTypeEnum.WorkSheet
             ]
-    except calamine.PasswordError:
-        raise UnusableFileError(*advise("password", path.name)) from None
-    except _FarCellError as error:
-        raise UnusableFileError(*advise("far_cell", path.name, error)) from None
     except BaseException as error:
         # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise UnusableFileError(*advise("no_workbook", path.name)) from None
+        known: dict[type, str] = {calamine.PasswordError: "password", _FarCellError: "far_cell"}
+        name = known.get(type(error), "no_workbook")
+        raise UnusableFileError(*advise(name, path.name, error)) from None
     return [sheet for sheet in sheets if sheet.rows]
 
 

@@ -33,7 +33,7 @@ from stockcust_analysis.errors import Words, advise, say
 
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""
-_FIRST_SHOWN, _MOST_WORDS = 3, 99
+_FIRST_SHOWN, _MOST_LOOKED_AT = 3, 999
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _NAMELESS = "left out", "nameless"
 _TOTAL_LINES, _SPARE = "total_lines_in", "spare_cells_in"
@@ -304,16 +304,14 @@ class FileReader:
         for what in (_TOTAL_LINES, _SPARE):
             if counts[what]:
                 cells = ", ".join(map(quoted, alike.header))
-                filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
-                where = f"FROM {numbered} WHERE {self._odd_rows(alike)[what]}"
-                rows = f"SELECT _row, list_position([{filled}], true) {where} ORDER BY _file, _row"
-                odd = self.connection.execute(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
-                starts = f"SELECT DISTINCT trim(COALESCE({cells})) {where} LIMIT {_MOST_WORDS}"
-                words = sums_shown(
-                    sorted(cell for (cell,) in self.connection.execute(starts).fetchall())
-                )
+                first = f"COALESCE({cells})"
+                rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
+                where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
+                query = f"{rows} FROM {numbered} {where} LIMIT {_MOST_LOOKED_AT}"
+                odd = self.connection.execute(query).fetchall()
+                words = sums_shown(cell.strip() for *_, cell in odd)
                 said = advise(what, names, alike.header[odd[0][1] - 1], words)
-                self._note(*said, counts[what], [row for row, _ in odd])
+                self._note(*said, counts[what], [row for row, *_ in odd])
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""

@@ -27,7 +27,7 @@ from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import count_different, hash_of, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, warn_of_absent
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, Tolerance
@@ -105,8 +105,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 for path in paths
                 if path.is_relative_to(folder)
             ]
-        described = [n for n, entry in mapping.tables.items() if not (entry.file or entry.table)]
-        problems = _missing_files(folder, groups, described, layout) + problems
+        problems = _missing_files(folder, groups, layout) + problems
         name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
@@ -116,12 +115,10 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         return bank
 
 
-def _missing_files(
-    folder: Path, tables: Collection[str], described: Collection[str], layout: str | None
-) -> list[Problem]:
+def _missing_files(folder: Path, tables: Collection[str], layout: str | None) -> list[Problem]:
     """Return the required tables that no file holds; of a layout's files, how to read them."""
     stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-    missing = missing_tables(tables, stems, described, holder="file")
+    missing = missing_tables(tables, stems, holder="file")
     if missing and not layout and has_layout_names(folder):
         east5 = say("east5_there")
         missing = [replace(problem, remedy=problem.remedy + east5) for problem in missing]
@@ -197,7 +194,7 @@ def open_duckdb_file(
                 groups.setdefault(contract.name, []).extend(
                     reader.read([made.tables[contract.name]])
                 )
-        problems = missing_tables(groups, row_numbers, mapping.tables)
+        problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
         bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
@@ -225,7 +222,7 @@ def open_relations(
             reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
-        problems = missing_tables(groups, relations, mapping.tables)
+        problems = missing_tables(groups, relations)
         name = mapping.name or "bank"
         return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})
 
@@ -313,6 +310,7 @@ def _bank(
         if not delivery.contract.key
     }
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
+    warn_of_absent(mapping.tables, groups)
     tables = {
         table: facts[table].kept.select(*(column.name for column in delivery.columns)).to_native()
         for table, delivery in deliveries.items()

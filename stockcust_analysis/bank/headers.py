@@ -67,25 +67,23 @@ def distinct_headers(header: Iterable[str]) -> Iterator[str]:
 
 
 def missing_tables(
-    delivered: Collection[str],
-    names: Iterable[str],
-    described: Collection[str],
-    *,
-    holder: str = "table",
+    delivered: Collection[str], names: Iterable[str], *, holder: str = "table"
 ) -> list[Problem]:
-    """Return the required tables that no file or table holds; `names` are those that exist.
-
-    Of others that are `described` by the mapping a warning says that they are not there.
-    """
+    """Return the required tables that no file or table holds; `names` are those that exist."""
     problems = []
     for contract in TABLES:
         if contract.required and contract.name not in delivered:
             what, remedy = advise(f"no_{holder}", contract.name)
             remedy += did_you_mean(contract.name, names)
             problems.append(Problem(contract.name, "", what, remedy))
-        elif contract.name in described and contract.name not in delivered:
-            warnings.warn(say("described_not_there", named(contract.name)), stacklevel=3)
     return problems
+
+
+def warn_of_absent(described: Mapping[str, TableMapping], delivered: Collection[str]) -> None:
+    """Warn of tables that a mapping describes, and says nothing of where they are."""
+    for name, entry in described.items():
+        if not (name in delivered or entry.file or entry.table):
+            warnings.warn(say("described_not_there", named(name)), stacklevel=4)
 
 
 def match_headers(

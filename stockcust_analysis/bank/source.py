@@ -25,7 +25,7 @@ from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.file_names import require_no_banks_within
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, warn_of_absent
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
@@ -257,8 +257,8 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
         for contract in TABLES
         if contract.name in tables or session.catalog.tableExists(contract.name)
     }
-    location, engine = "the Spark session", engines.SparkEngine()
-    return _bank_of(frames, mapping, engine, location=location, name="bank")
+    location = "the Spark session"
+    return _bank_of(frames, mapping, engines.SparkEngine(), location=location, name="bank")
 
 
 def _spark_table(session: Any, name: str) -> Frame:
@@ -381,7 +381,7 @@ def _bank_of(
 
     `location` says in errors and manifests where the tables are; it never holds a password.
     """
-    problems = missing_tables(frames, frames, mapping.tables)
+    problems = missing_tables(frames, frames)
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in frames):
         words = mapping.of(contract.name)
@@ -403,6 +403,7 @@ def _bank_of(
             kept = [c for c in delivered if c.name not in {problem.column for problem in unfit}]
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
+    warn_of_absent(mapping.tables, frames)
     tables = {
         table: facts[table].kept.select(*(c.name for c in delivery.columns)).to_native()
         for table, delivery in deliveries.items()

@@ -24,7 +24,7 @@ import pandas as pd
 from stockcust_analysis.core import files
 from stockcust_analysis.errors import UsageError, Words, did_you_mean, either, listed, say
 from stockcust_analysis.policy.file import build, duplicates, read_toml
-from stockcust_analysis.report.manifest import changed, read_manifest
+from stockcust_analysis.report.manifest import differences, read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 
@@ -146,13 +146,9 @@ def _files_of(
 ) -> list[Path]:
     """Return a branch's files, after adding which are not as the manifest knows them."""
     start = f"branches/{folder_name(branch)}/"
-    owned = {run / name: known for name, known in outputs.items() if name.startswith(start)}
-    for path, known in owned.items():
-        if not path.is_file():
-            problems.append(say("file_gone", path.relative_to(run)))
-        elif files.sha256(path) != known:
-            problems.append(changed(str(path.relative_to(run))))
-    return [*owned]
+    owned = {name: known for name, known in outputs.items() if name.startswith(start)}
+    problems += differences(run, owned)
+    return [run / name for name in owned]
 
 
 def _contents(owned: list[Path], mark: str) -> dict[str, bytes]:

@@ -214,16 +214,23 @@ def evaluation_digests(folder: Path, branches: Iterable[str]) -> dict[str, str]:
     Those of all branches file by file, of the slices of the branches given one each.
     """
     evaluation = folder / plan.EVALUATION
-    tables = (evaluation.glob(f"{name}*.*") for name in ("", "headquarters/", "circulated/"))
-    digests = {path: sha256(path) for path in chain(*tables)}
+    tables = [evaluation.glob(f"{name}*.*") for name in ("", "headquarters/", "circulated/")]
     slices = (plan.slice_folder(evaluation, branch) for branch in branches)
-    digests |= {path: plan.folder_digest(path) for path in slices if path.is_dir()}
-    return {path.relative_to(folder).as_posix(): known for path, known in sorted(digests.items())}
+    paths = sorted(chain(*tables, slices))
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
 
 
-def changed(name: str) -> Words:
-    """Return that a file is not as the manifest says; a work list is there to be filled in."""
-    return say("list_changed" if name.endswith(plan.WORKLISTS) else "file_changed", name)
+def _digest(path: Path) -> str:
+    return plan.folder_digest(path) if path.is_dir() else sha256(path)
+
+
+def differences(folder: Path, known: Mapping[str, str]) -> Iterator[Words]:
+    """Yield which files, or folders of tables, are missing or not as a manifest knows them."""
+    for name, expected in known.items():
+        if not (folder / name).exists():
+            yield say("file_gone", name)
+        elif _digest(folder / name) != expected:  # a work list is there to be filled in
+            yield say("list_changed" if name.endswith(plan.WORKLISTS) else "file_changed", name)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -393,32 +393,23 @@ def verify_folder(
     differences = [say("not_made", facts["missing"])] if "missing" in facts else []
     if not manifest.has_ended(folder / "run.log"):
         differences.append(say("run_not_ended"))
-    differences += _compare_files(folder, facts["outputs"])
-    now, known = manifest.evaluation_digests(folder, facts["branches"]), facts.get("evaluation", {})
-    for name in (name for name in known if now.get(name) != known[name]):
-        differences.append(say("file_changed" if name in now else "file_missing", name))
+    known = facts["outputs"] | facts.get("evaluation", {})
+    differences += [*manifest.differences(folder, known), *_unlisted(folder, known)]
     if data is None:
         return differences + _print_again(folder, facts, workers or render.default_workers())
     bank = open_bank(data, mapping=mapping, layout=layout)
     return differences + _make_again(folder, facts, bank, workers)
 
 
-def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
-    """Return which files are missing, changed, or not in the manifest."""
-    differences = []
-    for name, expected in outputs.items():
-        if not (folder / name).is_file():
-            differences.append(say("file_missing", name))
-        elif files.sha256(folder / name) != expected:
-            differences.append(manifest.changed(name))
+def _unlisted(folder: Path, known: Collection[str]) -> Iterator[Words]:
+    """Yield which files are not in the manifest."""
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
         if path.name.startswith(plan.FILLED):  # the managers' own
             continue
         delivered = top not in _NOT_DELIVERED and not top.startswith(".") and path.is_file()
-        if delivered and name not in outputs and path.suffix not in {".ipynb", ".log"}:
-            differences.append(say("file_unlisted", name))
-    return differences
+        if delivered and name not in known and path.suffix not in {".ipynb", ".log"}:
+            yield say("file_unlisted", name)
 
 
 def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[Words]:

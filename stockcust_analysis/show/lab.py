@@ -329,8 +329,7 @@ def open_lab(
     ('Concentration of assets', '2026Q3')
     >>> lab.bank.close()
     """
-    texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
-    check_texts(language=language, **texts)
+    check_texts(language, folder=folder, quarter=quarter, branch_id=branch_id, policy=policy)
     rules = load_policy(policy)
     bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}

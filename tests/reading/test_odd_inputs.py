@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
             "一支行合计,2,urban,1": TOTAL_LINE,
             "B3 Total,2,,1": TOTAL_LINE,
             ",合计,2,": 'such as { "name" = ["合计"] }',
-            "小计,2,,\n合计,2,,\n一支行小计,1,,": '{ "branch_id" = ["…", "合计", "小计"] }',
+            "小计,2,,\n合计,2,,\n一支行小计,1,,": '{ "branch_id" = ["小计", "合计", "…"] }',
             "其中：东区,1,,": TOTAL_LINE,
             "TRAILER,2,,": TOTAL_LINE,
             "总记录数：2,,,": TOTAL_LINE,

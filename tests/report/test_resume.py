@@ -479,7 +479,7 @@ def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
     found = verify_folder(quarter.folder)
     assert "branches/001/report.pdf was changed after the run." in found
     assert "branches/001/report.pdf prints differently from its notebook." in found
-    assert "branches/002/report.pdf is missing." in found
+    assert "branches/002/report.pdf is missing. Run `stockcust report` again." in found
     assert "branches/001/other.pdf is not in the manifest." in found
 
     def interrupt(*_: object, **__: object) -> None:
@@ -509,7 +509,7 @@ def test_figures_that_were_changed_are_found_out(tmp_path: Path) -> None:
         "evaluation/branches/002 was changed after the run.",
         "evaluation/headquarters/restatements.csv was changed after the run.",
         "evaluation/measures.csv was changed after the run.",
-        "evaluation/scores.csv is missing.",
+        "evaluation/scores.csv is missing. Run `stockcust report` again.",
     ]
 
 
