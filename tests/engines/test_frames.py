@@ -138,7 +138,10 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     assert "holdings: it is not among the tables" in told
     assert "branches.region: optional column is absent" in told
     assert "Did you mean 'regoin'?" in told
-    assert "customers.as_of: the column holds text, where dates belong" in told
+    assert (
+        "customers.as_of: the column holds text, where dates belong. Convert them to dates: in the "
+        "frame that is given" in told
+    )
 
 
 def test_objects_of_pandas_are_understood() -> None:
