@@ -22,16 +22,7 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import (
-    NOTHING,
-    FileInUseError,
-    NotebookError,
-    UsageError,
-    Words,
-    listed,
-    say,
-    words_of,
-)
+from stockcust_analysis.errors import FileInUseError, NotebookError, UsageError, Words, listed, say
 from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
@@ -290,7 +281,7 @@ def withdraw_lists(lists: Path, stamp: Path) -> None:
     except FileNotFoundError:
         pass  # there are none
     except OSError as error:
-        raise FileInUseError([lists], words_of(error)) from error
+        raise FileInUseError([lists], error) from error
     stamp.unlink(missing_ok=True)
 
 
@@ -336,7 +327,7 @@ def refuse_own_work(jobs: Sequence[PageJob]) -> Words:
     unknown = sum("draft" not in job.people for job in signed)
     if own:
         return say("issued_by_preparer", signed[0].options.by, own, len(signed))
-    return say("no_preparer", unknown, len(signed)) if unknown else NOTHING
+    return say("no_preparer", unknown, len(signed)) if unknown else Words("")
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:

@@ -28,20 +28,13 @@ from stockcust_analysis.errors import NOTHING, FileInUseError, StockcustError, W
 from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan, render
-from stockcust_analysis.report.manifest import EvaluationCache, ReportRun
-from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
+from stockcust_analysis.report.manifest import EvaluationCache
+from stockcust_analysis.report.manifest import ReportRun as ReportRun
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord
+from stockcust_analysis.report.plan import ReportOptions as ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import make_worklists
 from stockcust_analysis.show.wording import signatures
-
-__all__ = [
-    "ReportOptions",
-    "ReportRun",
-    "make_reports",
-    "plan_reports",
-    "verify_folder",
-    "write_evaluation",
-]
 
 _NOT_DELIVERED: Final = {
     *(EVALUATION, plan.ISSUED, plan.RECEIPTS, "failed", manifest.MANIFEST, manifest.RUN)

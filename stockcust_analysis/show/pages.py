@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from stockcust_analysis.errors import NOTHING, UsageError, Words, choose_language, listed, say
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
@@ -151,8 +151,7 @@ def unknown_parameters(given: Iterable[str], declared: Collection[str]) -> list[
     papermill only warns of one and runs on with the default, which would print a beautiful page of
     the wrong branch.
     """
-    unknown = (name for name in given if name not in declared)
-    return [UsageError.unknown("parameter", name, declared) for name in unknown]
+    return [UsageError.unknown("parameter", n, declared) for n in given if n not in declared]
 
 
 def _injected_problems() -> list[object]:
@@ -160,8 +159,7 @@ def _injected_problems() -> list[object]:
 
     It stands behind the notebook's own cell of parameters; run again, the latest counts.
     """
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", bool)()
-    cells = shell.user_ns.get("In", []) if shell else []
+    cells: list[str] = getattr(sys.modules["__main__"], "In", [])  # those that IPython has run
     injected = [number for number, cell in enumerate(cells) if cell.startswith(_INJECTED)]
     declared = _ASSIGNED.findall("\n".join(cells[: injected[0]])) if injected else []
     given = _ASSIGNED.findall(cells[injected[-1]]) if declared else []
