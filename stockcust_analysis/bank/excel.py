@@ -107,10 +107,8 @@ def read_workbook(path: Path) -> list[Sheet]:
 
 
 def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lost: _Lost) -> Sheet:
-    rows = [
-        [None if cell == "" else cell for cell in row]
-        for row in cells.to_python(skip_empty_area=False)
-    ]
+    read = cells.to_python(skip_empty_area=False)
+    rows = [[None if cell == "" else cell for cell in row] for row in read]
     covered = {
         (row, column): MERGED
         for (top, left), (bottom, right) in cells.merged_cell_ranges or []
@@ -118,8 +116,7 @@ def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lo
         for column in range(left, right + 1)
         if (row, column) != (top, left)
     }
-    is_visible = visible is calamine.SheetVisibleEnum.Visible
-    return Sheet(cells.name, is_visible, rows, covered | lost)
+    return Sheet(cells.name, visible is calamine.SheetVisibleEnum.Visible, rows, covered | lost)
 
 
 def cell_text(cell: object) -> str | None:

@@ -141,9 +141,7 @@ def _open(
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(
-            path, mapping, tables=names, memory_limit=memory_limit, layout=layout
-        )
+        return open_duckdb_file(path, mapping, names, memory_limit, layout)
     if url:
         return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):

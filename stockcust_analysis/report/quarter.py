@@ -448,18 +448,11 @@ def _make_again(
         for signed in [*_signings(facts, options)] or [options]:
             run = make_reports(bank, signed, out=out)
         again = manifest.read_manifest(run.folder)
-    differences = [
-        say("made_from_else", name)
-        for name in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
-        if again[name] != facts[name]
-    ]
+    made_of = ["inputs", "policy", "notebook", "packages", "code", "fonts", "look"]
+    differences = [say("made_from_else", name) for name in made_of if again[name] != facts[name]]
     before, after = facts["outputs"], again["outputs"]
-    differences += [
-        say("made_otherwise", name)
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
-    return differences
+    other = (name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
+    return differences + [say("made_otherwise", name) for name in other]
 
 
 def _signings(facts: dict[str, Any], options: ReportOptions) -> Iterator[ReportOptions]:

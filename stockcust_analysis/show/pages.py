@@ -95,8 +95,7 @@ def open_headquarters_page(
 
 def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
     """Read the evaluation, or make it."""
-    found = find_folder(folder)
-    if found is not None:
+    if (found := find_folder(folder)) is not None:
         return open_evaluation(found)
     from stockcust_analysis.evaluation.evaluate import make_missing_evaluation
 
