@@ -44,12 +44,22 @@ def test_a_quarter_is_made_as_it_is_written() -> None:
         (2026,),
         (2026, 5),
         (2026, 3, 4),
+        (0, 1),
+        (10000, 1),
+        ("0000Q1",),
         (2026, "3"),
         (None, 3),
         (2026.5, 3),
     ):
         with pytest.raises(UsageError, match="Write it like 2026Q3"):
             Quarter(*wrong)  # type: ignore[arg-type]
+
+
+def test_a_quarter_of_an_early_year_is_read_as_it_is_written() -> None:
+    """Years have four digits; what is before the first of them is refused, with the range."""
+    assert Quarter(str(Quarter(5, 1))) == Quarter(5, 1)
+    with pytest.raises(UsageError, match=r"the year \(1 to 9999\)"):
+        _ = Quarter(1, 1).previous
 
 
 def test_nothing_stands_beside_a_quarter_as_it_is_written() -> None:

@@ -36,13 +36,13 @@ _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 _SHOWN = 3
 
 
-def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
+def import_contacts(files: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """Return the contacts that managers filled into their work lists.
 
     Parameters
     ----------
     files
-        Workbooks as `stockcust worklists` wrote them, filled in, in Chinese or English.
+        Workbooks, or one, as `stockcust worklists` wrote them, filled in, in Chinese or English.
 
     Returns
     -------
@@ -59,6 +59,7 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
         date lies before the list's or more than a year after. All problems in one error, with
         file, sheet and row; never a customer's number.
     """
+    files = [files] if isinstance(files, (str, Path)) else files
     paths = [Path(file) for file in files]
     absent = [path.name for path in paths if not path.is_file()]
     if absent or not paths:

@@ -96,23 +96,19 @@ def read_workbook(path: Path) -> list[Sheet]:
                 for entry in book.sheets_metadata
                 if entry.typ is calamine.SheetTypeEnum.WorkSheet
             ]
-    except calamine.PasswordError:
-        raise UnusableFileError(*advise("password", path.name)) from None
-    except _FarCellError as error:
-        raise UnusableFileError(*advise("far_cell", path.name, error)) from None
     except BaseException as error:
         # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise UnusableFileError(*advise("no_workbook", path.name)) from None
+        known: dict[type, str] = {calamine.PasswordError: "password", _FarCellError: "far_cell"}
+        name = known.get(type(error), "no_workbook")
+        raise UnusableFileError(*advise(name, path.name, error)) from None
     return [sheet for sheet in sheets if sheet.rows]
 
 
 def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lost: _Lost) -> Sheet:
-    rows = [
-        [None if cell == "" else cell for cell in row]
-        for row in cells.to_python(skip_empty_area=False)
-    ]
+    read = cells.to_python(skip_empty_area=False)
+    rows = [[None if cell == "" else cell for cell in row] for row in read]
     covered = {
         (row, column): MERGED
         for (top, left), (bottom, right) in cells.merged_cell_ranges or []
@@ -120,8 +116,7 @@ def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lo
         for column in range(left, right + 1)
         if (row, column) != (top, left)
     }
-    is_visible = visible is calamine.SheetVisibleEnum.Visible
-    return Sheet(cells.name, is_visible, rows, covered | lost)
+    return Sheet(cells.name, visible is calamine.SheetVisibleEnum.Visible, rows, covered | lost)
 
 
 def cell_text(cell: object) -> str | None:
@@ -259,8 +254,10 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
         yield "", say("unit_above", stated), grammar.unit_remedy(stated), above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
-        first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
-        yield "", say("total_lines"), say("leave_totals_out", table.headers[first]), summed
+        starts = [next(c for c in enumerate(sheet.rows[row]) if c[1] is not None) for row in summed]
+        words = grammar.sums_shown(str(cell).strip() for _, cell in starts)
+        remedy = say("leave_totals_out", table.headers[starts[0][0]], words)
+        yield "", say("total_lines"), remedy, summed
     lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""

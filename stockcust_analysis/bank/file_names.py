@@ -265,7 +265,7 @@ def renamed(path: Path, shown: str, said: Words) -> Words:
     """
     if path.name in said:
         return Words(said.replace(path.name, shown, 1), said.zh.replace(path.name, shown, 1))
-    return said if shown == path.name else say("of_place", shown, said)
+    return say("of_place", shown, said)
 
 
 def is_parquet(path: Path) -> bool:

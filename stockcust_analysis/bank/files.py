@@ -23,7 +23,7 @@ from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.excel import read_tables
-from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units
+from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units, sums_shown
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
@@ -33,7 +33,7 @@ from stockcust_analysis.errors import Words, advise, say
 
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""
-_FIRST_SHOWN = 3
+_FIRST_SHOWN, _MOST_LOOKED_AT = 3, 999
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _NAMELESS = "left out", "nameless"
 _TOTAL_LINES, _SPARE = "total_lines_in", "spare_cells_in"
@@ -263,7 +263,7 @@ class FileReader:
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
         ragged = (
-            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), "
+            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), min(csv_line), "
             f"bool_or(contains(csv_line, {literal(alike.delimiter)})) "
             f"FROM (SELECT DISTINCT file_path, line, csv_line FROM {rejects} "
             f"JOIN {rejects}_scan USING (scan_id, file_id) WHERE NOT {self._dropped_line(alike)}) "
@@ -271,11 +271,12 @@ class FileReader:
         )
         are_there = self.connection.execute(f"FROM {rejects} LIMIT 1").fetchall()
         found = self.connection.execute(ragged).fetchall() if are_there else []
-        for path, rows, first, has_cells in found:
+        for path, rows, first, line, has_cells in found:
             width = len(alike.header) - alike.is_spare
             what, remedy = advise("ragged", self._shown[paths.pop(path)], width)
             if not has_cells:
-                remedy = say("no_separator", say("leave_totals_out", alike.header[0]))
+                words = sums_shown([line.strip()])
+                remedy = say("no_separator", say("leave_totals_out", alike.header[0], words))
             self._note(what, remedy, rows, first)
         if not paths:
             return []
@@ -302,12 +303,15 @@ class FileReader:
             warnings.warn(say("nameless", names, counts[_NAMELESS]), stacklevel=2)
         for what in (_TOTAL_LINES, _SPARE):
             if counts[what]:
-                filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
+                cells = ", ".join(map(quoted, alike.header))
+                first = f"COALESCE({cells})"
+                rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
-                rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
-                odd = self.connection.execute(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
-                said = advise(what, names, alike.header[odd[0][1] - 1])
-                self._note(*said, counts[what], [row for row, _ in odd])
+                query = f"{rows} FROM {numbered} {where} LIMIT {_MOST_LOOKED_AT}"
+                odd = self.connection.execute(query).fetchall()
+                words = sums_shown(cell.strip() for *_, cell in odd)
+                said = advise(what, names, alike.header[odd[0][1] - 1], words)
+                self._note(*said, counts[what], [row for row, *_ in odd])
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""

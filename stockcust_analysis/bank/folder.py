@@ -26,7 +26,7 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, warn_of_absent
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, Tolerance
@@ -79,9 +79,8 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         files, problems, left_out = assign_files(folder, mapping)
         own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
-            made, mapping = _layout_tables(
-                engine, folder, mapping, say("by_layout", folder, layout)
-            )
+            where = say("by_layout", folder, layout)
+            made, mapping = _layout_tables(engine, folder, mapping, where)
             left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
@@ -167,12 +166,7 @@ def _naming_damaged_files(
 
 
 def open_duckdb_file(
-    path: Path,
-    mapping: Mapping,
-    *,
-    tables: Dictionary[str, str],
-    memory_limit: str,
-    layout: str | None = None,
+    path: Path, mapping: Mapping, names: Dictionary[str, str], memory_limit: str, layout: str | None
 ) -> Bank:
     """Open a DuckDB database for reading; its tables are named as in the contract or as given.
 
@@ -180,10 +174,10 @@ def open_duckdb_file(
     """
     with _opening(memory_limit) as engine:
         row_numbers = _attach(engine.connection, path)
-        names = {c.name: tables.get(c.name, c.name) for c in TABLES}
+        sources = {c.name: names.get(c.name, c.name) for c in TABLES}
         groups = {
             name: [_database_table(engine.connection, source, row_numbers[source])]
-            for name, source in names.items()
+            for name, source in sources.items()
             if source in row_numbers
         }
         if layout:
@@ -191,9 +185,8 @@ def open_duckdb_file(
             made, mapping = _layout_tables(engine, own, mapping, say("by_layout", path, layout))
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
-                groups.setdefault(contract.name, []).extend(
-                    reader.read([made.tables[contract.name]])
-                )
+                groups.setdefault(contract.name, [])
+                groups[contract.name] += reader.read([made.tables[contract.name]])
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
@@ -243,7 +236,7 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Attach a database for reading; return its tables and views → SQL of their row numbers."""
     if not path.is_file():
-        raise UsageError(say("no_duckdb_file", path))
+        raise UsageError(say("no_duckdb_file" if path.exists() else "no_such_file", path))
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
@@ -310,6 +303,7 @@ def _bank(
         if not delivery.contract.key
     }
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
+    warn_of_absent(mapping.tables, groups)
     bank = Bank(engine, facts, name, tuple(inputs), spare, mapping.as_errors)
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank
@@ -392,14 +386,9 @@ class _DuckDBDelivery(Delivery):
         most = facts.rows * EQUAL_BY_CHANCE
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
         numbered = self.engine.connection.sql(self._select(facts.trimmed, numbered=True))
-        rows = (
-            facts.keep(as_lazy(numbered))
-            .to_native()
-            .project(
-                f"{hash_of(column.name for column in self.columns)} AS row, "
-                f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
-            )
-        )
+        row = f"{hash_of(column.name for column in self.columns)} AS row"
+        file = f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+        rows = facts.keep(as_lazy(numbered)).to_native().project(f"{row}, {file}")
         for step, part in ((one_in, _PART), (1, 1)):
             some = rows.filter(f"row % {step} = 0") if step > 1 else rows
             found = []

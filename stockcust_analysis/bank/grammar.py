@@ -198,6 +198,16 @@ def find_units(text: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
+def sums_shown(cells: Iterable[str]) -> str:
+    """Return what total lines begin with, as a mapping lists it; "…" where it may be a name.
+
+    >>> sums_shown(["小计", "一支行小计", "小计", "合计"])
+    '"小计", "…", "合计"'
+    """
+    words = (cell if re.fullmatch(TOTAL_WORDS, cell.lower()) else "…" for cell in cells)
+    return ", ".join(f'"{word}"' for word in dict.fromkeys(words))
+
+
 def other_units(text: str, unit: str) -> list[str]:
     """Return the units that a text states, none where it states just this one."""
     stated = find_units(text)

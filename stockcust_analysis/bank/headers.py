@@ -79,6 +79,13 @@ def missing_tables(
     return problems
 
 
+def warn_of_absent(described: Mapping[str, TableMapping], delivered: Collection[str]) -> None:
+    """Warn of tables that a mapping describes, and says nothing of where they are."""
+    for name, entry in described.items():
+        if not (name in delivered or entry.file or entry.table):
+            warnings.warn(say("described_not_there", named(name)), stacklevel=4)
+
+
 def match_headers(
     contract: Table,
     headers: Sequence[Collection[str]],

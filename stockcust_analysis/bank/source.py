@@ -24,7 +24,7 @@ from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.file_names import require_no_banks_within
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, warn_of_absent
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
@@ -50,7 +50,7 @@ _TYPES = (
 """Types of a frame's columns that have words."""
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
-_NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
+_NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError", "TypeError"}
 
 
 def open_bank(
@@ -145,9 +145,7 @@ def _open(
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(
-            path, mapping, tables=names, memory_limit=memory_limit, layout=layout
-        )
+        return open_duckdb_file(path, mapping, names, memory_limit, layout)
     if url:
         return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):
@@ -261,8 +259,8 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
         for contract in TABLES
         if contract.name in tables or session.catalog.tableExists(contract.name)
     }
-    location, engine = "the Spark session", engines.SparkEngine()
-    return _bank_of(frames, mapping, engine, location=location, name="bank")
+    location = "the Spark session"
+    return _bank_of(frames, mapping, engines.SparkEngine(), location=location, name="bank")
 
 
 def _spark_table(session: Any, name: str) -> Frame:
@@ -288,7 +286,7 @@ def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> 
     try:
         called = {contract.name: tables.get(contract.name, contract.name) for contract in TABLES}
         if backend.name == "postgres":
-            needed = {c.name for c in TABLES if c.required} | {*tables}
+            needed = {c.name for c in TABLES if c.required} | {*tables, *mapping.tables}
             _look_at_tables(backend, called.values(), [called[name] for name in needed])
         existing = {*tables, *backend.list_tables()}
         names = {table: name for table, name in called.items() if table in existing}
@@ -312,7 +310,10 @@ def without_secrets(url: str) -> str:
 
 def _connect(url: str) -> Any:
     """Return a connection; UsageError when there is none, with the driver's reason."""
-    scheme = urlsplit(url).scheme
+    scheme, place, path, *_ = urlsplit(url)
+    file = Path(place, path[bool(place) :])  # as Ibis reads it; it would make one that is missing
+    if scheme in ("sqlite", "file") and not (file.is_file() or str(file) in (".", ":memory:")):
+        raise UsageError(say("no_database_file", file, f"{scheme}://{file.name}"))
     extra = "stockcust_analysis[postgres]" if scheme in _POSTGRES else f"ibis-framework[{scheme}]"
     try:
         import ibis
@@ -404,6 +405,7 @@ def _bank_of(
             kept = [c for c in delivered if c.name not in {problem.column for problem in unfit}]
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
+    warn_of_absent(mapping.tables, frames)
     inputs = tuple(InputTable(table, location, fact.rows) for table, fact in facts.items())
     return Bank(engine, facts, mapping.name or name, inputs, spare, mapping.as_errors)
 

@@ -317,7 +317,7 @@ def _name(page: PageJob | PageResult) -> Words:
 
 def describe_plan(jobs: Sequence[PageJob]) -> Words:
     """Say what a run would do, branch by branch where there is something to do."""
-    from stockcust_analysis.report.plan import count_issued
+    from stockcust_analysis.report.plan import count_issued, refuse_own_work
 
     doing = [job for job in jobs if job.action != "keep"]
     lines = [
@@ -326,9 +326,10 @@ def describe_plan(jobs: Sequence[PageJob]) -> Words:
     ]
     if len(doing) > _MOST_LINES:
         lines.append(say("more_pages", len(doing) - _MOST_LINES))
-    issued = count_issued([job for job in doing if job.branch_id not in _EDITIONS])
-    if issued and not doing[0].options.force:
+    pages = [job for job in jobs if job.branch_id not in _EDITIONS]
+    if (issued := count_issued(pages)) and not pages[0].options.force:
         lines.append(say("issued_pages", issued))
+    lines += filter(None, [refuse_own_work(pages)])
     return joined([*lines, say("planned", len(doing), len(jobs) - len(doing))])
 
 

@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -46,7 +46,8 @@ class Quarter:
         elif months is None:
             given["months"] = 3
         are_whole = all(isinstance(value, Integral) for value in given.values())
-        if not (are_whole and 1 <= given["number"] <= 4 and 1 <= given["months"] <= 3):
+        most = {"year": MAXYEAR, "number": 4, "months": 3}
+        if not are_whole or any(not 1 <= value <= most[name] for name, value in given.items()):
             raise UsageError(say("no_quarter_of", year, number, months))
         for name, value in given.items():
             object.__setattr__(self, name, value)
@@ -112,7 +113,7 @@ class Quarter:
         return Quarter(index // 4, index % 4 + 1, 3 if quarters % 4 else self.months)
 
     def __str__(self) -> str:
-        return f"{self.year}Q{self.number}" + ("" if self.is_whole else f"-{self.end:%m}")
+        return f"{self.year:04}Q{self.number}" + ("" if self.is_whole else f"-{self.end:%m}")
 
 
 Day: TypeAlias = date | str | Quarter

@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +24,7 @@ import pandas as pd
 from stockcust_analysis.core import files
 from stockcust_analysis.errors import UsageError, Words, did_you_mean, either, listed, say
 from stockcust_analysis.policy.file import build, duplicates, read_toml
-from stockcust_analysis.report.manifest import read_manifest
+from stockcust_analysis.report.manifest import differences, read_manifest
 from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 
@@ -80,7 +80,8 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         is_named = by.strip() and by.isprintable()
         problems: list[str] = [] if is_named else [say("nobody_delivers")]
         parties = _read(recipients, facts["branches"], problems)
-        owned = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
+        owned = {branch: _files_of(branch, facts["outputs"]) for branch in parties}
+        problems += [words for own in owned.values() for words in differences(run, own)]
         if problems:
             raise UsageError(listed(say("not_delivered", what), problems))
         files.remove_unfinished(run / RECEIPTS)
@@ -93,7 +94,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
             parts = [party.recipient, day, by]
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
-            contents = _contents(owned[branch], " · ".join(parts))
+            contents = _contents(map(run.joinpath, owned[branch]), " · ".join(parts))
             _hand_over(contents, place, party.access, row, run / RECEIPTS / f"{day}.csv")
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
@@ -141,21 +142,13 @@ def _wrong(beside: Path, party: Recipient) -> Iterator[Words]:
                 yield say("of_place", "group", error)
 
 
-def _files_of(
-    run: Path, branch: str, outputs: Mapping[str, str], problems: list[str]
-) -> list[Path]:
-    """Return a branch's files, after adding which are not as the manifest knows them."""
+def _files_of(branch: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return a branch's files with their hashes, as the manifest knows them."""
     start = f"branches/{folder_name(branch)}/"
-    owned = {run / name: known for name, known in outputs.items() if name.startswith(start)}
-    for path, known in owned.items():
-        if not path.is_file():
-            problems.append(say("file_gone", path.relative_to(run)))
-        elif files.sha256(path) != known:
-            problems.append(say("file_changed", path.relative_to(run)))
-    return [*owned]
+    return {name: known for name, known in outputs.items() if name.startswith(start)}
 
 
-def _contents(owned: list[Path], mark: str) -> dict[str, bytes]:
+def _contents(owned: Iterable[Path], mark: str) -> dict[str, bytes]:
     """Return what a branch is given: file → content, the lists with their mark."""
     return {p.name: _marked(p, mark) if p.name == WORKLISTS else p.read_bytes() for p in owned}
 

@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
-from stockcust_analysis.errors import UsageError, say
+from stockcust_analysis.errors import UsageError, Words, say
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.worklists import Lists
@@ -202,8 +203,34 @@ def write_manifest(
             },
             **({"missing": missing} if missing else {}),
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
+            "evaluation": evaluation_digests(folder, records),
         },
     )
+
+
+def evaluation_digests(folder: Path, branches: Iterable[str]) -> dict[str, str]:
+    """Return the hashes of the tables that a quarter's figures are explained from.
+
+    Those of all branches file by file, of the slices of the branches given one each.
+    """
+    evaluation = folder / plan.EVALUATION
+    tables = [evaluation.glob(f"{name}*.*") for name in ("", "headquarters/", "circulated/")]
+    slices = (plan.slice_folder(evaluation, branch) for branch in branches)
+    paths = sorted(chain(*tables, slices))
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
+
+
+def _digest(path: Path) -> str:
+    return plan.folder_digest(path) if path.is_dir() else sha256(path)
+
+
+def differences(folder: Path, known: Mapping[str, str]) -> Iterator[Words]:
+    """Yield which files, or folders of tables, are missing or not as a manifest knows them."""
+    for name, expected in known.items():
+        if not (folder / name).exists():
+            yield say("file_gone", name)
+        elif _digest(folder / name) != expected:  # a work list is there to be filled in
+            yield say("list_changed" if name.endswith(plan.WORKLISTS) else "file_changed", name)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -22,20 +22,11 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import (
-    FileInUseError,
-    NotebookError,
-    UsageError,
-    Words,
-    did_you_mean,
-    listed,
-    say,
-    words_of,
-)
+from stockcust_analysis.errors import FileInUseError, NotebookError, UsageError, Words, listed, say
 from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
-from stockcust_analysis.show.pages import wrong_type
+from stockcust_analysis.show.pages import unknown_parameters, wrong_type
 
 EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
@@ -219,7 +210,8 @@ def plan_pages(
     Raises
     ------
     UsageError
-        A branch does not report, an issued page would change, or who issues pages prepared them.
+        A branch does not report; unless the plan is only shown, an issued page would change, or who
+        issues pages prepared them.
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     """
@@ -229,7 +221,8 @@ def plan_pages(
     jobs = with_actions(jobs, by=options.by)
     if not options.force and not only_shown and (issued := count_issued(jobs)):
         raise UsageError(say("would_change_issued", issued, folder))
-    _refuse_own_work(jobs, options)
+    if not only_shown and (refusal := refuse_own_work(jobs)):
+        raise UsageError(refusal)
     return jobs
 
 
@@ -288,7 +281,7 @@ def withdraw_lists(lists: Path, stamp: Path) -> None:
     except FileNotFoundError:
         pass  # there are none
     except OSError as error:
-        raise FileInUseError([lists], words_of(error)) from error
+        raise FileInUseError([lists], error) from error
     stamp.unlink(missing_ok=True)
 
 
@@ -327,16 +320,14 @@ def people_of(pages: Iterable[PageRecord]) -> dict[str, str]:
     return people
 
 
-def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
-    """Raise UsageError where pages are issued by who prepared them, or nobody says who did."""
-    if options.status != ISSUED or not options.by:
-        return
-    own = sum(job.people.get("draft") == options.by for job in jobs)
-    unknown = sum("draft" not in job.people for job in jobs)
+def refuse_own_work(jobs: Sequence[PageJob]) -> Words:
+    """Say that pages are issued by who prepared them, or that nobody says who did; else nothing."""
+    signed = [job for job in jobs if job.options.status == ISSUED and job.options.by]
+    own = sum(job.people.get("draft") == job.options.by for job in signed)
+    unknown = sum("draft" not in job.people for job in signed)
     if own:
-        raise UsageError(say("issued_by_preparer", options.by, own, len(jobs)))
-    if unknown:
-        raise UsageError(say("no_preparer", unknown, len(jobs)))
+        return say("issued_by_preparer", signed[0].options.by, own, len(signed))
+    return say("no_preparer", unknown, len(signed)) if unknown else Words("")
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
@@ -430,17 +421,9 @@ def declared_parameters(path: Path) -> dict[str, str]:
 
 
 def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
-    """Raise one NotebookError for all unknown, missing and ill-typed parameters.
-
-    papermill only warns of an unknown parameter and runs on with the default, which would print a
-    beautiful page of the wrong branch.
-    """
+    """Raise one NotebookError for all unknown, missing and ill-typed parameters."""
     declared = declared_parameters(path)
-    problems = [
-        say("unknown", say("parameter_word"), name) + did_you_mean(name, declared)
-        for name in parameters
-        if name not in declared
-    ]
+    problems = unknown_parameters(parameters, declared)
     problems += [say("parameter_missing", name) for name in declared if name not in parameters]
     for name, value in parameters.items():
         if name in declared and (problem := wrong_type(name, declared[name], value)):

@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,20 +28,13 @@ from stockcust_analysis.errors import NOTHING, FileInUseError, StockcustError, W
 from stockcust_analysis.evaluation.results import open_evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan, render
-from stockcust_analysis.report.manifest import EvaluationCache, ReportRun
-from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
+from stockcust_analysis.report.manifest import EvaluationCache
+from stockcust_analysis.report.manifest import ReportRun as ReportRun
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord
+from stockcust_analysis.report.plan import ReportOptions as ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.workbook import make_worklists
 from stockcust_analysis.show.wording import signatures
-
-__all__ = [
-    "ReportOptions",
-    "ReportRun",
-    "make_reports",
-    "plan_reports",
-    "verify_folder",
-    "write_evaluation",
-]
 
 _NOT_DELIVERED: Final = {
     *(EVALUATION, plan.ISSUED, plan.RECEIPTS, "failed", manifest.MANIFEST, manifest.RUN)
@@ -113,8 +106,8 @@ def make_reports(
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    Headquarters' editions come last. The errors are those of `make_reports`, but that issued pages
-    may change.
+    Headquarters' editions come last; of pages that are to be collected those that are there. The
+    errors are those of `make_reports`, but that issued pages may change, and anybody sign them.
     """
     from stockcust_analysis.report.headquarters import editions, plan_headquarters
 
@@ -126,6 +119,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
         jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
+        jobs = [job for job in jobs if job.action == "keep" or not options.collect]
         if options.is_part:
             return jobs
         all_jobs = plan.page_jobs(cache.slices, options.whole_quarter, folder)
@@ -296,7 +290,9 @@ class _Run:
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
         for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
             cache.write_slice(branch)
-        unmade = failed | {page.branch_id: page.error for page in results if page.failed}
+        failed |= {page.branch_id: page.error for page in results if page.failed}
+        language = self.options.language
+        unmade = {branch: str(errors.in_language(e, language)) for branch, e in failed.items()}
         wanted = headquarters.editions(self.folder, self.options, records, unmade)
         receive = partial(self._receive, "headquarters")
         editions = headquarters.write_headquarters(cache.evaluation, wanted, receive)
@@ -386,29 +382,23 @@ def verify_folder(
     differences = [say("not_made", facts["missing"])] if "missing" in facts else []
     if not manifest.has_ended(folder / "run.log"):
         differences.append(say("run_not_ended"))
-    differences += _compare_files(folder, facts["outputs"])
+    known = facts["outputs"] | facts.get("evaluation", {})
+    differences += [*manifest.differences(folder, known), *_unlisted(folder, known)]
     if data is None:
         return differences + _print_again(folder, facts, workers or render.default_workers())
     bank = open_bank(data, mapping=mapping, layout=layout)
     return differences + _make_again(folder, facts, bank, workers)
 
 
-def _compare_files(folder: Path, outputs: dict[str, str]) -> list[Words]:
-    """Return which files are missing, changed, or not in the manifest."""
-    differences = []
-    for name, expected in outputs.items():
-        if not (folder / name).is_file():
-            differences.append(say("file_missing", name))
-        elif files.sha256(folder / name) != expected:
-            differences.append(say("file_changed", name))
+def _unlisted(folder: Path, known: Collection[str]) -> Iterator[Words]:
+    """Yield which files are not in the manifest."""
     for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
         if path.name.startswith(plan.FILLED):  # the managers' own
             continue
         delivered = top not in _NOT_DELIVERED and not top.startswith(".") and path.is_file()
-        if delivered and name not in outputs and path.suffix not in {".ipynb", ".log"}:
-            differences.append(say("file_unlisted", name))
-    return differences
+        if delivered and name not in known and path.suffix not in {".ipynb", ".log"}:
+            yield say("file_unlisted", name)
 
 
 def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[Words]:
@@ -454,18 +444,11 @@ def _make_again(
         for signed in [*_signings(facts, options)] or [options]:
             run = make_reports(bank, signed, out=out)
         again = manifest.read_manifest(run.folder)
-    differences = [
-        say("made_from_else", name)
-        for name in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
-        if again[name] != facts[name]
-    ]
+    made_of = ["inputs", "policy", "notebook", "packages", "code", "fonts", "look"]
+    differences = [say("made_from_else", name) for name in made_of if again[name] != facts[name]]
     before, after = facts["outputs"], again["outputs"]
-    differences += [
-        say("made_otherwise", name)
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
-    return differences
+    other = (name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
+    return differences + [say("made_otherwise", name) for name in other]
 
 
 def _signings(facts: dict[str, Any], options: ReportOptions) -> Iterator[ReportOptions]:

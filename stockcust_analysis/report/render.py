@@ -111,10 +111,15 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
                 if isinstance(error, DeadKernelError) and attempt == 1:
                     return _attempt(job, attempt + 1)
                 message = _reason(error, job) + _save_failed_notebook(job, executed)
-                failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0)
-                both = [message.text(language) for language in ("en", "zh")]
-                files.write_json(job.record, asdict(replace(failed, error=both)))
+                _record_failure(job, message)
             return PageResult(job.branch_id, 0.0, error=message, attempts=attempt)
+
+
+def _record_failure(job: PageJob, reason: Words) -> None:
+    """Write why a page could not be made, for `--collect`, `--plan` and the next run."""
+    failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0)
+    both = [reason.text(language) for language in ("en", "zh")]
+    files.write_json(job.record, asdict(replace(failed, error=both)))
 
 
 def _make_page(job: PageJob, executed: Path) -> PageResult:
@@ -220,7 +225,10 @@ def _reason(error: Exception, job: PageJob) -> Words:
         return say("out_of_time", where, options.cell_seconds, options.page_seconds)
     reason = say("in_cell", name, where)
     if hasattr(errors, name):
-        return say("of_place", reason, getattr(error, "evalue", ""))
+        said, shown = getattr(error, "evalue", ""), ["", *getattr(error, "traceback", [])][-1]
+        # The notebook shows it in its own language: `StockcustError._render_traceback_`.
+        own = shown.removeprefix(f"{name}: ") if shown.startswith(name) else said
+        return say("of_place", reason, Words(said, own))
     return say("sentence", reason)
 
 
@@ -322,4 +330,8 @@ def _result(future: Future[PageResult], job: PageJob) -> PageResult:
         raise
     except Exception as error:  # noqa: BLE001 - an executor has errors of its own
         reason = say("worker_lost", type(error).__name__)
+        if job.action == "run":  # a page that was to be printed again is as it was
+            with output_errors(job.folder), files.access(job.options.access):
+                job.withdraw()
+                _record_failure(job, reason)
         return PageResult(job.branch_id, 0.0, error=reason, action=job.action)

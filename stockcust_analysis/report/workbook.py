@@ -299,7 +299,7 @@ def make_worklists(
     as_of: date,
     policy: Policy,
     out: Path,
-    branches: Sequence[str] = (),
+    branches: str | Sequence[str] = (),
     language: Language = "zh",
     lists: Lists | None = None,
     facts: Mapping[str, Mapping[str, str]] | None = None,
@@ -318,7 +318,7 @@ def make_worklists(
     out
         Folder; a branch's workbook is `<out>/<branch_id>/worklists.xlsx`.
     branches, language
-        Only these, all that have customers when empty; "zh" or "en".
+        Only these, or this one, all that have customers when empty; "zh" or "en".
     lists
         Of that day under that policy, where they are made already.
     facts
@@ -332,6 +332,7 @@ def make_worklists(
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
     customers, counts, _ = lists or make_lists(bank, as_of=as_of, policy=policy)
+    branches = [branches] if branches and isinstance(branches, str) else branches
     about: dict[str, Any] = {"policy": policy, "as_of": as_of, "language": language}
     about["left_out"] = lists_not_provided(lists_left_out(bank, policy, as_of), language)
     about["of_deposits"] = aum_of_deposits(bank, policy, as_of) != ""

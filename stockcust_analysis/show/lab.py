@@ -131,7 +131,7 @@ class Lab:
         return blocks.Sentences(spoken or str(result).splitlines())
 
     def table(
-        self, frame: pd.DataFrame | None, key: str, *, percent: Iterable[str] = ()
+        self, frame: pd.DataFrame | None, key: str, *, percent: str | Iterable[str] = ()
     ) -> blocks.Table | None:
         """Finish a table with the caption `<key>_caption`.
 
@@ -155,7 +155,7 @@ class Lab:
         if "denominator" in frame or "component" in frame:
             shown = replace(table_of(Result(frame)), caption=caption)
             return shown if len(frame) else replace(shown, note=self._word("nobody"))
-        shares = set(percent)
+        shares = {percent} if isinstance(percent, str) else {*percent}
         cells = {  # by position: two segments may have one name
             str(place): [self._cell(value, str(name), name in shares) for value in values]
             for place, (name, values) in enumerate(frame.items())
@@ -329,8 +329,7 @@ def open_lab(
     ('Concentration of assets', '2026Q3')
     >>> lab.bank.close()
     """
-    texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
-    check_texts(language=language, **texts)
+    check_texts(language, folder=folder, quarter=quarter, branch_id=branch_id, policy=policy)
     rules = load_policy(policy)
     bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}

@@ -10,7 +10,9 @@ and kept for the other notebooks.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +30,8 @@ _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
     "en": "No evaluation in '{folder}' yet; making it from '{data}': {done} of {total} steps done",
 }
+_ASSIGNED: Final = re.compile(r"^([A-Za-z_]\w*)\s*(?::[^=]*)?=", re.MULTILINE)
+_INJECTED: Final = "# Parameters\n"  # how the cell begins that papermill writes
 _PLAIN_TYPES: Final = {"str", "int", "float", "bool", "list", "dict"}
 
 
@@ -91,8 +95,7 @@ def open_headquarters_page(
 
 def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
     """Read the evaluation, or make it."""
-    found = find_folder(folder)
-    if found is not None:
+    if (found := find_folder(folder)) is not None:
         return open_evaluation(found)
     from stockcust_analysis.evaluation.evaluate import make_missing_evaluation
 
@@ -141,8 +144,31 @@ def wrong_type(name: str, wanted: str, value: object) -> Words:
     return say("with_r", problem, name) if wanted == "str" else say("sentence", problem)
 
 
+def unknown_parameters(given: Iterable[str], declared: Collection[str]) -> list[object]:
+    """Return an error for each parameter that a notebook does not declare.
+
+    papermill only warns of one and runs on with the default, which would print a beautiful page of
+    the wrong branch.
+    """
+    return [UsageError.unknown("parameter", n, declared) for n in given if n not in declared]
+
+
+def _injected_problems() -> list[object]:
+    """Return what is wrong with the names in the cell that papermill wrote into this notebook.
+
+    It stands behind the notebook's own cell of parameters; run again, the latest counts.
+    """
+    cells: list[str] = getattr(sys.modules["__main__"], "In", [])  # those that IPython has run
+    injected = [number for number, cell in enumerate(cells) if cell.startswith(_INJECTED)]
+    declared = _ASSIGNED.findall("\n".join(cells[: injected[0]])) if injected else []
+    given = _ASSIGNED.findall(cells[injected[-1]]) if declared else []
+    return unknown_parameters(given, declared)
+
+
 def check_texts(language: object, **texts: object) -> None:
     """Raise one UsageError for all parameters of a notebook that are not the texts they must be.
+
+    And for those that papermill was given and the notebook does not declare.
 
     From then on its errors, warnings and results are in its language.
     """
@@ -150,7 +176,6 @@ def check_texts(language: object, **texts: object) -> None:
         choose_language(str(language))
     parameters = {**texts, "language": language}
     problems = [wrong_type(name, "str", value) for name, value in parameters.items()]
-    wrong = [problem for problem in problems if problem]
-    if wrong:
+    if wrong := [*_injected_problems(), *filter(None, problems)]:
         raise UsageError(listed(say("bad_parameters", say("the_notebook")), wrong))
     known_language(language)

@@ -89,7 +89,7 @@ CASES = {
     ),
     "GBK text read as UTF-8": (
         {"branches": BRANCHES.encode("gbk").decode("utf-8", "replace")},
-        "characters were lost when GBK text was read as UTF-8",
+        "branches.csv: characters were lost when GBK text was read as UTF-8",
     ),
     "neither encoding": (
         {"branches": BRANCHES.encode() + b"\xff\xff,\x81"},

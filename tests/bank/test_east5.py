@@ -140,7 +140,11 @@ def test_a_text_that_is_sound_is_scanned_once(folder: Path, separator: str) -> N
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("张\ufffd", "1 row (first: 2): characters were lost when GBK text was read as UTF-8"),
+        (
+            "张\ufffd",
+            "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt: characters were lost when GBK "
+            "text was read as UTF-8",
+        ),
         (
             "张".encode("gbk"),
             "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt is neither UTF-8",

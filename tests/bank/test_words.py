@@ -178,7 +178,7 @@ def test_a_faulty_bank_is_told_of_its_own_headers(
 SAID_OF_FRAMES = """\
 pandas frames的2张表有5个问题：
   1. 客户表（customers）“末次动账日”列（last_active_on）：该列的值是文本，应为日期。\
-请在源系统或其视图中转为日期。
+请转为日期：在传入的表（DataFrame）中，或在源系统及其视图中。
   2. 机构表（branches）“网点名”列（name）：1行：单元格为空。请补齐。
   3. 客户表（customers）“AUM余额”列（aum_period_end）：1行：小于0。\
 透支计为0，贷款记入“贷款余额”（loan_balance）；资产不为负数。

@@ -161,7 +161,7 @@ def test_a_database_that_may_only_be_read(server: Server) -> None:
         assert same.count().execute() == 7
 
 
-def test_tables_that_may_not_be_read_are_named(server: Server) -> None:
+def test_tables_that_may_not_be_read_are_named(server: Server, tmp_path: Path) -> None:
     """What a user may not read is in no list of tables: it was taken for not delivered."""
     server.load(tiny())
     url = server.url() + "?options=-crole%3Dreader"
@@ -175,6 +175,9 @@ def test_tables_that_may_not_be_read_are_named(server: Server) -> None:
     for name in ("ledger", "public.ledger"):
         with pytest.raises(UsageError, match=f"holds {name} and lets this user read none of it"):
             open_bank(url, tables={"ledger": name})
+    (tmp_path / "own.toml").write_text('[tables.ledger.columns]\nx = "balance"\n')
+    with pytest.raises(UsageError, match="holds ledger and lets this user read none of it"):
+        open_bank(url, mapping=tmp_path / "own.toml")
     server.run("DROP TABLE ledger; REVOKE SELECT ON holdings FROM reader")
     with pytest.raises(UsageError, match="holds holdings and lets this user read none of it"):
         open_bank(url)

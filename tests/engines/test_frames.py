@@ -138,7 +138,10 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     assert "holdings: it is not among the tables" in told
     assert "branches.region: optional column is absent" in told
     assert "Did you mean 'regoin'?" in told
-    assert "customers.as_of: the column holds text, where dates belong" in told
+    assert (
+        "customers.as_of: the column holds text, where dates belong. Convert them to dates: in the "
+        "frame that is given" in told
+    )
 
 
 def test_objects_of_pandas_are_understood() -> None:
@@ -219,9 +222,23 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
         open_bank(url, tables={"customers": "dm.cust", "holdings": "bad"})
 
 
+def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """SQLite makes an empty database of a misspelt name; options it has not are no traceback."""
+    for place in (tmp_path / "gone.db", tmp_path / "no" / "gone.db"):
+        for scheme in ("sqlite", "sqlite+pysqlite", "file"):
+            with pytest.raises(
+                UsageError, match=r"no such file: '.*gone.db'.* the URL is \w+://gone"
+            ):
+                open_bank(f"{scheme}://{place}")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there.db").touch()
+    with pytest.raises(UsageError, match="unexpected keyword argument 'mode'"):
+        open_bank(f"sqlite://{tmp_path / 'there.db'}?mode=ro")
+
+
 def test_a_database_file_that_is_none_is_said(tmp_path: Path) -> None:
     """No file, or a file of something else, is a usage error that names the file."""
-    with pytest.raises(UsageError, match=r"gone.duckdb' is not a DuckDB database file"):
+    with pytest.raises(UsageError, match=r"no such file: .*gone.duckdb"):
         open_bank(f"duckdb://{tmp_path / 'gone.duckdb'}")
     other = tmp_path / "other.duckdb"
     other.write_bytes(b"not a database" * 1000)

@@ -300,7 +300,7 @@ BROKEN = {
         ":\n  1. customers: 3 rows (first: 9, 10, 11): customers.xlsx, "
         "sheet 'Sheet': total lines (合计). Export without them and other remarks, or name "
         "them in the mapping's "
-        'drop_rows_where, such as { "as_of" = ["合计"] }.',
+        'drop_rows_where, such as { "as_of" = ["合计", "…"] }.',
     ),
     "a unit in the title": (
         put_title,

@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     "rows above the header": (
         {"branches.csv": f"{ROWS[0]}\n{BRANCHES}"},
         "",
-        "branches: 1 row (first: 1): rows stand above the header",
+        "branches: 1 row (first: 1): branches.csv: rows stand above the header",
     ),
     "a column twice": (
         {"branches.csv": lines(f"{HEAD},BRANCH_ID", *(f"{row},9" for row in ROWS))},
@@ -581,6 +581,18 @@ def test_a_mapping_picks_one_of_several_files(
         assert bank.rows("customers") == 7
         assert [name for name in bank.left_out if name in names] == others.split(", ")
     assert [str(warning.message) for warning in caught] == [said]
+
+
+def test_a_table_that_a_mapping_describes_and_nobody_delivers_is_named(tiny_bank: TinyBank) -> None:
+    """A section with columns alone says that the bank has the table: it is missed, with how."""
+    mapping = '[tables.contacts.columns]\n"工号" = "manager_id"\n'
+    folder = deliver(tiny_bank(), {"联络记录明细.csv.bak": CONTACTS}, mapping)
+    said = r"describes contacts, and no file or table is called so.* Name it there by file or table"
+    with pytest.warns(UserWarning, match=said), open_bank(folder) as bank:
+        assert "contacts" not in bank.columns
+        frames = {name: bank.table(name).df() for name in bank.columns}
+    with pytest.warns(UserWarning, match=said):
+        open_bank(frames, mapping=folder / "mapping.toml").close()
 
 
 def test_characters_of_the_newer_standard_are_read(tiny_bank: TinyBank) -> None:

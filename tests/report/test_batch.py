@@ -16,7 +16,13 @@ import nbformat
 import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.report.plan import PageJob, notebook_path, slice_folder
+from stockcust_analysis.report.plan import (
+    PageJob,
+    failed_pages,
+    finished_pages,
+    notebook_path,
+    slice_folder,
+)
 from stockcust_analysis.report.render import PageResult, render_page, run_batch
 from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.branch_page import Remark
@@ -57,6 +63,18 @@ def test_a_lost_worker_costs_its_pages_only(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
         results = run_batch(jobs, executor=broken)
     assert all("its worker was lost (BrokenProcessPool)" in result.error for result in results)
+    assert {*failed_pages(jobs)} == {"000", "001"}
+    assert "工作进程中断（BrokenProcessPool）" in failed_pages(jobs)["001"].zh
+
+
+def test_a_page_that_a_lost_worker_was_to_print_is_as_it_was(tmp_path: Path) -> None:
+    """Its figures are right and its notebook is there: only another status is lacking."""
+    (job,) = jobs_of(tmp_path, 1)
+    assert not render_page(job).failed
+    again = replace(job, action="print", options=replace(job.options, status="reviewed"))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+        assert run_batch([again], executor=broken)[0].failed
+    assert finished_pages([job])[job.branch_id].status == "draft"
 
 
 class _Slow(Executor):

@@ -195,3 +195,30 @@ def test_opening_a_page_chooses_its_language() -> None:
         open_branch_page("reports/none", branch_id="B001", language="en", data="none")
     assert chosen_language() == "en"
     assert not re.search("[\u4e00-\u9fff]", caught.value._render_traceback_()[-1])
+
+
+@pytest.mark.parametrize("name", ["branch_report", "headquarters_review", "pareto"])
+def test_a_misspelt_parameter_is_named_not_ignored(name: str, tmp_path: Path) -> None:
+    """Papermill itself warns only, and runs on with the default: the whole bank, or another one."""
+    command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / f"{name}.ipynb"),
+               str(tmp_path / "out.ipynb"), "--no-progress-bar", "-r", "langage", "en"]  # fmt: skip
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "没有参数“langage”（unknown parameter）。是否应为“language”？" in ended.stderr
+
+
+def test_a_corrected_parameter_runs_in_the_same_kernel(tmp_path: Path) -> None:
+    """Who mends papermill's cell and runs it again is not told of the old one; own names are."""
+    check = (
+        "try:\n    check_texts('zh', folder=folder)\nexcept ValueError as error:\n    print(error)"
+    )
+    told = run_cells(
+        "from stockcust_analysis.show.pages import check_texts\nfolder: str = 'a'\nlimit = 3",
+        "# Parameters\nfoldr = 'b'\nlimit = 4",
+        check,
+        "# Parameters\nfolder = 'b'\nlimit = 4",
+        check,
+        folder=tmp_path,
+    )
+    assert "'foldr'. Did you mean 'folder'?" in told[2]
+    assert told[4] == ""

@@ -355,7 +355,7 @@ def test_every_run_says_why_a_page_failed(tmp_path: Path) -> None:
         link = "failed/002/report.ipynb" in (quarter.folder / "index.html").read_text("utf-8")
         told.append((words_of_pages(run), run.missing, pages, link))
     assert told[0] == told[1] == told[2]
-    assert "002,failed,AssertionError" in told[0][2]
+    assert "002,failed,单元In [3]出错（AssertionError）" in told[0][2]
     assert told[0][3]
 
 
@@ -479,7 +479,7 @@ def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
     found = verify_folder(quarter.folder)
     assert "branches/001/report.pdf was changed after the run." in found
     assert "branches/001/report.pdf prints differently from its notebook." in found
-    assert "branches/002/report.pdf is missing." in found
+    assert "branches/002/report.pdf is missing. Run `stockcust report` again." in found
     assert "branches/001/other.pdf is not in the manifest." in found
 
     def interrupt(*_: object, **__: object) -> None:
@@ -490,6 +490,53 @@ def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
         quarter.make()
     told = "The last run was broken off (run.log): run the report again to make the rest."
     assert told not in found and told in verify_folder(quarter.folder)
+
+
+def test_figures_that_were_changed_are_found_out(tmp_path: Path) -> None:
+    """Tables beside the pages are verified too; a list that was filled in is not called touched."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    folder = quarter.folder / "evaluation"
+    for name in ("measures.csv", "headquarters/restatements.csv", "branches/002/measures.csv"):
+        with (folder / name).open("a", encoding="utf-8") as table:
+            table.write("1")
+    (folder / "scores.csv").unlink()
+    with quarter.page("001", "worklists.xlsx").open("ab") as book:
+        book.write(b"filled in")
+    assert sorted(verify_folder(quarter.folder)) == [
+        "branches/001/worklists.xlsx is not as it was written: it was filled in, or changed, after "
+        "the run.",
+        "evaluation/branches/002 was changed after the run.",
+        "evaluation/headquarters/restatements.csv was changed after the run.",
+        "evaluation/measures.csv was changed after the run.",
+        "evaluation/scores.csv is missing. Run `stockcust report` again.",
+    ]
+
+
+def test_a_page_that_failed_says_why_in_its_language(tmp_path: Path) -> None:
+    """On headquarters' Chinese index the reason is Chinese, in the English one English."""
+    cells = (
+        "from stockcust_analysis.show.pages import open_branch_page",
+        "open_branch_page(evaluation, branch_id=branch_id + '0', language=language)",
+    )
+    reasons = {"zh": "网点“0010”", "en": "unknown branch"}
+    with report_of_one_cell(tmp_path, "\n".join(cells)):
+        for language, words in reasons.items():
+            (tmp_path / language).mkdir()
+            quarter = Quarter(tmp_path / language)
+            run = quarter.make(replace(OPTIONS, language=language))
+            assert words in str(in_language(run.failed[0].error, language))
+            index = (quarter.folder / "index.html").read_text(encoding="utf-8")
+            assert words in index
+
+
+def test_a_plan_to_collect_lists_no_page_that_nobody_would_make(tmp_path: Path) -> None:
+    """Collecting makes headquarters' set of the pages that are there."""
+    quarter = Quarter(tmp_path)
+    collect = replace(OPTIONS, collect=True)
+    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 0}
+    quarter.make(replace(OPTIONS, shard=(1, 2)))
+    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 1}
 
 
 def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:

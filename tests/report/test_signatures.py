@@ -97,6 +97,10 @@ def test_nobody_issues_what_nobody_prepared(
     assert sign(bank, tmp_path, "issued", "王五") == 2
     assert "这1份报告中有1份没有当前版本的编制人记录" in capsys.readouterr().err
     assert not list((tmp_path / "2026Q3").glob("branches/*"))
+    assert sign(bank, tmp_path, "issued", "王五", "--plan") == 0  # what it would do, and why not
+    plan = capsys.readouterr().out
+    assert "001          运行notebook并排印" in plan
+    assert "这1份报告中有1份没有当前版本的编制人记录" in plan
     before = (issued / "manifest.json").read_bytes()
     assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
     assert "”中有1份报告已签发，" in capsys.readouterr().err

@@ -164,7 +164,8 @@ def test_what_comes_back_is_a_contacts_table(tmp_path: Path, tiny_bank: TinyBank
     path = filled(tmp_path / "a.xlsx", {
         ("移交", 2): {"客户号": "C1", "结果": "已接通", "联络日": datetime(2026, 10, 8)},
     })  # fmt: skip
-    text = import_contacts([path]).to_csv(index=False)
+    text = import_contacts(path).to_csv(index=False)
+    assert import_contacts(str(path)).to_csv(index=False) == text
     quarter_later = {
         name: rows.replace("2026-09-30,", "2026-12-31,").replace("2026-06-30,", "2026-09-30,")
         for name, rows in {"customers": CUSTOMERS, "holdings": HOLDINGS}.items()
@@ -282,6 +283,9 @@ def test_only_the_branches_asked_for(tiny_bank: TinyBank, tmp_path: Path) -> Non
     with open_bank(as_frames(tiny_bank())) as bank:
         files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["001"])
         assert files == [tmp_path / "001" / "worklists.xlsx"]
+        assert (
+            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches="001") == files
+        )
         with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 '01'\. Did you"):
             make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["01"])
 

@@ -331,6 +331,7 @@ def test_tables_have_words_and_units(lab: Lab) -> None:
     assert shown is not None
     assert [column.label for column in shown.columns] == ["Tier", "Gini coefficient", "Observed"]
     assert shown.rows == (("Mid", "0.720", "12.5%"),)
+    assert lab.table(frame, "measures", percent="observed") == shown
     assert shown.caption.startswith("Concentration")
     twice = lab.table(pd.DataFrame([[1, 2]], columns=["high loans"] * 2), "measures")
     assert twice is not None
