@@ -290,9 +290,9 @@ class _Run:
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
         for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
             cache.write_slice(branch)
-        failed |= {page.branch_id: page.error for page in results if page.failed}
+        unmade = failed | {page.branch_id: page.error for page in results if page.failed}
         language = self.options.language
-        unmade = {branch: str(errors.in_language(e, language)) for branch, e in failed.items()}
+        unmade = {branch: str(errors.in_language(e, language)) for branch, e in unmade.items()}
         wanted = headquarters.editions(self.folder, self.options, records, unmade)
         receive = partial(self._receive, "headquarters")
         editions = headquarters.write_headquarters(cache.evaluation, wanted, receive)
