@@ -8,7 +8,7 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.campaign_effect import CampaignEffect
-from tests.models.banks import FEW, bank_with, visited
+from tests.models.banks import FEW, bank_with, history_with, visited
 
 
 def measured(effects: str) -> object:
@@ -106,7 +106,7 @@ def test_what_cannot_be_compared_is_an_error() -> None:
         CampaignEffect().fit(table, np.arange(100) % 2, ["more"] * 100)
     with pytest.raises(UsageError, match="fact about the person 'age'"):
         CampaignEffect(personal=["age"]).fit(table, np.arange(100) % 2, np.zeros(100))
-    bank, names = bank_with("planted", FEW), visited("planted", FEW)
+    bank, names = history_with("planted", FEW), visited("planted", FEW)
     with pytest.raises(UsageError, match="must lie before"):
         CampaignEffect().measure(bank, names, before="2026Q3", after="2026Q2")
     with pytest.raises(UsageError, match="unknown outcome 'tier'"):
