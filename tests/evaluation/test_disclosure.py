@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ from stockcust_analysis.evaluation.review import make_review, recode
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from stockcust_analysis.policy.service import CustomerClass
 from stockcust_analysis.show.wording import assumptions
+from tests.engines.banks import in_polars
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
@@ -65,7 +67,9 @@ bank_of = cache(random_bank)
 def made_quarter(branches: int, customers: int, quarters: int, quarter: str) -> Evaluation:
     """Return the evaluation of a bank with lists, contacts, migration and growth bridge."""
     bank = make_bank(branches=branches, customers=customers, quarters=quarters, seed=11)
-    return evaluate(bank, quarter=quarter, first_quarter=quarters < 5, sizes=True)
+    return evaluate(
+        in_polars(bank, Path()), quarter=quarter, first_quarter=quarters < 5, sizes=True
+    )
 
 
 @cache
@@ -224,7 +228,7 @@ def test_few_between_a_rules_border_and_a_tiers_do_not_follow_from_both() -> Non
     policy = replace(POLICY, coverage=coverage)
     bank = make_bank(branches=8, customers=3_000, quarters=2, seed=11)
     quarter = {"quarter": "2026Q2", "first_quarter": True, "sizes": True}
-    truth = evaluate(bank, policy=policy, **quarter)
+    truth = evaluate(in_polars(bank, Path()), policy=policy, **quarter)
     told, result = review.circulate(truth, policy)
     assert (result.exposed, result.merged) == (0, {})
 
@@ -266,7 +270,7 @@ def test_without_profiles_no_sum_is_claimed_of_them() -> None:
     """The managed are those with a target for their profile only where every tier has one."""
     bank = make_bank(branches=8, customers=800, quarters=2, seed=11)
     bank["customers"] = bank["customers"].drop(columns="profile_complete")
-    evaluation = evaluate(bank, quarter="2026Q2", first_quarter=True, sizes=True)
+    evaluation = evaluate(in_polars(bank, Path()), quarter="2026Q2", first_quarter=True, sizes=True)
     assert circulate(evaluation, evaluation.cells).protected.exposed == 0
 
 
