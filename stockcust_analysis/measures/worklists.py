@@ -33,8 +33,8 @@ from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import MODEL_LIST, Actions, load_actions
 
 Language = Literal["zh", "en"]
-# List → who is on it, and the cents at stake.
-Lists = dict[str, tuple[nw.Expr, nw.Expr]]
+# List → the column of the cents at stake.
+Stakes = dict[str, str]
 _WHO = ("list", "branch_id", "priority", "customer_id", "manager_id", "tier", "groups")
 _WORDS = ("reason_zh", "reason_en", "action_zh", "action_en", "warning_zh", "warning_en")
 COLUMNS = (*_WHO, "amount_at_stake", "due_date", *_WORDS, "channel", "last_contact_on")
@@ -162,15 +162,15 @@ def worklists(
     >>> worklists(facts, **rules)["list"].tolist()
     ['upgrade_candidates', 'next_product']
     """
-    table, rules, on = as_lazy(facts), as_policy(policy), as_day(as_of)
-    actions = actions or load_actions()
+    rules, on = as_policy(policy), as_day(as_of)
+    (table, stakes), actions = _listed(as_lazy(facts), rules), actions or load_actions()
     lines = [
         line
-        for name, (who, stake) in _lists(table, rules).items()
+        for name, stake in stakes.items()
         for line in sorted(
             (
                 _line({**row, "list": name}, rules, on, actions)
-                for row in _top_rows(table, who, stake, rules)
+                for row in _top_rows(table, name, stake, rules)
             ),
             key=itemgetter("branch_id", "due_date", "priority", "customer_id"),
         )
@@ -201,18 +201,21 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Result:
     UsageError
         The facts are not those of `worklist_facts`.
     """
-    table, rules = as_lazy(facts), as_policy(policy)
-    lists, barred = _lists(table, rules), _exclusion_reasons(table, rules)
+    rules = as_policy(policy)
+    table, stakes = _listed(as_lazy(facts), rules)
+    barred = _exclusion_reasons(table, rules)
+    table = table.with_columns(**{f"barred_{why}": one for why, one in barred.items()})
     counts = ["customers", "amount_at_stake", *barred]
     columns: dict[str, nw.Expr] = {}
-    for name, (who, stake) in lists.items():
-        free = flag(who) * nw.col("contactable")
-        summed = (free, free * stake, *(flag(who) * why for why in barred.values()))
+    for name, stake in stakes.items():
+        free = nw.col(f"on_{name}") * nw.col("contactable")
+        left_out = (nw.col(f"on_{name}") * nw.col(f"barred_{why}") for why in barred)
+        summed = (free, free * nw.col(stake), *left_out)
         columns |= {f"{name}/{count}": one for count, one in zip(counts, summed, strict=True)}
     totals = frames.collect_sums(table, ["branch_id"], columns)
     rows = [
         {"list": name, **total, **{count: total[f"{name}/{count}"] for count in counts}}
-        for name in lists
+        for name in stakes
         for total in totals.to_dict("records")
     ]
     result = pd.DataFrame(rows, columns=["list", "branch_id", *counts])
@@ -251,21 +254,23 @@ def _with_maturities(facts: Table, holdings: Table, policy: Policy, as_of: date)
     )
 
 
-def _lists(table: Table, policy: Policy) -> Lists:
-    """Return who is on each list of the policy with something at stake, and the cents at stake.
+def _listed(table: Table, policy: Policy) -> tuple[Table, Stakes]:
+    """Return the facts with who is on each list of the policy (`on_`…), and what is at stake.
 
-    A list is left out where the bank does not deliver what it needs.
+    Who has nothing at stake is on none. A list is left out where the bank does not deliver what it
+    needs. Each is a column, so that it is made once, however often it is counted.
     """
     rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
     average, end, month = f"{policy.tiers.value}_cents", PERIOD_END, _MONTH_AVERAGE
     _require_facts(table, policy)
+    table = table.with_columns(next_tier=_next_tier(policy), offer=_offer(policy))
 
     def reaches(name: str, amount: float) -> nw.Expr:
         return nw.col(name) >= cents_of(amount)
 
     status, families, managed = nw.col("status"), nw.col("families"), _is_flagged("in_managed")
     overdue = _is_flagged("contact_due") & ~_is_flagged("reclaim_due") & ~_is_flagged("set_aside")
-    single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
+    single = (families >= 1) & (families < rule.next_product_below) & (nw.col("offer") != "")
     willing = (
         _is_flagged("contacted_lately") & ~_is_flagged("refused_lately") & (status == "active")
     )
@@ -280,7 +285,7 @@ def _lists(table: Table, policy: Policy) -> Lists:
         "overdue_contact": (overdue, end, "in_managed"),
         "reclaim": (_is_flagged("reclaim_due"), end, "in_managed"),
         "unassigned": (~managed & reaches(average, cover.manage_from), average, "in_managed"),
-        "upgrade_candidates": (_next_tier(policy) != "", average),
+        "upgrade_candidates": (nw.col("next_tier") != "", average),
         "silent_with_assets": ((status == "silent") & reaches(end, rule.silent_from), end),
         "next_product": (_is_flagged("in_effective") & (status == "active") & single, end),
         "referral_sources": (willing & reaches(average, cover.vip_from), average, "in_managed"),
@@ -289,27 +294,23 @@ def _lists(table: Table, policy: Policy) -> Lists:
         "set_aside": (_is_flagged("set_aside"), end, "in_managed"),
         MODEL_LIST: (nw.col("model_risk") > 0, end, "model_risk"),
     }
-    found = {
-        name: (who & (nw.col(stake) > 0), nw.col(stake))
-        for name in rule.sheets
-        for who, stake, *needs in [lists[name]]
-        if set(needs).issubset(present)
-    }
-    return _pause(found) if "set_aside" in present else found
+    stakes = {name: lists[name][1] for name in rule.sheets if {*lists[name][2:]}.issubset(present)}
+    found = {name: lists[name][0] & (nw.col(stake) > 0) for name, stake in stakes.items()}
+    if "set_aside" in present:
+        table = table.with_columns(paused=_paused(found))
+        paused = nw.col("paused")
+        found = {n: who & (paused if n == "set_aside" else ~paused) for n, who in found.items()}
+    return table.with_columns(**{f"on_{name}": flag(who) for name, who in found.items()}), stakes
 
 
 def _is_flagged(name: str) -> nw.Expr:
     return nw.col(name) == 1
 
 
-def _pause(lists: Lists) -> Lists:
-    """Return the lists with whom is set aside on that list alone, unless their money moves."""
-    moves = (flag(lists[name][0]) for name in _RESUMING if name in lists)
-    paused = _is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0)
-    return {
-        name: (who & (paused if name == "set_aside" else ~paused), stake)
-        for name, (who, stake) in lists.items()
-    }
+def _paused(lists: Mapping[str, nw.Expr]) -> nw.Expr:
+    """Return who is set aside, and so on that list alone, unless their money moves."""
+    moves = (flag(lists[name]) for name in _RESUMING if name in lists)
+    return _is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0)
 
 
 def _require_facts(table: Table, policy: Policy) -> None:
@@ -344,12 +345,12 @@ def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     return excluded | {"do_not_contact": rest}
 
 
-def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> list[dict[str, Any]]:
+def _top_rows(table: Table, name: str, stake: str, policy: Policy) -> list[dict[str, Any]]:
     """Return the customers of one list as rows of plain values."""
-    derived = {"amount_cents": stake, "next_tier": _next_tier(policy), "offer": _offer(policy)}
-    present = set(table.collect_schema().names()) - derived.keys()
+    present = set(table.collect_schema().names()) - {"amount_cents"}
     wanted = present.intersection((*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS))
-    table = table.filter(who & (nw.col("contactable") == 1)).select(*sorted(wanted), **derived)
+    table = table.filter((nw.col(f"on_{name}") == 1) & (nw.col("contactable") == 1))
+    table = table.select(*sorted(wanted), amount_cents=nw.col(stake))
     rank = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
     table = table.with_columns(priority=rank.cast(nw.Int64))
     columns = frames.collect_rows(table.filter(nw.col("priority") <= policy.worklists.longest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,12 +16,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
+from stockcust_analysis import Bank, Evaluation, evaluate, load_policy, open_bank
 from stockcust_analysis.bank.sample.bank import ORDERS, make_bank, write_east_files
 from stockcust_analysis.cli import cli
 from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.evaluation.worklists import make_lists
-from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import (
@@ -61,17 +61,10 @@ def sayable(tables: Frames) -> Iterator[Evaluation]:
         yield evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
 
 
-def test_reasons_speak_of_deposits_by_whatever_amount_tiers_go(
-    tables: Frames, tmp_path: Path
-) -> None:
+def test_reasons_speak_of_deposits_by_whatever_amount_tiers_go(delivered: Bank) -> None:
     """Where tiers go by the period's end it is 时点存款 beside a customer, not 时点AUM."""
     by_end = replace(BY_DEPOSITS, tiers=replace(BY_DEPOSITS.tiers, value="aum_period_end"))
-    write_east_files(tables, tmp_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bank = open_bank(tmp_path, layout="east5")
-    with bank:
-        lists, _, _ = make_lists(bank, as_of=date(2026, 9, 30), policy=by_end)
+    lists, _, _ = make_lists(delivered, as_of=date(2026, 9, 30), policy=by_end)
     for language, said, others in (
         ("zh", "时点存款", "AUM|资产"),
         ("en", "eriod-end deposits", "AUM|assets"),
@@ -81,19 +74,28 @@ def test_reasons_speak_of_deposits_by_whatever_amount_tiers_go(
         assert not reasons.str.contains(others).any()
 
 
-def read_back(tables: Frames, folder: Path, *policies: Policy, **form: bool) -> list[Evaluation]:
-    """Return the evaluations of the sample bank's EAST files by some policies."""
+@contextmanager
+def read_back(tables: Frames, folder: Path, **form: bool) -> Iterator[Bank]:
+    """Open the sample bank's EAST files."""
     write_east_files(tables, folder, **form)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with open_bank(folder, layout="east5") as bank:
-            return [evaluate(bank, quarter="2026Q3", policy=policy) for policy in policies]
+            yield bank
 
 
 @pytest.fixture(scope="module")
-def whole(tables: Frames, tmp_path_factory: pytest.TempPathFactory) -> list[Evaluation]:
+def delivered(tables: Frames, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """Open whole files."""
+    with read_back(tables, tmp_path_factory.mktemp("whole")) as bank:
+        yield bank
+
+
+@pytest.fixture(scope="module")
+def whole(delivered: Bank) -> list[Evaluation]:
     """Return the evaluations of whole files: by deposits, and where deposits are not AUM."""
-    return read_back(tables, tmp_path_factory.mktemp("whole"), BY_DEPOSITS, load_policy())
+    policies = (BY_DEPOSITS, load_policy())
+    return [evaluate(delivered, quarter="2026Q3", policy=policy) for policy in policies]
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +103,8 @@ def cut(tables: Frames, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """Return the evaluation of files as they are delivered, by a rule that exempts who is paid."""
     rules = load_policy()
     own = replace(rules.dormancy, name="own", exempt=("payroll",))
-    folder = tmp_path_factory.mktemp("cut")
-    return read_back(tables, folder, replace(rules, dormancy=own), cut=True)[0]
+    with read_back(tables, tmp_path_factory.mktemp("cut"), cut=True) as bank:
+        return evaluate(bank, quarter="2026Q3", policy=replace(rules, dormancy=own))
 
 
 def register(connection: duckdb.DuckDBPyConnection, tables: Frames) -> None:
@@ -218,7 +220,8 @@ def test_there_and_back_every_measure_is_the_samples(
 @pytest.mark.slow
 def test_masked_files_say_the_same(tables: Frames, sayable: Evaluation, tmp_path: Path) -> None:
     """Names and identity numbers are no part of any figure."""
-    (back,) = read_back(tables, tmp_path, BY_DEPOSITS, masked=True)
+    with read_back(tables, tmp_path, masked=True) as bank:
+        back = evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
     assert differences(back.measures, sayable.measures).empty
 
 
@@ -359,7 +362,8 @@ def test_files_of_branches_overlap_and_count_once(
     tables: Frames, whole: list[Evaluation], tmp_path: Path
 ) -> None:
     """Two licences' files give the same customers and balances; no average is rebuilt."""
-    (split,) = read_back(tables, tmp_path, BY_DEPOSITS, split=True)
+    with read_back(tables, tmp_path, split=True) as bank:
+        split = evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
     for measure in ("customers", "aum_period_end", "active_rate"):
         found, expected = (
             e.measures[(e.measures["measure"] == measure) & (e.measures["base"] == "all")]

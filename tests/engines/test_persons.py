@@ -101,12 +101,9 @@ def leading(numbers: list[str], by_number: dict[str, Any], tables: Tables) -> st
     there = [number for number in numbers if by_number[number][-1]["as_of"] == newest]
     accounts = tables["holdings"][tables["holdings"]["as_of"] == newest]
     accounts = accounts[accounts["product"].isin(POLICY.families.aum_products)]
-    cents = {
-        number: round(
-            accounts.loc[accounts["customer_id"] == number, "balance"].clip(0).sum() * 100
-        )
-        for number in there
-    }
+    accounts = accounts[accounts["customer_id"].isin(there)]
+    held = accounts["balance"].clip(0).groupby(accounts["customer_id"]).sum()
+    cents = {number: round(held.get(number, 0.0) * 100) for number in there}
     branch = {n: today(by_number[n][-1]["branch_id"], tables) for n in there}
     of_branch = {n: sum(cents[m] for m in there if branch[m] == branch[n]) for n in there}
     return min(there, key=lambda number: (-of_branch[number], -cents[number], number))
@@ -311,6 +308,9 @@ MANAGED = [
 ]
 
 
+COUNTED = {str(place): manager for place, (*_, manager) in enumerate(MANAGED)}
+
+
 def managed_bank() -> dict[str, pd.DataFrame]:
     """Return a bank in which each person has two numbers, with 90,000 and 60,000."""
     places = [str(place) for place in range(len(MANAGED))]
@@ -358,15 +358,22 @@ def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path)
     """Of 90,000 and 60,000 with a manager each, all 150,000 are with the one who counts."""
     coverage = replace(POLICY.coverage, assistant_roles=("other",))
     with open_bank(engine(managed_bank(), tmp_path)) as bank:
-        policy = replace(BY_PERSON, coverage=coverage)
-        customers = bank.customers(QUARTER, policy=policy)
-        measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
+        customers = bank.customers(QUARTER, policy=replace(BY_PERSON, coverage=coverage))
     managed = customers[customers["managed"] == 1].set_index("branch_id")["manager_id"]
-    counted = {str(place): manager for place, (*_, manager) in enumerate(MANAGED)}
-    assert dict(managed.sort_index()) == {p: name for p, name in counted.items() if name}
+    assert dict(managed.sort_index()) == {p: name for p, name in COUNTED.items() if name}
+    held = customers[customers["managed"] == 1]["aum_period_end"]
+    assert held.tolist() == [150_000] * 8
+
+
+def test_measures_count_a_person_with_whom_one_number_has() -> None:
+    """Managed customers, their AUM and their share are those of the persons."""
+    coverage = replace(POLICY.coverage, assistant_roles=("other",))
+    with open_bank(in_polars(managed_bank(), Path())) as bank:
+        policy = replace(BY_PERSON, coverage=coverage)
+        measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
     values = measures.set_index(["branch_id", "measure"])["numerator"]
     names = ["managed_customers", "managed_aum", "managed_share"]
-    for place, manager in counted.items():
+    for place, manager in COUNTED.items():
         expected = [0, 0, 0] if manager is None else [1, 150_000, 1]
         assert values[place][names].tolist() == expected, MANAGED[int(place)]
     assert values["@bank"][names].tolist() == [8, 8 * 150_000, 8]
@@ -400,12 +407,8 @@ def test_who_managed_a_number_that_has_left_manages_nobody(engine: Any, tmp_path
     assert after == {"P": 0, "Q": 0, "R": 1}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) -> None:
-    """60,000 in A and 90,000 in B: all of the person is in B in June, too, and nothing moved.
-
-    Whether number 2 is new (A and B) or has moved (C and D).
-    """
+def joined_or_moved() -> dict[str, pd.DataFrame]:
+    """Return a bank whose persons' number 2 is new (A and B) or has moved (C and D)."""
     june, now = list[list[Any]](), list[list[Any]]()
     for a, b in ("AB", "CD"):
         first = [f"1{b}", a, 60_000.0, f"P{b}"]
@@ -413,13 +416,23 @@ def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) 
         before = [[f"2{b}", a, 90_000.0, f"P{b}"]] if b == "D" else []
         june += [["2026-06-30", *row] for row in (first, *before, *others)]
         now += [[NEWEST, *row] for row in (first, [f"2{b}", b, 90_000.0, f"P{b}"], *others)]
-    with open_bank(engine(two_numbers(june + now), tmp_path)) as bank:
-        evaluation = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON)
+    return two_numbers(june + now)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_person_is_in_one_branch_in_all_quarters(engine: Any, tmp_path: Path) -> None:
+    """60,000 in A and 90,000 in B: all of the person is in B in June, too."""
+    with open_bank(engine(joined_or_moved(), tmp_path)) as bank:
         people = bank.customers("2026Q2", policy=BY_PERSON, structure=QUARTER)
     assert people[["customer_id", "branch_id"]].values.tolist() == [
         ["2B", "B"], ["2D", "D"], ["8B", "B"], ["8D", "D"], ["9B", "A"], ["9D", "C"],
     ]  # fmt: skip
-    bridge = evaluation.bridge
+
+
+def test_nothing_has_moved_of_a_person_of_two_branches() -> None:
+    """The growth bridge has all of him where he is today, in both quarters."""
+    with open_bank(in_polars(joined_or_moved(), Path())) as bank:
+        bridge = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON).bridge
     assert bridge["structure"].unique().tolist() == ["today"]
     parts = bridge.set_index(["branch_id", "component"])["amount"]
     for opening, a, b in ((60_010.0, *"AB"), (150_010.0, *"CD")):

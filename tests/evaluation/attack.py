@@ -487,32 +487,48 @@ class Attack:
         self.group = group[len(self.sums) :]
         self.row_group = group[: len(self.sums)]
         self.lower = np.array([-np.inf if name in self.free else 0.0 for name in names])
+        self.possible: dict[Name, list[np.ndarray]] = {}
 
-    def bounds(self, terms: dict[Name, float]) -> tuple[float, float]:
-        """Return between which bounds a sum of numbers must lie."""
+    def bounds(
+        self, terms: dict[Name, float], enough: tuple[float, float] = (-np.inf, np.inf)
+    ) -> tuple[float, float]:
+        """Return between which bounds a sum of numbers must lie; bounds as far out are `enough`.
+
+        What was found possible before is possible: where that goes as far, nothing is solved.
+        """
         sure = sum(c * self.known[n] for n, c in terms.items() if n in self.known)
         open_ = {self.place[n]: c for n, c in terms.items() if n in self.place}
         if not open_:
             return sure, sure
         parts = np.unique(self.group[list(open_)])
         cells = np.flatnonzero(np.isin(self.group, parts))
-        rows = np.flatnonzero(np.isin(self.row_group, parts))
         cost = np.zeros(len(self.group))
         cost[list(open_)] = list(open_.values())
-        matrix = self.matrix[rows][:, cells]
+        points = self.possible.setdefault(tuple(parts), [])
+        seen = [sure + cost[cells] @ point for point in points]
+        low, high = min(seen, default=np.inf), max(seen, default=-np.inf)
+        if low > enough[0]:
+            low = sure + self._least(cost, cells, parts)
+        if high < enough[1]:
+            high = sure - self._least(-cost, cells, parts)
+        return low, high
+
+    def _least(self, cost: np.ndarray, cells: np.ndarray, parts: np.ndarray) -> float:
+        """Return the least that a sum of numbers of some parts may be."""
+        rows = np.flatnonzero(np.isin(self.row_group, parts))
         scale = max(1.0, float(np.abs(self.right[rows]).max(initial=1.0)) / 1e4)
-        found = []
-        for sign in (1, -1):
-            made = linprog(
-                sign * cost[cells],
-                A_eq=matrix if len(rows) else None,
-                b_eq=self.right[rows] / scale if len(rows) else None,
-                bounds=np.column_stack([self.lower[cells], np.full(len(cells), np.inf)]),
-                method="highs",
-            )
-            assert made.status in (0, 3), made.message
-            found.append(-sign * np.inf if made.status == 3 else sign * made.fun * scale)
-        return sure + found[0], sure + found[1]
+        made = linprog(
+            cost[cells],
+            A_eq=self.matrix[rows][:, cells] if len(rows) else None,
+            b_eq=self.right[rows] / scale if len(rows) else None,
+            bounds=np.column_stack([self.lower[cells], np.full(len(cells), np.inf)]),
+            method="highs",
+        )
+        assert made.status in (0, 3), made.message
+        if made.status == 3:
+            return -np.inf
+        self.possible[tuple(parts)].append(made.x * scale)
+        return float(made.fun) * scale
 
 
 _OTHER_N = (

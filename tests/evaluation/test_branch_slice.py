@@ -15,6 +15,7 @@ from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder
+from tests.tiny_bank import as_frames
 
 RICH, OTHER = 987_654.32, 7_000_001.11
 
@@ -44,7 +45,7 @@ def write_bank(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """Evaluate the bank."""
-    with open_bank(write_bank(tmp_path_factory.mktemp("bank"))) as bank:
+    with open_bank(as_frames(write_bank(tmp_path_factory.mktemp("bank")))) as bank:
         return evaluate(bank, quarter="2026Q3")
 
 

@@ -57,7 +57,7 @@ def value(
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """Evaluate the tiny bank as it is, once for all tests that only look."""
-    return evaluation_of(write_tiny_bank(tmp_path_factory.mktemp("tiny")))
+    return evaluation_of(as_frames(write_tiny_bank(tmp_path_factory.mktemp("tiny"))))
 
 
 # C1 1,200 (active), C2 250.75 (never active: dormant), C3 70,000 (time deposit, last active

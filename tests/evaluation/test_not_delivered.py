@@ -36,7 +36,7 @@ def evaluated(folder: Path, **tables: str) -> Evaluation:
     texts = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS, **tables}
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
-    with open_bank(folder) as bank:
+    with open_bank(as_frames(folder)) as bank:
         return evaluate(bank, quarter="2026Q3", first_quarter=True)
 
 

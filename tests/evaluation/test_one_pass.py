@@ -40,8 +40,8 @@ evaluate_module = sys.modules[evaluate.__module__]
 
 @pytest.fixture(scope="module")
 def made() -> Tables:
-    """Make a small bank of five quarters."""
-    return make_bank(4, branches=8, customers=800)
+    """Make a small bank of four quarters."""
+    return make_bank(4, branches=8, customers=800, quarters=4)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_bank_of_edges_in_one_chunk_or_in_two(tmp_path: Path) -> None:
     assert_chunks_do_not_matter(in_polars(make_edge_bank(24), tmp_path))
 
 
-def test_a_bank_without_service_in_one_chunk_or_in_five(made: Tables, tmp_path: Path) -> None:
+def test_a_bank_without_service_in_one_chunk_or_in_four(made: Tables, tmp_path: Path) -> None:
     """So are those of a small bank without contacts and assignments."""
     tables = {n: t for n, t in made.items() if n not in ("contacts", "assignments")}
     assert_chunks_do_not_matter(in_polars(tables, tmp_path))

@@ -94,7 +94,7 @@ class Case:
 @pytest.fixture(scope="module", params=["AUM delivered", "no AUM delivered"])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     """Return a small bank, as it is and without AUM, which is then made from holdings."""
-    tables = make_bank(4, branches=8, customers=800)
+    tables = make_bank(4, branches=8, customers=800, quarters=2)
     if request.param == "no AUM delivered":
         amounts = [name for name in tables["customers"] if name.startswith("aum_")]
         assert len(amounts) == 3

@@ -10,7 +10,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.worklists import make_lists, most_pressing, worklist_tables
 from stockcust_analysis.policy import load_policy
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import as_frames, write_tiny_bank
 
 
 def lists(*rows: tuple[str, str, int, float, str]) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def test_lists_in_figures(tmp_path: Path) -> None:
 
     C2 has 250.75 and never acted: dormant in branch 001. Without contacts no outcomes.
     """
-    with open_bank(write_tiny_bank(tmp_path)) as bank:
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
         quarter, policy = Quarter.parse("2026Q3"), load_policy()
         lists = make_lists(bank, as_of=quarter.end, policy=policy)
         table, outcomes = worklist_tables(bank, lists, quarter=quarter, policy=policy)

@@ -124,7 +124,7 @@ def test_intervals_hold_the_sample_and_follow_the_seed() -> None:
 
 def test_coverage_of_a_mild_population() -> None:
     """Log-normal incomes of σ = 0.8, 200 customers: about nine of ten intervals hold the truth."""
-    of_gini, of_top_share = coverage(log_normal(0.8), 200, samples=100)
+    of_gini, of_top_share = coverage(log_normal(0.8), 200, samples=50)
     assert of_gini == pytest.approx(0.92, abs=0.07)
     assert of_top_share == pytest.approx(0.92, abs=0.07)
 

@@ -164,7 +164,7 @@ class TestBank:
     def test_a_missing_quarter_is_an_error(self) -> None:
         """Without the quarter to judge by, or two to learn from, the days there are are named."""
         with pytest.raises(UsageError, match="no rows as of 2026-12-31"):
-            EarlyWarning().backtest(bank_with("planted", FEW), "2026Q3")
+            EarlyWarning().backtest(history_with("planted", FEW), "2026Q3")
         with pytest.raises(UsageError, match="no two quarters in a row"):
             EarlyWarning().learn(history_with("planted", FEW), until="2025Q3")
 
@@ -466,7 +466,7 @@ class TestRefusals:
         with pytest.raises(UsageError, match="unknown model 'forest'"):
             EarlyWarning(model="forest").fit(table, label)
         with pytest.raises(UsageError, match=r"loss must lie above 0 and up to 1; given 2"):
-            EarlyWarning(loss=2).learn(bank_with("planted", FEW), until="2026Q2")
+            EarlyWarning(loss=2).learn(history_with("planted", FEW), until="2026Q2")
 
     def test_odd_tables_and_labels_are_said_in_words(self) -> None:
         """What scikit-learn would take for something else, or stumble over, is an error of ours."""

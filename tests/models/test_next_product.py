@@ -178,7 +178,7 @@ def test_gaps_in_what_was_opened_are_an_error() -> None:
 
 def test_a_list_of_whom_not_to_offer_is_never_passed_over() -> None:
     """One number for a list, a table, numbers read as amounts: refused, for nobody was spared."""
-    bank = history_with("none", FEW)
+    bank = history_with("planted", FEW)
     model = NextProduct().learn(bank, until="2026Q3")
     offers = model.rank_customers(bank, "2026Q3", top=9)
     family, someone = offers["family"][0], offers["customer_id"][0]
@@ -210,5 +210,5 @@ def test_a_list_of_whom_not_to_offer_is_never_passed_over() -> None:
 def test_a_model_that_learnt_nothing_says_so(ask: Callable[[object], object]) -> None:
     """It is our own error, and names what to call with a bank; scikit-learn knows it, too."""
     with pytest.raises(UsageError, match="has learnt nothing yet") as caught:
-        ask(bank_with("none", FEW))
+        ask(history_with("planted", FEW))
     assert isinstance(caught.value, NotFittedError)

@@ -32,7 +32,7 @@ from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_notebooks import report_of_one_cell
 from tests.report.small_review import rules, small_evaluation, small_review
-from tests.tiny_bank import BRANCHES, write_tiny_bank
+from tests.tiny_bank import BRANCHES, as_frames, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 EXTENSIONS = "ignore:.* extension is not supported:UserWarning"
@@ -45,7 +45,7 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
     with (
         report_of_one_cell(bank_folder),
-        open_bank(write_tiny_bank(bank_folder, branches=BRANCHES)) as bank,
+        open_bank(as_frames(write_tiny_bank(bank_folder, branches=BRANCHES))) as bank,
     ):
         folder = make_reports(bank, asked, out=out).folder
         notebook = (folder / "headquarters_review.ipynb").read_bytes()
@@ -131,7 +131,7 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
 
     monkeypatch.setattr(reviews, "circulate", refuse)
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
-    with report_of_one_cell(tmp_path), open_bank(write_tiny_bank(tmp_path)) as bank:
+    with report_of_one_cell(tmp_path), open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")
         left = [*(run.folder / "circulated").iterdir()]
         again = make_reports(bank, replace(asked, circulated=False), out=tmp_path / "out")

@@ -66,7 +66,7 @@ def test_banks_open_and_are_made_in_a_plain_kernel(tiny_bank: TinyBank, tmp_path
         "import stockcust_analysis as sca\nfrom stockcust_analysis.bank.sample import write_bank",
         f"print(sca.open_bank({str(folder)!r}).rows('customers'))",
         f"print(sca.open_bank('duckdb://{tmp_path / 'bank.duckdb'}').rows('customers'))",
-        "tables = sca.make_bank(1, branches=10, customers=1000, quarters=2)",
+        "tables = sca.make_bank(1, branches=8, customers=800, quarters=2)",
         "write_bank(tables, 'made')",
         "print(sca.open_bank('made').rows('branches') == len(tables['branches']))",
         folder=tmp_path,

@@ -294,7 +294,7 @@ def test_lists_made_again_lose_nothing(tmp_path: Path) -> None:
     """What was written into them is kept, twice, too; those of a branch that is no more go."""
     merged, filled = CUSTOMERS.replace(",002,", ",001,"), (b"by somebody", b"by another")
     for customers in (CUSTOMERS, CUSTOMERS, CUSTOMERS, merged):
-        with open_bank(write_tiny_bank(tmp_path, customers=customers)) as bank:
+        with open_bank(as_frames(write_tiny_bank(tmp_path, customers=customers))) as bank:
             make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
         book = tmp_path / "out" / "001" / "worklists.xlsx"
         assert book.read_bytes().startswith(b"PK")
@@ -331,7 +331,7 @@ def test_a_run_killed_at_a_list_keeps_no_list_as_filled_in(
         write_json(*stamp)
         raise KeyboardInterrupt
 
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(as_frames(tiny_bank())) as bank:
         make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
         for kill in (before, after):
             with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
@@ -353,7 +353,7 @@ def test_lists_open_elsewhere_stay_as_they_are(
             raise PermissionError(errno.EACCES, "open elsewhere")
         return allowed(self, *arguments, **more)
 
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(as_frames(tiny_bank())) as bank:
         make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path)
         make()
         book.write_bytes(known := content or book.read_bytes())
@@ -371,7 +371,7 @@ def test_lists_open_elsewhere_stay_as_they_are(
 def test_a_branch_keeps_its_folder(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """With the rights that somebody has given it."""
     modes = []
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(as_frames(tiny_bank())) as bank:
         for _ in range(2):
             book = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path)[0]
             modes.append(book.parent.stat().st_mode & 0o777)
@@ -387,7 +387,7 @@ def test_a_day_without_customers_is_refused(bank: Bank, tmp_path: Path) -> None:
 
 def test_a_bank_with_required_tables_only(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """Without managers, assignments, contacts and mergers there are still lists."""
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(as_frames(tiny_bank())) as bank:
         files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
     assert [path.parent.name for path in files] == ["001", "002"]
     assert openpyxl.load_workbook(files[1]).sheetnames == ["说明", "下一产品"]

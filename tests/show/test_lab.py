@@ -122,19 +122,17 @@ def test_parameters_are_checked_before_anything_is_shown(
         open_lab("pareto", "bank", **{"language": "en", **changed})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("language", "words"),
-    [
-        ("zh", "网点“B025”已并入“B008”，其客户在2026-09-30归属后者：请改用后者。"),
-        ("en", "branch 'B025' has been merged into 'B008', which has its customers on 2026-09-30"),
-    ],
-)
-def test_a_branch_taken_over_is_refused_at_the_start(language: Language, words: str) -> None:
-    """In the notebook's language, with the branch that has its customers and no stranger."""
+def test_a_branch_taken_over_is_refused_at_the_start() -> None:
+    """In both languages, with the branch that has its customers and no stranger."""
     sample = str(ROOT / "data" / "sample")
     with pytest.raises(UsageError) as refused:
-        open_lab("tier_migration", sample, branch_id="B025", language=language)
-    assert words_of(refused.value).text(language).startswith(words)
+        open_lab("tier_migration", sample, branch_id="B025", language="en")
+    said: dict[Language, str] = {
+        "zh": "网点“B025”已并入“B008”，其客户在2026-09-30归属后者：请改用后者。",
+        "en": "branch 'B025' has been merged into 'B008', which has its customers on 2026-09-30",
+    }
+    for language, words in said.items():
+        assert words_of(refused.value).text(language).startswith(words)
     # Before the merger of 1 April it was a branch like any other.
     with open_lab("tier_migration", sample, branch_id="B025", quarter="2026Q1").bank:
         pass
