@@ -297,9 +297,7 @@ def _listed(table: Table, policy: Policy) -> tuple[Table, Stakes]:
     stakes = {name: lists[name][1] for name in rule.sheets if {*lists[name][2:]}.issubset(present)}
     found = {name: lists[name][0] & (nw.col(stake) > 0) for name, stake in stakes.items()}
     if "set_aside" in present:
-        table = table.with_columns(paused=_paused(found))
-        paused = nw.col("paused")
-        found = {n: who & (paused if n == "set_aside" else ~paused) for n, who in found.items()}
+        table, found = _paused(table, found)
     return table.with_columns(**{f"on_{name}": flag(who) for name, who in found.items()}), stakes
 
 
@@ -307,10 +305,12 @@ def _is_flagged(name: str) -> nw.Expr:
     return nw.col(name) == 1
 
 
-def _paused(lists: Mapping[str, nw.Expr]) -> nw.Expr:
-    """Return who is set aside, and so on that list alone, unless their money moves."""
+def _paused(table: Table, lists: dict[str, nw.Expr]) -> tuple[Table, dict[str, nw.Expr]]:
+    """Return the lists with whom is set aside on that list alone, unless their money moves."""
     moves = (flag(lists[name]) for name in _RESUMING if name in lists)
-    return _is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0)
+    table = table.with_columns(paused=_is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0))
+    paused = nw.col("paused")
+    return table, {n: w & (paused if n == "set_aside" else ~paused) for n, w in lists.items()}
 
 
 def _require_facts(table: Table, policy: Policy) -> None:
@@ -347,8 +347,8 @@ def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
 
 def _top_rows(table: Table, name: str, stake: str, policy: Policy) -> list[dict[str, Any]]:
     """Return the customers of one list as rows of plain values."""
-    present = set(table.collect_schema().names()) - {"amount_cents"}
-    wanted = present.intersection((*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS))
+    told = {*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS} - {"amount_cents"}
+    wanted = told.intersection(table.collect_schema().names())
     table = table.filter((nw.col(f"on_{name}") == 1) & (nw.col("contactable") == 1))
     table = table.select(*sorted(wanted), amount_cents=nw.col(stake))
     rank = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
