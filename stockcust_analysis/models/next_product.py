@@ -238,9 +238,8 @@ class NextProduct(BaseEstimator):
         table = snapshot.features[(facts["funded"] == 1) & (facts["contactable"] == 1)]
         masks = {name: table.index.isin(numbers) for name, numbers in spared.items()}
         for name, numbers in spared.items():
-            if strange := int((~pd.Index(numbers).isin(facts.index)).sum()):
-                what = f"exclude '{name}'"
-                warn(say("strange_numbers", what, strange, len(numbers)), stacklevel=2)
+            if odd := int((~pd.Index(numbers).isin(facts.index)).sum()):
+                warn(say("strange_numbers", f"exclude '{name}'", odd, len(numbers)), stacklevel=2)
         offers = self.rank(table, top=top, exclude=masks)
         offers = offers.rename(columns={"customer": "customer_id"})
         offers.insert(1, "branch_id", offers["customer_id"].map(facts["branch_id"].astype(str)))
