@@ -9,6 +9,7 @@ A branch's work lists have one sheet per list, with columns to fill in; no phone
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ _FIRST_ROW: Final = HEADER_ROW + 1
 _CELLS_IN_MEMORY: Final = 2_000_000  # a larger workbook is written row by row: slower to open
 PRINTED_ROWS: Final = 80  # on two pages or three
 _A4, _WIDEST, _ROWS_IN_CHART = 9, 46, 30
-_FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
+_LINE_HEIGHT: Final = 15
+_FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10, "valign": "top"}
 _PALE: Final = {"bg_color": "#F2F5F8"}
 _HEAD: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", **_PALE, "top": 2}
 _CHANGES: Final = {
@@ -57,8 +59,8 @@ _CHANGES: Final = {
     "index": "0.000",
 }
 _FORMATS: Final[dict[str, dict[str, Any]]] = {
-    "text": {"indent": 1},
-    "long": {"text_wrap": True, "valign": "top", "indent": 1},
+    "text": {"align": "left", "indent": 1},
+    "long": {"text_wrap": True, "align": "left", "indent": 1},
     "count": {"num_format": "#,##0"},
     "plain": {"num_format": "#,##0.00"},
     "index": {"num_format": "0.000"},
@@ -105,17 +107,26 @@ class Column:
             return self.width
         texts = {value for value in self.values if isinstance(value, str)}
         numbers = [abs(v) for v in self.values if isinstance(v, (int, float)) and v == v]
-        widths: list[float] = [*map(text_width, texts), len(f"{max(numbers, default=0):,.2f}")]
+        kinds = {self.kind} if isinstance(self.kind, str) else {*self.kind}
+        signs = max((text_width(_signs_of(kind)) for kind in kinds), default=0)
+        digits = len(f"{max(numbers, default=0):,.2f}")
+        widths: list[float] = [*map(text_width, texts), digits + signs]
         if not self.is_text:
             widths.append(text_width(self.label) / 2 + 1)
         return min(max(8.0, *widths) + 2.5, _WIDEST)
+
+
+def _signs_of(kind: str) -> str:
+    """Return what a format puts around a number: arrow and unit."""
+    return "".join(re.findall('"(.*?)"', _FORMATS[kind].get("num_format", "").partition(";")[0]))
 
 
 @dataclass(frozen=True)
 class Sheet:
     """One question's sheet: its columns, how many of them stay in sight, lines and a chart.
 
-    Of more rows than `PRINTED_ROWS` the first are printed, `on_one_page` all of them.
+    Of more rows than `PRINTED_ROWS` the first are printed; all of them on as many `pages` as are
+    stated, upright where it is one, 0 for what they need.
     `trend` are the first and the last column that a line in the next column is drawn of; `chart`
     is the column that is drawn against the second one, beside the table.
     """
@@ -125,7 +136,7 @@ class Sheet:
     columns: Sequence[Column]
     note: str = ""
     frozen: int = 1
-    on_one_page: bool = False
+    pages: int | None = None
     trend: tuple[int, int] | None = None
     chart: int | None = None
 
@@ -133,6 +144,16 @@ class Sheet:
     def rows(self) -> int:
         """How many rows it has below the header."""
         return len(self.columns[0].values) if self.columns else 0
+
+    @property
+    def lines(self) -> list[int]:
+        """In how many lines each row's long texts fit: LibreOffice prints rows no higher."""
+        rows = [
+            [-(-text_width(str(value or "")) // int(column.width - 2)) for value in column.values]
+            for column in self.columns
+            if column.kind == "long"
+        ]
+        return [max(1, *lines) for lines in zip(*rows, strict=True)]
 
 
 def set_up_printing(worksheet: Any, header_row: int) -> None:
@@ -182,13 +203,17 @@ def _write_sheet(
     worksheet.set_row(HEADER_ROW, 30)
     for position, column in enumerate(sheet.columns):
         worksheet.set_column(position, position, column.fitting_width)
+    for row, lines in enumerate(sheet.lines, _FIRST_ROW):
+        worksheet.set_row(row, lines * _LINE_HEIGHT)
     _write_cells(worksheet, sheet, formats, by_row=by_row)
     worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
     _emphasise(worksheet, sheet, formats)
     set_up_printing(worksheet, HEADER_ROW)
-    if sheet.on_one_page:
-        worksheet.fit_to_pages(1, 1)
+    if sheet.pages == 1:
+        worksheet.set_portrait()
+    if sheet.pages is not None:
+        worksheet.fit_to_pages(1, sheet.pages)
     elif sheet.rows > PRINTED_ROWS:
         worksheet.print_area(0, 0, HEADER_ROW + PRINTED_ROWS, len(sheet.columns) - 1)
     worksheet.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
@@ -446,6 +471,7 @@ class _ListWriter:
             style = self._formats["money"] if key == "amount_at_stake" else None
             sheet.write_string(top, column, self.text(key), self._formats["head"])
             sheet.write_column(top + 1, column, _cells(values), style)
+        set_up_printing(sheet, top)
 
     def write_list(self, name: str, rows: pd.DataFrame) -> None:
         """Write one list: header that stays, filters and repeats, and a line per customer."""

@@ -87,7 +87,7 @@ _CODES: Final = {
 _GOOD: Final = {"favourable": ("yes",), "verdict": ("far_above", "far_below")}
 _BAD: Final = {"favourable": ("no",), "state": ("failed", "missing")}
 _ENTRY_TEXTS: Final = ("formula", "edge_cases", "source")
-_WIDTHS: Final = {"trend": 16, "definition": 60, "result": 70, "error": 80} | dict.fromkeys(
+_WIDTHS: Final = {"trend": 16, "definition": 90, "result": 70, "error": 80} | dict.fromkeys(
     _ENTRY_TEXTS, 40
 )
 # Sections of the word file in which a column's header is looked for.
@@ -184,7 +184,7 @@ class _Sheets:
         shown = [] if table.empty else (fields or _SHEETS[key]).split()
         columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
-        if len(table) > PRINTED_ROWS and not more.get("on_one_page"):
+        if len(table) > PRINTED_ROWS and "pages" not in more:
             cut = self._page.text("printed_rows", "sheet", count=PRINTED_ROWS)
             more["note"] = f"{more.get('note', '')} {cut}".strip()
         return Sheet(name, caption, columns, **more)
@@ -354,8 +354,9 @@ class _Sheets:
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.
-        fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
-        sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
+        is_short = page.language == "zh"
+        fields = "measure unit direction=higher_is_better definition" * is_short
+        sheet = self.sheet("definitions", table, fields, note=note, pages=int(is_short))
         # First the rules by which all of them go, and what the comparison says of them.
         compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
         compared = [name for name in compared if name not in self._gone]

@@ -166,6 +166,7 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
     # Left out where they are 1; the other sheets are as many pages high as they need: 0.
     assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (None, None)
+    assert sheet.page_setup.orientation == "portrait"
     assert book["例外"].page_setup.fitToHeight == 0
     heads, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
     assert heads == ("指标", "单位", "方向", "口径")
@@ -175,6 +176,29 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert tuple(terms[: len(rules)]) == rules
     units = {row[0]: row[1] for row in rows}
     assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
+
+
+def test_whatever_is_printed_fits_its_cell(written: Path) -> None:
+    """A change of "▼ 12.3个百分点" is 15 letters wide; a definition has a row of as many lines."""
+    book = openpyxl.load_workbook(written)
+    changes = [
+        cell
+        for row in book["总览"].iter_rows(min_row=HEADER_ROW + 2)
+        for cell in row
+        if "个百分点" in cell.number_format
+    ]
+    groups = book["总览"].column_dimensions.values()  # one for columns of one width
+    widths = {place: each.width for each in groups for place in range(each.min, each.max + 1)}
+    assert changes
+    assert all(widths[cell.column] >= 15 for cell in changes)
+    sheet, wrapped = book["口径"], 0
+    letters = sheet.column_dimensions["D"].width
+    for row in range(HEADER_ROW + 2, sheet.max_row + 1):
+        # In GBK a Chinese character takes two bytes, as in a cell it takes two letters.
+        is_long = len(str(sheet.cell(row, 4).value).encode("gbk", "replace")) > letters
+        wrapped += is_long
+        assert (sheet.row_dimensions[row].height or 15) >= (30 if is_long else 15)
+    assert wrapped > 3
 
 
 # Each column of figures of the comparison, and what its definition must say.

@@ -90,7 +90,9 @@ def test_header_frozen_filtered_and_choices_offered(tmp_path: Path) -> None:
 
 def test_the_first_sheet_counts_found_listed_and_left_out(tmp_path: Path) -> None:
     """Day, branch and policy; per list how many there are and how many must not be contacted."""
-    rows = cells(openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["说明"])
+    sheet = openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["说明"]
+    assert sheet.page_setup.orientation == "landscape"
+    rows = cells(sheet)
     assert rows[1][:2] == ("统计时点", "2026-09-30")
     assert rows[2][1] == "城关支行"
     assert rows[3][1] == f"{POLICY.name} {POLICY.version}"
