@@ -388,7 +388,7 @@ def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     names = [hq.peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
     if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
-        detail = page.text(key).format(*re.findall(r"\d+", detail))
+        detail = page.text(key, **dict(zip("abc", re.findall(r"\d+", detail), strict=False)))
     return warning._replace(subject=" × ".join(names), detail=detail)
 
 

@@ -158,8 +158,11 @@ class Page:
     def text(self, key: str, within: str = "", **blanks: Any) -> str:
         """Return a word of the page in its language, its blanks filled: numbers as counts."""
         words = self.say(wording.text(key, self.language, within=within or self.section))
-        texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
-        return words.format(**texts) if texts else words
+        return wording.fill(words, **blanks) if blanks else words
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after another."""
+        return self.text("between", "sentence").join(filter(None, sentences))
 
     def explain(self, measures: Iterable[str]) -> str:
         """Return what measures are by the codebook, one after another."""

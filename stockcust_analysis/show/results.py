@@ -118,7 +118,7 @@ def _in_policy_order(result: Result) -> pd.DataFrame:
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
     words = {name: column_word(str(fact), language) for name, fact in facts.items()}
-    return wording.text(key, language, within="result_note").format(**words)
+    return wording.fill(wording.text(key, language, within="result_note"), **words)
 
 
 def _texts(
@@ -206,7 +206,7 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
         facts["caption_between" if days["since"] else "caption_as_of"] = days
     separator = wording.text("list_separator", language, within="page")
     return separator.join(
-        wording.text(key, language, within="result_note").format(**blanks)
+        wording.fill(wording.text(key, language, within="result_note"), **blanks)
         for key, blanks in facts.items()
     )
 

@@ -114,7 +114,7 @@ class RuleWords:
         }
 
     def _part(self, key: str, **blanks: str) -> str:
-        return wording.text(key, self.language, within="rule_part").format(**blanks)
+        return wording.fill(wording.text(key, self.language, within="rule_part"), **blanks)
 
     def _amount(self, column: str) -> str:
         return self._known(wording.text(column, self.language, within="amount"))

@@ -140,9 +140,7 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     english = branch_tables.class_table(page_of(story(planted), "en"))
     assert english is not None
     assert english.columns[-1].label == "Contacted in time"
-    assert "All 57 managed customers are counted, including those without assets" in str(
-        english.note
-    )
+    assert "Managed customers, those without assets included: 57" in str(english.note)
 
 
 def test_a_figure_says_what_is_drawn_of_its_axes() -> None:
