@@ -64,9 +64,11 @@ _FORMATS: Final[dict[str, dict[str, Any]]] = {
     "count": {"num_format": "#,##0"},
     "plain": {"num_format": "#,##0.00"},
     "index": {"num_format": "0.000"},
+    "herfindahl": {"num_format": "0.0000"},
     "share": {"num_format": "0.0%"},
     **{f"change_{kind}": {"num_format": f'"▲ "{x};"▼ "{x};{x}'} for kind, x in _CHANGES.items()},
     "wan": {"num_format": "#,##0.00"},
+    "million": {"num_format": "#,##0.000"},
     "cny": {"num_format": "#,##0.00"},
     "points": {"num_format": "0.0"},
     "z": {"num_format": "+0.0;-0.0;0.0"},
@@ -189,12 +191,10 @@ def write_sheets(
         book.formats[0].set_font_size(_FONT["font_size"])
         formats = {name: book.add_format({**_FONT, **style}) for name, style in _FORMATS.items()}
         for sheet in shown:
-            _write_sheet(book, sheet, formats, f"{title} · {state}", by_row=not in_memory)
+            _write_sheet(book, sheet, formats, f"{title} · {state}")
 
 
-def _write_sheet(
-    book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str, *, by_row: bool
-) -> None:
+def _write_sheet(book: Any, sheet: Sheet, formats: Mapping[str, Any], title: str) -> None:
     """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
     worksheet = book.add_worksheet(sheet.name)
     worksheet.write_string(0, 0, title, formats["title"])
@@ -205,7 +205,7 @@ def _write_sheet(
         worksheet.set_column(position, position, column.fitting_width)
     for row, lines in enumerate(sheet.lines, _FIRST_ROW):
         worksheet.set_row(row, lines * _LINE_HEIGHT)
-    _write_cells(worksheet, sheet, formats, by_row=by_row)
+    _write_cells(worksheet, sheet, formats)
     worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
     _emphasise(worksheet, sheet, formats)
@@ -221,11 +221,9 @@ def _write_sheet(
         worksheet.insert_chart(_FIRST_ROW, len(sheet.columns) + 1, _draw(book, sheet, sheet.chart))
 
 
-def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any], *, by_row: bool) -> None:
-    """Write headers and cells, by column, or by row where a row cannot be gone back to."""
-    heads, columns = range(-1, sheet.rows), range(len(sheet.columns))
-    by_column = ((row, position) for position, row in product(columns, heads))
-    for row, position in product(heads, columns) if by_row else by_column:
+def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any]) -> None:
+    """Write headers and cells, row by row: a large workbook cannot go back to one."""
+    for row, position in product(range(-1, sheet.rows), range(len(sheet.columns))):
         column, line = sheet.columns[position], _FIRST_ROW + row
         if row < 0:
             style = "head" if column.is_text else "head_right"

@@ -168,7 +168,7 @@ class Page:
         """Return what measures are by the codebook, one after another."""
         colon = self.text("colon", "page")
         meanings = [self.text(name, "measure") + colon + self.define(name) for name in measures]
-        return self.text("between", "sentence").join(meanings)
+        return self.join(meanings)
 
     def define(self, measure: str, part: str = "") -> str:
         """Return what a measure is by the codebook, or another `part` of its entry."""

@@ -311,6 +311,38 @@ def test_english_sheets(review: Review, tmp_path: Path) -> None:
         assert all(head.isascii() or "–" in head for head in heads), sheet.title
 
 
+def test_english_money_is_in_millions_as_on_the_pages(tmp_path: Path) -> None:
+    """Of 24 branches of 10.04 to 12.34 million the AUM is 268.56 million; of a customer, CNY."""
+    review, path = small_review(), tmp_path / "en.xlsx"
+    write_workbook(path, headquarters_page(review, language="en"), status="draft")
+    book = openpyxl.load_workbook(path)
+    overview = rows_of(book["Overview"]).set_index("Measure")
+    name = text("aum_average_quarter", "en")
+    assert overview.loc[name, "Unit"] == "CNY million"
+    assert overview.loc[name, "2026Q3"] == pytest.approx(268.56)
+    assert overview.loc[name, "Plan"] == pytest.approx(244.8)
+    sheet = book["Branches"]
+    assert rows_of(sheet).iloc[0, 1] == pytest.approx(10.04)
+    assert str(sheet["A2"].value).count("CNY million") == 1
+    own = rows_of(book["Comparison"])
+    own = own[own["Measure"] == text("aum_per_customer", "en")]
+    told = review.evaluation.comparison
+    told = told[told["measure"] == "aum_per_customer"]
+    assert own["Value"].tolist() == pytest.approx(told["value"].tolist())
+    assert set(own["Unit"]) <= {"CNY"}
+    assert not [cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row
+                if "10,000 CNY" in str(cell)]  # fmt: skip
+
+
+def test_a_score_is_taken_apart_in_the_words_of_the_page(tmp_path: Path) -> None:
+    """What it is held against is a target, as on a branch's page: a plan only where it is one."""
+    path = tmp_path / "en.xlsx"
+    write_workbook(path, headquarters_page(small_review(), language="en"), status="draft")
+    heads = set(rows_of(openpyxl.load_workbook(path)["Score decomposition"]))
+    assert {"Target", "Attainment"} <= heads
+    assert heads.isdisjoint({"Plan", "Of plan"})
+
+
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
 def test_libreoffice_opens_it(written: Path, tmp_path: Path) -> None:
     """A second program reads the workbook and writes its sheets anew."""
