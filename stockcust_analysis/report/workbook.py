@@ -298,6 +298,7 @@ _LIST_COLUMNS: Final = {
     "next_contact_on": (12, "input_date"),
     "note": (30, "input"),
 }
+_LONG_TEXTS: Final = ("groups", "reason", "action", "warning")
 _MOST_ROWS: Final = 10_000
 _TOP: Final = {"valign": "top"}
 _WRAPPED: Final = {**_TOP, "text_wrap": True}
@@ -469,6 +470,7 @@ class _ListWriter:
             style = self._formats["money"] if key == "amount_at_stake" else None
             sheet.write_string(top, column, self.text(key), self._formats["head"])
             sheet.write_column(top + 1, column, _cells(values), style)
+        sheet.set_row(top, 2 * _LINE_HEIGHT)
         set_up_printing(sheet, top)
 
     def write_list(self, name: str, rows: pd.DataFrame) -> None:
@@ -485,6 +487,9 @@ class _ListWriter:
             sheet.set_column(column, column, width)
             if key in choices:
                 sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
+        texts = [Column("", rows[k].tolist(), "long", _LIST_COLUMNS[k][0]) for k in _LONG_TEXTS]
+        for row, lines in enumerate(Sheet("", "", texts).lines, start=1):
+            sheet.set_row(row, lines * _LINE_HEIGHT)
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         set_up_printing(sheet, 0)
