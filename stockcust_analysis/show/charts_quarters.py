@@ -171,7 +171,7 @@ def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
             letters = "white" if status == "active" else "black"
             canvas.write(ax, start + share / 2, height, text, ha="center", color=letters)
         start += share
-    canvas.write(ax, 1.015, height, "  ".join(named))
+    canvas.write(ax, 1.015, height, "   ".join(named))
 
 
 @canvas.chart

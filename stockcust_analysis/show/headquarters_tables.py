@@ -114,6 +114,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     ordered = any(bars) or any(row["previous_quarter"] is not None for row in branches)
     order = ["branches_by_plan" if any(bars) else "branches_by_change"] * ordered
     hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
+    words = page.join(map(page.text, (*order, "branches_note")))
     printed = [
         {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
         for row in rows
@@ -125,7 +126,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
         unit=page.unit(row["aum"] for row in branches),
         emphasise=[-1],
         bars={"attained": bars},
-        note=page.join(map(page.text, (*order, "branches_note"))),
+        note=page.gap_note("withheld_note", after=words),
     )
 
 
