@@ -198,8 +198,7 @@ def _no_score(page: BranchPage) -> str:
     notes = " ".join(page.own(page.evaluation.scores).get("note", ()))
     is_told = page.is_small or page.deposits == UNKNOWN
     reason = None if is_told else re.search(r"not_scored:(\w+)", notes)
-    words = page.text(reason[1], "score_note") if reason else ""
-    return page.text("not_scored_because", reason=words) if words else ""
+    return page.text("not_scored", reason=page.text(reason[1], "score_note")) if reason else ""
 
 
 def _indicator_name(page: BranchPage, measure: str, base: str, member: str) -> str:

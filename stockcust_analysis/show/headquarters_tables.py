@@ -220,7 +220,8 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
     # One unit with the bridge on the same page.
     unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
-    return _table(page, "growth", rows, unit=unit, note=page.text("growth_note"), emphasise=[-1])
+    note = page.gap_note("withheld_note", after=page.text("growth_note"))
+    return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:

@@ -68,7 +68,7 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert second[2:] == ("40", "840.0", "10月31日", "沉默待访（30户）")
     english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
-    assert english.rows[0][-2:] == ("first 5 Oct; 5 in Oct", "Maturing")
+    assert english.rows[0][-2:] == ("first 5 Oct; 5\u00a0in\u00a0Oct", "Maturing")
 
 
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
