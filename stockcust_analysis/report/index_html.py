@@ -30,6 +30,7 @@ from stockcust_analysis.show.page_data import rows_of
 FIGURES: Final = KEY_MEASURES[:6]
 """The measures, with their bases, that the table shows of every branch."""
 _SHORT_NAMES: Final = {
+    "customers": "funded_customers",
     "customer_retention": "retention",
     "inactive_rate": "idle",
     "multi_product_share": "multi_product",
@@ -167,7 +168,7 @@ def _columns(
     branches, text = list(states), page.text
     facts = page.review.evaluation.branches.set_index("branch_id")
     facts = facts.reindex(columns=["region", "type"], fill_value="").loc[branches]
-    types = [hq.type_name(page, kind) for kind in facts["type"]]
+    types = [page.label(str(kind), "branch_type") for kind in facts["type"]]
     peers = [hq.peer_name(page, str(group)) for group in scores["peer_group"]]
     trends = [_trend(page, branch) for branch in branches]
     beyond_chance = page.exceptions["branch_id"].value_counts()

@@ -9,6 +9,7 @@ A branch's work lists have one sheet per list, with columns to fill in; no phone
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ _FIRST_ROW: Final = HEADER_ROW + 1
 _CELLS_IN_MEMORY: Final = 2_000_000  # a larger workbook is written row by row: slower to open
 PRINTED_ROWS: Final = 80  # on two pages or three
 _A4, _WIDEST, _ROWS_IN_CHART = 9, 46, 30
-_FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
+_LINE_HEIGHT: Final = 15
+_FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10, "valign": "top"}
 _PALE: Final = {"bg_color": "#F2F5F8"}
 _HEAD: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", **_PALE, "top": 2}
 _CHANGES: Final = {
@@ -57,14 +59,16 @@ _CHANGES: Final = {
     "index": "0.000",
 }
 _FORMATS: Final[dict[str, dict[str, Any]]] = {
-    "text": {"indent": 1},
-    "long": {"text_wrap": True, "valign": "top", "indent": 1},
+    "text": {"align": "left", "indent": 1},
+    "long": {"text_wrap": True, "align": "left", "indent": 1},
     "count": {"num_format": "#,##0"},
     "plain": {"num_format": "#,##0.00"},
     "index": {"num_format": "0.000"},
+    "herfindahl": {"num_format": "0.0000"},
     "share": {"num_format": "0.0%"},
     **{f"change_{kind}": {"num_format": f'"▲ "{x};"▼ "{x};{x}'} for kind, x in _CHANGES.items()},
     "wan": {"num_format": "#,##0.00"},
+    "million": {"num_format": "#,##0.000"},
     "cny": {"num_format": "#,##0.00"},
     "points": {"num_format": "0.0"},
     "z": {"num_format": "+0.0;-0.0;0.0"},
@@ -105,17 +109,26 @@ class Column:
             return self.width
         texts = {value for value in self.values if isinstance(value, str)}
         numbers = [abs(v) for v in self.values if isinstance(v, (int, float)) and v == v]
-        widths: list[float] = [*map(text_width, texts), len(f"{max(numbers, default=0):,.2f}")]
+        kinds = {self.kind} if isinstance(self.kind, str) else {*self.kind}
+        signs = max((text_width(_signs_of(kind)) for kind in kinds), default=0)
+        digits = len(f"{max(numbers, default=0):,.2f}")
+        widths: list[float] = [*map(text_width, texts), digits + signs]
         if not self.is_text:
             widths.append(text_width(self.label) / 2 + 1)
         return min(max(8.0, *widths) + 2.5, _WIDEST)
+
+
+def _signs_of(kind: str) -> str:
+    """Return what a format puts around a number: arrow and unit."""
+    return "".join(re.findall('"(.*?)"', _FORMATS[kind].get("num_format", "").partition(";")[0]))
 
 
 @dataclass(frozen=True)
 class Sheet:
     """One question's sheet: its columns, how many of them stay in sight, lines and a chart.
 
-    Of more rows than `PRINTED_ROWS` the first are printed, `on_one_page` all of them.
+    Of more rows than `PRINTED_ROWS` the first are printed; all of them on as many `pages` as are
+    stated, upright where it is one, 0 for what they need.
     `trend` are the first and the last column that a line in the next column is drawn of; `chart`
     is the column that is drawn against the second one, beside the table.
     """
@@ -125,7 +138,7 @@ class Sheet:
     columns: Sequence[Column]
     note: str = ""
     frozen: int = 1
-    on_one_page: bool = False
+    pages: int | None = None
     trend: tuple[int, int] | None = None
     chart: int | None = None
 
@@ -133,6 +146,16 @@ class Sheet:
     def rows(self) -> int:
         """How many rows it has below the header."""
         return len(self.columns[0].values) if self.columns else 0
+
+    @property
+    def lines(self) -> list[int]:
+        """In how many lines each row's long texts fit: LibreOffice prints rows no higher."""
+        rows = [
+            [-(-text_width(str(value or "")) // int(column.width - 2)) for value in column.values]
+            for column in self.columns
+            if column.kind == "long"
+        ]
+        return [max(1, *lines) for lines in zip(*rows, strict=True)]
 
 
 def set_up_printing(worksheet: Any, header_row: int) -> None:
@@ -168,12 +191,10 @@ def write_sheets(
         book.formats[0].set_font_size(_FONT["font_size"])
         formats = {name: book.add_format({**_FONT, **style}) for name, style in _FORMATS.items()}
         for sheet in shown:
-            _write_sheet(book, sheet, formats, f"{title} · {state}", by_row=not in_memory)
+            _write_sheet(book, sheet, formats, f"{title} · {state}")
 
 
-def _write_sheet(
-    book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str, *, by_row: bool
-) -> None:
+def _write_sheet(book: Any, sheet: Sheet, formats: Mapping[str, Any], title: str) -> None:
     """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
     worksheet = book.add_worksheet(sheet.name)
     worksheet.write_string(0, 0, title, formats["title"])
@@ -182,13 +203,17 @@ def _write_sheet(
     worksheet.set_row(HEADER_ROW, 30)
     for position, column in enumerate(sheet.columns):
         worksheet.set_column(position, position, column.fitting_width)
-    _write_cells(worksheet, sheet, formats, by_row=by_row)
+    for row, lines in enumerate(sheet.lines, _FIRST_ROW):
+        worksheet.set_row(row, lines * _LINE_HEIGHT)
+    _write_cells(worksheet, sheet, formats)
     worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
     _emphasise(worksheet, sheet, formats)
     set_up_printing(worksheet, HEADER_ROW)
-    if sheet.on_one_page:
-        worksheet.fit_to_pages(1, 1)
+    if sheet.pages == 1:
+        worksheet.set_portrait()
+    if sheet.pages is not None:
+        worksheet.fit_to_pages(1, sheet.pages)
     elif sheet.rows > PRINTED_ROWS:
         worksheet.print_area(0, 0, HEADER_ROW + PRINTED_ROWS, len(sheet.columns) - 1)
     worksheet.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
@@ -196,11 +221,9 @@ def _write_sheet(
         worksheet.insert_chart(_FIRST_ROW, len(sheet.columns) + 1, _draw(book, sheet, sheet.chart))
 
 
-def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any], *, by_row: bool) -> None:
-    """Write headers and cells, by column, or by row where a row cannot be gone back to."""
-    heads, columns = range(-1, sheet.rows), range(len(sheet.columns))
-    by_column = ((row, position) for position, row in product(columns, heads))
-    for row, position in product(heads, columns) if by_row else by_column:
+def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any]) -> None:
+    """Write headers and cells, row by row: a large workbook cannot go back to one."""
+    for row, position in product(range(-1, sheet.rows), range(len(sheet.columns))):
         column, line = sheet.columns[position], _FIRST_ROW + row
         if row < 0:
             style = "head" if column.is_text else "head_right"
@@ -275,6 +298,7 @@ _LIST_COLUMNS: Final = {
     "next_contact_on": (12, "input_date"),
     "note": (30, "input"),
 }
+_LONG_TEXTS: Final = ("groups", "reason", "action", "warning")
 _MOST_ROWS: Final = 10_000
 _TOP: Final = {"valign": "top"}
 _WRAPPED: Final = {**_TOP, "text_wrap": True}
@@ -447,6 +471,8 @@ class _ListWriter:
             style = self._formats["money"] if key == "amount_at_stake" else None
             sheet.write_string(top, column, self.text(key), self._formats["head"])
             sheet.write_column(top + 1, column, _cells(values), style)
+        sheet.set_row(top, 2 * _LINE_HEIGHT)
+        set_up_printing(sheet, top)
 
     def write_list(self, name: str, rows: pd.DataFrame) -> None:
         """Write one list: header that stays, filters and repeats, and a line per customer."""
@@ -462,6 +488,9 @@ class _ListWriter:
             sheet.set_column(column, column, width)
             if key in choices:
                 sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
+        texts = [Column("", rows[k].tolist(), "long", _LIST_COLUMNS[k][0]) for k in _LONG_TEXTS]
+        for row, lines in enumerate(Sheet("", "", texts).lines, start=1):
+            sheet.set_row(row, lines * _LINE_HEIGHT)
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         set_up_printing(sheet, 0)

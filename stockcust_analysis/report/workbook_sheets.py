@@ -1,7 +1,8 @@
 """What the sheets of headquarters' workbook say: the bank, branches side by side, the run.
 
 Each sheet is a table and the list of its columns in one line: header, column of the table, how its
-values are shown. A column of the same name is shown alike on all sheets. Money is in ten thousands.
+values are shown. A column of the same name is shown alike on all sheets. Money is in ten thousands,
+in English in millions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
-_TEN_THOUSAND: Final = 10_000
+_DIVISORS: Final = {"wan": 10_000, "million": 1_000_000}
+# What is shown otherwise in a language: a customer's own money would be nothing in millions.
+_IN_LANGUAGE: Final = {
+    "zh": {"change_share": "change_points", "each": "wan"},
+    "en": {"wan": "million", "each": "cny"},
+}
 _BY_KIND: Final = {
     "money": "wan",
     "count": "count",
@@ -86,8 +92,9 @@ _CODES: Final = {
 }
 _GOOD: Final = {"favourable": ("yes",), "verdict": ("far_above", "far_below")}
 _BAD: Final = {"favourable": ("no",), "state": ("failed", "missing")}
+_WITH_BARS: Final = ("points", "attained", "score_attainment")
 _ENTRY_TEXTS: Final = ("formula", "edge_cases", "source")
-_WIDTHS: Final = {"trend": 16, "definition": 60, "result": 70, "error": 80} | dict.fromkeys(
+_WIDTHS: Final = {"trend": 16, "definition": 90, "result": 70, "error": 80} | dict.fromkeys(
     _ENTRY_TEXTS, 40
 )
 # Sections of the word file in which a column's header is looked for.
@@ -98,8 +105,9 @@ _SHEETS: Final = {
     "retention:share idle:share multi_product:share contacted:share points rank "
     "unfavourable:count",
     "exceptions": "branch_id branch measure base unit value centre z evidence favourable",
-    "decomposition": "branch_id branch measure=indicator:text method unit value plan=target "
-    "score_target_source=target_source attained=attainment score_weight=weight raw_points "
+    "decomposition": "branch_id branch measure=indicator:text method unit value "
+    "score_target=target:figure score_target_source=target_source "
+    "score_attainment=attainment:share score_weight=weight raw_points "
     "lost_to_floor lost_to_cap lost_to_group points note",
     "comparison": "branch_id branch peer_group measure base unit customers=n sheet.value compared "
     "centre lower_95 upper_95 lower_998 upper_998 shrunk_value movement movement_standard_error z "
@@ -170,7 +178,7 @@ class _Sheets:
         self._look_ups: dict[str, Callable[[Any], str]] = {
             "branch": lambda branch_id: str(page.names.get(branch_id, bank)),
             "region": lambda branch_id: str(facts["region"].get(branch_id, "")),
-            "type": lambda branch_id: hq.type_name(page, facts["type"].get(branch_id, "")),
+            "type": lambda branch: page.label(str(facts["type"].get(branch, "")), "branch_type"),
             "measure": page.measure,
             "unit": self._unit,
             "member": lambda code: page.member_words.get(code, code),
@@ -184,7 +192,7 @@ class _Sheets:
         shown = [] if table.empty else (fields or _SHEETS[key]).split()
         columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
-        if len(table) > PRINTED_ROWS and not more.get("on_one_page"):
+        if len(table) > PRINTED_ROWS and "pages" not in more:
             cut = self._page.text("printed_rows", "sheet", count=PRINTED_ROWS)
             more["note"] = f"{more.get('note', '')} {cut}".strip()
         return Sheet(name, caption, columns, **more)
@@ -298,8 +306,9 @@ class _Sheets:
             for measure in measures
         }
         table = pd.DataFrame({"branch_id": branches, **figures}, dtype=object)
-        kinds = map(_BY_KIND.get, _kinds(measures))
-        shown = [f"measure.{name}:{kind}" for name, kind in zip(measures, kinds, strict=True)]
+        kinds = dict(zip(measures, map(_BY_KIND.get, _kinds(measures)), strict=True))
+        kinds |= {"herfindahl": "herfindahl"}  # its first decimals are noughts
+        shown = [f"measure.{name}:{kind}" for name, kind in kinds.items()]
         return self.sheet(
             "concentration",
             table,
@@ -354,8 +363,9 @@ class _Sheets:
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.
-        fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
-        sheet = self.sheet("definitions", table, fields, note=note, on_one_page=True)
+        is_short = page.language == "zh"
+        fields = "measure unit direction=higher_is_better definition" * is_short
+        sheet = self.sheet("definitions", table, fields, note=note, pages=int(is_short))
         # First the rules by which all of them go, and what the comparison says of them.
         compared = [] if self._evaluation.comparison.empty else [*names("comparison_term")]
         compared = [name for name in compared if name not in self._gone]
@@ -370,7 +380,7 @@ class _Sheets:
         return replace(sheet, columns=columns)
 
     def _column(self, table: pd.DataFrame, field: str) -> Column:
-        """Return a field's column: codes in words, money in ten thousands."""
+        """Return a field's column: codes in words, money in the language's unit."""
         field, _, show = field.partition(":")
         field, _, source = field.partition("=")
         section, _, key = field.rpartition(".")
@@ -381,9 +391,9 @@ class _Sheets:
         kind: str | list[str] = show
         good, bad = (tuple(page.text(c, codes) for c in of.get(key, ())) for of in (_GOOD, _BAD))
         if show in _FORMATS:
-            points = {"change_share": "change_points"} if page.language == "zh" else {}
-            formats = (_FORMATS[show][kind] for kind in _kinds(table["measure"]))
-            kind = [points.get(name, name) for name in formats]
+            kind = [_FORMATS[show][kind] for kind in _kinds(table["measure"])]
+            each = table["measure"].eq("aum_per_customer") & (show == "figure")
+            kind = pd.Series(kind, dtype=object).mask(each.to_numpy(), "each").tolist()
         elif show == "own":
             kind = table["format"].tolist()
         elif show == "code":
@@ -392,16 +402,17 @@ class _Sheets:
         elif show in self._look_ups:
             kind, values = "text", list(map(cache(self._look_ups[show]), values))
         if kind not in ("text", "long"):
-            kinds = [kind] * len(values) if isinstance(kind, str) else kind
-            values = list(map(_cell, values, kinds))
+            kinds, own = [kind] * len(values) if isinstance(kind, str) else kind, _IN_LANGUAGE
+            kind = [own[page.language].get(name, name) for name in kinds]
+            values = list(map(_cell, values, kind))
         label, width = page.text(key, section) if section else key, _WIDTHS.get(key, 0)
-        return Column(label, values, kind, width, good, bad, bars=key in ("points", "attained"))
+        return Column(label, values, kind, width, good, bad, bars=key in _WITH_BARS)
 
     def _unit(self, measure: str) -> str:
-        """Return the unit of a measure's figures: money in ten thousands."""
+        """Return the unit of a measure's figures: money in the language's unit."""
         kind = "count" if measure.startswith("customers_per") else measure_words(measure).kind
-        text = self._page.text
-        return text("wan", "sheet") if kind == "money" else text(kind, "kind_unit")
+        is_own = kind != "money" or (measure, self._page.language) == ("aum_per_customer", "en")
+        return self._page.text(*((kind, "kind_unit") if is_own else ("wan", "sheet")))
 
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
@@ -423,6 +434,6 @@ def _kinds(measures: Iterable[str]) -> list[str]:
 
 
 def _cell(value: Any, kind: str) -> Any:
-    """Return a number as its cell holds it: money in ten thousands."""
-    is_money = kind == "wan" and isinstance(value, (int, float))
-    return value / _TEN_THOUSAND if is_money else value
+    """Return a number as its cell holds it: money in its unit."""
+    is_number = isinstance(value, (int, float))
+    return value / _DIVISORS[kind] if is_number and kind in _DIVISORS else value

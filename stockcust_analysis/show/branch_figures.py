@@ -5,8 +5,8 @@ Its place among its peers and its scorecard stand here too, the scorecard also a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from itertools import repeat
 from typing import Any, Final
 
 import pandas as pd
@@ -150,7 +150,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | Remark | None:
     """Draw the scorecard as bullet graphs; None where there is none, a sentence without points."""
     card = _scorecard(page)
     if card.empty:
-        return None
+        return Remark(_no_score(page)) if _no_score(page) else None
     if page.deposits == UNKNOWN and card["points"].isna().all():
         return Remark(page.text("no_score"))
     caption = page.text("scorecard", "caption") + score_words(page)
@@ -189,8 +189,22 @@ def scorecard_table(page: BranchPage) -> Table | None:
     ]
     total = {f"score_{name}": card[name].sum(min_count=1) for name in summed}
     rows.append({"score_indicator": page.text("total"), **total})
-    note = page.text("scorecard_note")
+    note = page.join([_no_score(page), page.text("scorecard_note")])
     return page_table(page, "scorecard_table", rows, note=note, emphasise=[-1])
+
+
+def _no_score(page: BranchPage) -> str:
+    """Return why a branch has no score; nothing where it has one or is too small for a chapter."""
+    notes = " ".join(page.own(page.evaluation.scores).get("note", ()))
+    is_told = page.is_small or page.deposits == UNKNOWN
+    reason = None if is_told else re.search(r"not_scored:(\w+)", notes)
+    return page.text("not_scored", reason=page.text(reason[1], "score_note")) if reason else ""
+
+
+def _indicator_name(page: BranchPage, measure: str, base: str, member: str) -> str:
+    """Return an indicator's name, with its base where the page shows the measure on another."""
+    shown = page.cell(measure, member)
+    return page.measure(measure, base if shown and shown.base != base else "", member)
 
 
 def _scorecard(page: BranchPage) -> pd.DataFrame:
@@ -200,5 +214,6 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
         return pd.DataFrame()
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
     own["lost"] = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]].sum(axis=1, min_count=1)
-    own["name"] = list(map(page.measure, own["measure"], repeat(""), own["member"].fillna("")))
+    named = zip(own["measure"], own["base"], own["member"].fillna(""), strict=True)
+    own["name"] = [_indicator_name(page, *indicator) for indicator in named]
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

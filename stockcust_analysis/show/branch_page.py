@@ -259,8 +259,8 @@ def definitions_table(page: BranchPage) -> blocks.Table:
     if page.deposits == UNKNOWN:
         del meanings["tiers"]
     if policy.get("moves"):
-        meanings["structure"] += page.text("between", "sentence")
-        meanings["structure"] += page.text("moves", "definition_variant")
+        moves = page.text("moves", "definition_variant")
+        meanings["structure"] = page.join([meanings["structure"], moves])
     terms = {key: page.text(key, "definition_term") for key in wording.names("definition_term")}
     rows = [(term, meanings[key].rstrip()) for key, term in terms.items() if key in meanings]
     if not is_whole:

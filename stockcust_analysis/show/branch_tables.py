@@ -177,8 +177,8 @@ def overview_table(page: page_data.BranchPage) -> Table | None:
     """Return the main measures: this quarter, its changes, and the whole bank beside them."""
     facts = page.evaluation.policy_facts
     origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum", "unlike")}
-    first = page.text("funded_note") + page.text("between", "sentence")
-    note = "".join([first, *wording.assumptions(origins, page.language)])
+    assumed = "".join(wording.assumptions(origins, page.language))
+    note = page.join([page.text("funded_note"), assumed])
     return page_table(page, "overview", _measure_rows(page, "overview"), note=note)
 
 
@@ -193,7 +193,7 @@ def measure_table(page: page_data.BranchPage, name: str) -> Table | None:
     has_note = f"{name}_note" in wording.names("page")
     note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
     if {row.get("before") for row in rows} == {MISSING}:
-        note += page.text("between", "sentence") + page.text("no_before_note")
+        note = page.join([note, page.text("no_before_note")])
     caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
     half = name not in ("sensitivity", "coverage")
     return page_table(page, caption, rows, half=half, note=note)
@@ -316,7 +316,9 @@ def dormancy_table(page: page_data.BranchPage) -> Table | None:
         }
         for status, rate in zip(wording.names("status"), wording.STATUS_RATES, strict=True)
     ]
-    return page_table(page, "dormancy", rows)
+    idle = [row["idle_aum_share"] for row in rows if row["idle_aum_share"] is not None]
+    note = page.text("dormancy_note", share=wording.format_share(1 - sum(idle))) if idle[1:] else ""
+    return page_table(page, "dormancy", rows, note=note)
 
 
 def dormancy_flow_table(page: page_data.BranchPage) -> Table | None:
@@ -471,4 +473,5 @@ def outcomes_table(page: page_data.BranchPage) -> Table | None:
         }
         for name, contacted, others in sizes.itertuples()
     ]
-    return page_table(page, "outcomes", rows, note=page.text("outcomes_note"))
+    note = page.text("outcomes_note", least=_FEWEST_CONTACTED, most=_MOST_OUTCOMES)
+    return page_table(page, "outcomes", rows, note=note)

@@ -111,7 +111,7 @@ def dormancy(
         _draw_bar(ax, ticks[-1], bar, language)
         top -= bar.thick + bar.room
     canvas.without_frame(ax, ticks, [bar.name for bar in bars])
-    ax.set(xlim=(0, 1.36), ylim=(top + 0.24, 0.1))
+    ax.set(xlim=(0, 1.4), ylim=(top + 0.24, 0.1))
     words = wording.member_words("status", language)
     handles = [Patch(color=colour, label=words[name]) for name, colour in _STATUS_COLOURS.items()]
     key = ax.legend(handles=handles, loc="lower left", ncols=4, borderpad=0, handlelength=0.8)
@@ -171,7 +171,7 @@ def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
             letters = "white" if status == "active" else "black"
             canvas.write(ax, start + share / 2, height, text, ha="center", color=letters)
         start += share
-    canvas.write(ax, 1.015, height, "  ".join(named))
+    canvas.write(ax, 1.015, height, " · ".join(named))
 
 
 @canvas.chart

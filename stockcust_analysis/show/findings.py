@@ -180,7 +180,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         _words(page, story.name, base=page.text(cell.base, "base"), family=family, value=value)
     ]
     gap = trend = None
-    by_chance = False
+    doubtful: list[int] = []  # positions of clauses that may be chance
     # A branch that has just opened has nobody who could have been idle there for long.
     is_young = page.branch_id in page.new_branches and not _has_history(page)
     alone = not story.beside_bank or (is_young and story.section == "dormancy")
@@ -192,16 +192,19 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         distance = wording.format_difference(difference, "share", page.language)
         side = _name_side(difference / _POINTS, "above", "level", "below")
         words = _words(page, side, bank=wording.format_share(bank.value), gap=distance)
-        clauses.append(_hedge(page, words, difference, gap))
-        by_chance |= _is_by_chance(difference, gap)
+        doubtful += [len(clauses)] * _is_by_chance(difference, gap)
+        clauses.append(words)
     for movement in _movements(page, story.measure, member)[:1]:
         trend = movement.change / noise_of_shares(cell.value, movement.before.value, customers)
         if abs(movement.change) >= _POINTS:
             words = _movement_words(page, story.measure, movement, story.beside_bank)
-            clauses.append(_hedge(page, words, movement.change, trend))
-        by_chance |= _is_by_chance(movement.change, trend)
+            doubtful += [len(clauses)] * _is_by_chance(movement.change, trend)
+            clauses.append(words)
+    if doubtful:
+        key = "both_by_chance" if len(doubtful) > 1 else "by_chance"
+        clauses[doubtful[-1]] = _words(page, key, words=clauses[doubtful[-1]])
     subject = _words(page, story.name, "story", family=family)
-    lead = _write_lead(page, subject, gap, trend, "verdict", by_chance=by_chance)
+    lead = _write_lead(page, subject, gap, trend, "verdict", by_chance=bool(doubtful))
     weight = max(_weigh(gap, story.measure), _weigh(trend, story.measure))
     if story.alarming and cell.value >= _ALARM and cell.n >= _ALARM_CUSTOMERS:
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
@@ -297,12 +300,6 @@ def _compare(measure: str, now: Cell | None, before: Cell | None) -> float | Non
 def _is_by_chance(difference: float, in_limits: float) -> bool:
     """Return whether a difference has a size, yet among so few customers may be chance."""
     return abs(difference) >= _POINTS and abs(in_limits) < 1
-
-
-def _hedge(page: BranchPage, words: str, difference: float, in_limits: float) -> str:
-    """Return a clause, with what is to be said of a difference that may be chance."""
-    is_hedged = _is_by_chance(difference, in_limits)
-    return _words(page, "by_chance", words=words) if is_hedged else words
 
 
 def _write_lead(

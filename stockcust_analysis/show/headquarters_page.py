@@ -66,10 +66,6 @@ class HeadquartersPage(page_data.Page):
         )
         return self.text(key, names=self.listed(named)) if values else ""
 
-    def join(self, sentences: Iterable[str]) -> str:
-        """Return sentences one after another."""
-        return self.text("between", "sentence").join(filter(None, sentences))
-
     @cached_property
     def plans(self) -> dict[str, dict[str, page_data.Plan]]:
         """Branch → measure → its plan for the quarter."""
@@ -275,11 +271,6 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     )
 
 
-def type_name(page: HeadquartersPage, kind: object) -> str:
-    """Return the word for a branch's type; one the package does not know stays as it is."""
-    return page.label(str(kind), "branch_type")
-
-
 def peer_name(page: HeadquartersPage, group: str) -> str:
     """Return a peer group's name: the bank, a type with its size class, or its own name."""
     if group == "all":
@@ -287,7 +278,7 @@ def peer_name(page: HeadquartersPage, group: str) -> str:
     kind, _, size = group.partition("_")
     if group in page.names or kind not in wording.names("branch_type"):
         return page.names.get(group, group)
-    return type_name(page, kind) + f" {size}".rstrip()
+    return page.label(kind, "branch_type") + f" {size}".rstrip()
 
 
 def peers_compared(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:

@@ -113,6 +113,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     ordered = any(bars) or any(row["previous_quarter"] is not None for row in branches)
     order = ["branches_by_plan" if any(bars) else "branches_by_change"] * ordered
     hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
+    words = page.join(map(page.text, (*order, "branches_note")))
     printed = [
         {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
         for row in rows
@@ -124,7 +125,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
         unit=page.unit(row["aum"] for row in branches),
         emphasise=[-1],
         bars={"attained": bars},
-        note=page.join(map(page.text, (*order, "branches_note"))),
+        note=page.gap_note("withheld_note", after=words),
     )
 
 
@@ -218,7 +219,8 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
     # One unit with the bridge on the same page.
     unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
-    return _table(page, "growth", rows, unit=unit, note=page.text("growth_note"), emphasise=[-1])
+    note = page.gap_note("withheld_note", after=page.text("growth_note"))
+    return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
@@ -387,7 +389,7 @@ def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     names = [hq.peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
     if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
-        detail = page.text(key).format(*re.findall(r"\d+", detail))
+        detail = page.text(key, **dict(zip("abc", re.findall(r"\d+", detail), strict=False)))
     return warning._replace(subject=" × ".join(names), detail=detail)
 
 

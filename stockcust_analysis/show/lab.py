@@ -82,8 +82,7 @@ class Lab:
 
     def text(self, key: str, **blanks: float | str) -> Markdown:
         """Return a text of the notebook, its blanks filled: numbers as counts."""
-        counts = {n: v if isinstance(v, str) else f"{v:,}" for n, v in blanks.items()}
-        return Markdown(self._word(key).format(**counts))
+        return Markdown(wording.fill(self._word(key), **blanks))
 
     @property
     def by(self) -> list[str]:

@@ -172,7 +172,7 @@ class RuleWords:
         }
 
     def _part(self, key: str, **blanks: str) -> str:
-        return wording.text(key, self.language, within="rule_part").format(**blanks)
+        return wording.fill(wording.text(key, self.language, within="rule_part"), **blanks)
 
     def _amount(self, column: str) -> str:
         return self._known(wording.text(column, self.language, within="amount"))
@@ -299,14 +299,17 @@ class Page:
     def text(self, key: str, within: str = "", **blanks: Any) -> str:
         """Return a word of the page in its language, its blanks filled: numbers as counts."""
         words = self.say(wording.text(key, self.language, within=within or self.section))
-        texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
-        return words.format(**texts) if texts else words
+        return wording.fill(words, **blanks) if blanks else words
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after another."""
+        return self.text("between", "sentence").join(filter(None, sentences))
 
     def explain(self, measures: Iterable[str]) -> str:
         """Return what measures are by the codebook, one after another."""
         colon = self.text("colon", "page")
         meanings = [self.text(name, "measure") + colon + self.define(name) for name in measures]
-        return self.text("between", "sentence").join(meanings)
+        return self.join(meanings)
 
     def define(self, measure: str, part: str = "") -> str:
         """Return what a measure is by the codebook, or another `part` of its entry."""

@@ -63,7 +63,8 @@ _CELL_SECTIONS: Final = {
     **{name: (name,) for name in ("base", "status", "component", "families_held", "rule")},
     **dict.fromkeys(("from", "to"), ("state",)),
     "measure": ("measure", "household_measure"),
-    "became": ("component_short",),
+    "became": ("became",),
+    "customer_group": ("no_group",),
 }
 _AGES: Final = ("age_group", "age_band")
 _WITHOUT: Final = "_without_"
@@ -118,7 +119,7 @@ def _in_policy_order(result: Result) -> pd.DataFrame:
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
     words = {name: column_word(str(fact), language) for name, fact in facts.items()}
-    return wording.text(key, language, within="result_note").format(**words)
+    return wording.fill(wording.text(key, language, within="result_note"), **words)
 
 
 def _texts(
@@ -197,16 +198,15 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
         facts["caption_base"] = {"base": bases.get(base, base)}
     if "n" in rows and len(rows):
         least, most = (wording.format_count(n) for n in (rows["n"].min(), rows["n"].max()))
-        same = least == most
-        ending = "_household" if result.about.unit == "household" else ""
-        key = f"caption_n{ending}" if same else f"caption_groups{ending}"
+        key = "caption_n" if least == most else "caption_groups"
+        key += "_household" if result.about.unit == "household" else ""
         facts[key] = {"n": most, "least": least, "most": most}
     if result.about.as_of:
         days = {"since": result.about.since, "as_of": result.about.as_of}
         facts["caption_between" if days["since"] else "caption_as_of"] = days
     separator = wording.text("list_separator", language, within="page")
     return separator.join(
-        wording.text(key, language, within="result_note").format(**blanks)
+        wording.fill(wording.text(key, language, within="result_note"), **blanks)
         for key, blanks in facts.items()
     )
 
@@ -273,7 +273,7 @@ def cell_words(
     """Return what the entries of a result's column are called, by a policy or the shipped one.
 
     >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
-    ('Emptied', '中端')
+    ('Drained', '中端')
     """
     words = member_words(column, language, policy_facts)
     # A contract's code is called as banks call it most, which stands first.

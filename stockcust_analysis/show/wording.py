@@ -38,6 +38,7 @@ SUPPRESSED: Final = "*"
 AVERAGE: Final = "aum_average_quarter"
 # The share of customers in each status, in the order of the words for them.
 STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
+_FORMS: Final = re.compile(r"{(\w+):(.*?)\|(.*?)}")
 _POLICY_SECTIONS: Final = {
     "tier": "tiers",
     "family": "families",
@@ -94,6 +95,19 @@ def section_words(within: str, language: Language = "zh") -> dict[str, str]:
     """Return all words of a section, in the order pages show them."""
     entries = _sections()[require_known("label_kind", within, _sections())].items()
     return {name: words[known_language(language)] for name, words in entries}
+
+
+def fill(words: str, /, **blanks: Any) -> str:
+    """Return words with their blanks filled: texts as they are, numbers as counts.
+
+    A blank may hold the two forms of the noun behind it, for one and for many.
+
+    >>> fill("{n:branch|branches}", n=1), fill("{n:branch|branches}", n=1000)
+    ('1 branch', '1,000 branches')
+    """
+    texts = {n: v if isinstance(v, str) else format_count(v) for n, v in blanks.items()}
+    chosen = _FORMS.sub(lambda m: f"{{{m[1]}}} {m[2 if texts[m[1]] == '1' else 3]}", words)
+    return chosen.format(**texts)
 
 
 def signatures(people: Mapping[str, str], language: Language) -> str:

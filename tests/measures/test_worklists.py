@@ -134,9 +134,9 @@ def test_reasons_tell_what_the_list_looked_at(make: Make) -> None:
         "Class B, last effective contact: never; assets CNY 60,000"
     )
     assert said["upgrade_candidates", "12"].endswith("CNY 45,000, near Mid from CNY 50,000")
-    assert said["next_product", "12"].startswith("Families held: 1; no Wealth")
+    assert said["next_product", "12"].startswith("Families held: 1; not yet held: Wealth")
     assert said["set_aside", "9"] == "Effective contacts without a sale: 5; assets CNY 65,000"
-    assert said["reclaim", "8"].startswith("Managed since 2025-01-01, last effective contact: nev")
+    assert said["reclaim", "8"].startswith("Managed since 2025-01-01, past the limit without")
     assert line(rows, "overdue_contact", "2")["reason_zh"] == (
         "D类客户，最近有效联络：2026-06-30，资产8.00万元"
     )
@@ -262,7 +262,7 @@ def test_the_policy_chooses_lists_and_amounts(make: Make) -> None:
     rows = lists_of(facts_of(make, policy), policy)
     assert list(dict.fromkeys(row["list"] for row in rows)) == ["dormant", "next_product"]
     assert "7" not in ids(rows, "next_product")
-    assert "no Funds yet" in line(rows, "next_product", "6")["reason_en"]
+    assert "not yet held: Funds" in line(rows, "next_product", "6")["reason_en"]
     assert (
         ids(lists_of(facts_as_made(make), ruled(upgrade_from=45_000.01)), "upgrade_candidates")
         == []
@@ -436,6 +436,11 @@ OWN = replace(
             {"list": "incomplete_profile", "amount_cents": 4_690_000},
             "管户客户档案不全，时点AUM4.69万元",
             "Managed, profile incomplete; period-end AUM CNY 46,900",
+        ),
+        (
+            {"list": "dormant", "amount_cents": 100},
+            "6个月以上无主动交易，余额1.00元",
+            "No transaction of their own for 6 months or more; balance CNY 1",
         ),
         (
             {"list": "overdue_contact", "amount_cents": 100, "customer_class": "core"},

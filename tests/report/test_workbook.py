@@ -166,6 +166,7 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
     # Left out where they are 1; the other sheets are as many pages high as they need: 0.
     assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (None, None)
+    assert sheet.page_setup.orientation == "portrait"
     assert book["例外"].page_setup.fitToHeight == 0
     heads, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
     assert heads == ("指标", "单位", "方向", "口径")
@@ -175,6 +176,29 @@ def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_
     assert tuple(terms[: len(rules)]) == rules
     units = {row[0]: row[1] for row in rows}
     assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
+
+
+def test_whatever_is_printed_fits_its_cell(written: Path) -> None:
+    """A change of "▼ 12.3个百分点" is 15 letters wide; a definition has a row of as many lines."""
+    book = openpyxl.load_workbook(written)
+    changes = [
+        cell
+        for row in book["总览"].iter_rows(min_row=HEADER_ROW + 2)
+        for cell in row
+        if "个百分点" in cell.number_format
+    ]
+    groups = book["总览"].column_dimensions.values()  # one for columns of one width
+    widths = {place: each.width for each in groups for place in range(each.min, each.max + 1)}
+    assert changes
+    assert all(widths[cell.column] >= 15 for cell in changes)
+    sheet, wrapped = book["口径"], 0
+    letters = sheet.column_dimensions["D"].width
+    for row in range(HEADER_ROW + 2, sheet.max_row + 1):
+        # In GBK a Chinese character takes two bytes, as in a cell it takes two letters.
+        is_long = len(str(sheet.cell(row, 4).value).encode("gbk", "replace")) > letters
+        wrapped += is_long
+        assert (sheet.row_dimensions[row].height or 15) >= (30 if is_long else 15)
+    assert wrapped > 3
 
 
 # Each column of figures of the comparison, and what its definition must say.
@@ -285,6 +309,38 @@ def test_english_sheets(review: Review, tmp_path: Path) -> None:
     for sheet in book:
         heads = [str(cell.value) for cell in sheet[HEADER_ROW + 1]]
         assert all(head.isascii() or "–" in head for head in heads), sheet.title
+
+
+def test_english_money_is_in_millions_as_on_the_pages(tmp_path: Path) -> None:
+    """Of 24 branches of 10.04 to 12.34 million the AUM is 268.56 million; of a customer, CNY."""
+    review, path = small_review(), tmp_path / "en.xlsx"
+    write_workbook(path, headquarters_page(review, language="en"), status="draft")
+    book = openpyxl.load_workbook(path)
+    overview = rows_of(book["Overview"]).set_index("Measure")
+    name = text("aum_average_quarter", "en")
+    assert overview.loc[name, "Unit"] == "CNY million"
+    assert overview.loc[name, "2026Q3"] == pytest.approx(268.56)
+    assert overview.loc[name, "Plan"] == pytest.approx(244.8)
+    sheet = book["Branches"]
+    assert rows_of(sheet).iloc[0, 1] == pytest.approx(10.04)
+    assert str(sheet["A2"].value).count("CNY million") == 1
+    own = rows_of(book["Comparison"])
+    own = own[own["Measure"] == text("aum_per_customer", "en")]
+    told = review.evaluation.comparison
+    told = told[told["measure"] == "aum_per_customer"]
+    assert own["Value"].tolist() == pytest.approx(told["value"].tolist())
+    assert set(own["Unit"]) <= {"CNY"}
+    assert not [cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row
+                if "10,000 CNY" in str(cell)]  # fmt: skip
+
+
+def test_a_score_is_taken_apart_in_the_words_of_the_page(tmp_path: Path) -> None:
+    """What it is held against is a target, as on a branch's page: a plan only where it is one."""
+    path = tmp_path / "en.xlsx"
+    write_workbook(path, headquarters_page(small_review(), language="en"), status="draft")
+    heads = set(rows_of(openpyxl.load_workbook(path)["Score decomposition"]))
+    assert {"Target", "Attainment"} <= heads
+    assert heads.isdisjoint({"Plan", "Of plan"})
 
 
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")

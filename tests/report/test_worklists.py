@@ -90,12 +90,23 @@ def test_header_frozen_filtered_and_choices_offered(tmp_path: Path) -> None:
 
 def test_the_first_sheet_counts_found_listed_and_left_out(tmp_path: Path) -> None:
     """Day, branch and policy; per list how many there are and how many must not be contacted."""
-    rows = cells(openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["说明"])
+    sheet = openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["说明"]
+    assert sheet.page_setup.orientation == "landscape"
+    rows = cells(sheet)
     assert rows[1][:2] == ("统计时点", "2026-09-30")
     assert rows[2][1] == "城关支行"
     assert rows[3][1] == f"{POLICY.name} {POLICY.version}"
     silent = next(row for row in rows if row[0] == "沉默待访")
     assert silent[1:6] == (1, 1, 60_000, 1, 1)
+
+
+def test_rows_are_as_high_as_their_texts(tmp_path: Path) -> None:
+    """LibreOffice makes no row higher for a text that breaks: 130 letters are four lines of 42."""
+    sheet = openpyxl.load_workbook(written(tmp_path / "a.xlsx", reason_zh="字" * 65))["移交"]
+    assert sheet.row_dimensions[2].height == 4 * 15
+    about = openpyxl.load_workbook(tmp_path / "a.xlsx")["说明"]
+    heads = [row for row in about.iter_rows() if row[1].value == "符合客户数"]
+    assert about.row_dimensions[heads[0][0].row].height == 30
 
 
 def test_english(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert second[2:] == ("40", "840.0", "10月31日", "沉默待访（30户）")
     english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
-    assert english.rows[0][-2:] == ("first 5 Oct; 5 in Oct", "Maturing")
+    assert english.rows[0][-2:] == ("first 5 Oct; 5\u00a0in\u00a0Oct", "Maturing")
 
 
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
@@ -94,8 +94,51 @@ def test_indicators_of_one_measure_are_told_apart() -> None:
     table = branch_figures.scorecard_table(page_of(story(), scorecard=card))
     assert table is not None
     named = sorted(row[0] for row in table.rows[:2])
-    assert [name.rpartition(" · ")[2] for name in named] == ["基金", "理财"]
-    assert len({name.rpartition(" · ")[0] for name in named}) == 1
+    assert [name.split(" · ")[1] for name in named] == ["基金", "理财"]
+    assert len({name.split(" · ")[0] for name in named}) == 1
+
+
+def test_an_indicator_on_another_base_than_the_pages_says_so() -> None:
+    """Dormancy is shown of funded customers; where the scorecard counts all, it says of all."""
+    cells = {"customers": 400.0, "dormancy_rate": 0.0, "profile_completion": 0.5}
+    card = (
+        small_evaluation(1)
+        .scorecard[:2]
+        .assign(
+            branch_id="B01",
+            indicator=["dormancy", "own"],
+            measure="dormancy_rate",
+            member=None,
+            base=["all", "funded"],
+            weight=[2.0, 1.0],
+        )
+    )
+    table = branch_figures.scorecard_table(page_of(story(cells), "en", scorecard=card))
+    assert table is not None
+    names = [row[0] for row in table.rows[:2]]
+    assert names == ["Dormant customers · all customers", "Dormant customers"]
+
+
+def test_a_branch_without_a_score_says_why() -> None:
+    """Without points the reason stands below the table, and in its place where there is none."""
+    made = small_evaluation(1)
+    scores = made.scores.assign(branch_id="B01", points=None, note="not_scored:too_little_data")
+    card = made.scorecard.assign(branch_id="B01")
+    page = page_of(story(), "en", scorecard=card, scores=scores)
+    table = branch_figures.scorecard_table(page)
+    assert table is not None
+    assert str(table.note).startswith("Not scored: too little data. Points = ")
+    page = page_of(story(), scorecard=card.assign(weight=0.0), scores=scores)
+    assert getattr(branch_figures.scorecard_figure(page), "text", "") == "未评分：数据不足。"
+
+
+def test_the_assets_of_active_customers_are_told_with_the_small() -> None:
+    """No share is of the active alone: 1 - 0.12 - 0.03 is of them with those of small balances."""
+    rates = {"active_rate": 0.6, "active_small_rate": 0.1, "silent_rate": 0.2}
+    shares = {"silent_aum_share": 0.12, "dormant_aum_share": 0.03, "dormancy_rate": 0.1}
+    table = branch_tables.dormancy_table(page_of(story({"customers": 400.0, **rates, **shares})))
+    assert table is not None
+    assert "活跃客户（含低额活跃）持有AUM的85.0%" in str(table.note)
 
 
 def test_a_tiny_branch_gets_the_short_report() -> None:
@@ -140,9 +183,7 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     english = branch_tables.class_table(page_of(story(planted), "en"))
     assert english is not None
     assert english.columns[-1].label == "Contacted in time"
-    assert "All 57 managed customers are counted, including those without assets" in str(
-        english.note
-    )
+    assert "Managed customers, those without assets included: 57" in str(english.note)
 
 
 def test_a_figure_says_what_is_drawn_of_its_axes() -> None:

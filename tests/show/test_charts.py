@@ -473,7 +473,7 @@ def test_status_bars_show_the_last_two_quarters() -> None:
 
 def test_zero_dormant_is_stated() -> None:
     """Nobody dormant is a result: the page prints 0.0 %, not a gap."""
-    assert "沉默 0.0%  睡眠 0.0%" in said(drawn("nobody dormant"))
+    assert "沉默 0.0% · 睡眠 0.0%" in said(drawn("nobody dormant"))
 
 
 def test_product_counts_stand_beside_the_bank() -> None:

@@ -230,7 +230,8 @@ class TestNoise:
         (found,) = [each for each in told(story(few, before=before)) if "多产品" in each.lead]
         assert found.lead == "多产品客户占比差异未超出偶然"
         assert "环比-11.0个百分点（全行+0.0个百分点）" not in found.text
-        assert re.search(r"环比-11\.0个百分点.*（户数少，未超出偶然）", found.text)
+        assert re.search(r"环比-11\.0个百分点.*（户数少，两者均未超出偶然）", found.text)
+        assert found.text.count("户数少") == 1  # of both, the distance from the bank too
         assert "平稳" not in found.lead + found.text
         assert "相当" not in found.text
 

@@ -170,6 +170,17 @@ def test_a_bank_of_few_branches_has_no_comparison() -> None:
     assert sentence.text == "可比网点太少，或有网点的数字不列，差异是否超出偶然无从判断。"
 
 
+def test_tables_with_stars_say_what_a_star_is() -> None:
+    """The circulated branch table and growth table explain "*"; the internal ones have none."""
+    circulated = hq.headquarters_page(small_review(edition="circulated"), language="en")
+    for table in (tables.branch_table, tables.growth_table):
+        shown, inside = table(circulated), table(page_of())
+        assert shown is not None
+        assert inside is not None
+        assert "* withheld: too few customers" in str(shown.note)
+        assert "*" not in str(inside.note)
+
+
 def test_warnings_and_vetoes_are_named_in_words() -> None:
     """Neither a veto's code nor that of a peer group is printed."""
     page = page_of()

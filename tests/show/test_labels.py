@@ -13,6 +13,7 @@ from stockcust_analysis.measures.codebook import defined_measures, measure_defin
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording as labels
 from stockcust_analysis.show.wording import (
+    fill,
     measure_words,
     member_words,
     money_scales,
@@ -54,8 +55,25 @@ def test_members_have_words_in_page_order(section: str, expected: str) -> None:
 def test_both_languages_take_the_same_values() -> None:
     """A blank filled in one language may be left out in the other, never invented."""
     for name, entry in PAIRS:
-        chinese, english = (set(re.findall(r"{\w*}", entry[each])) for each in ("zh", "en"))
+        chinese, english = (set(re.findall(r"{(\w*)", entry[each])) for each in ("zh", "en"))
         assert chinese == english, name
+
+
+# Never of one, by what they count: rows that are cut off, and groups or bounds of several.
+OF_SEVERAL = "caption_groups caption_groups_household ties largest most_customers printed_rows "
+OF_SEVERAL += "outcomes_note places_alike attrition unit next_product attained_words"
+NOUNS = "branches|customers|households|rows|differences|comparisons|warnings|months|days|ranks"
+NOUNS += "|decisions|peers|reports|families|groups|quarters|points|persons|lists"
+
+
+def test_a_noun_behind_a_number_has_both_forms() -> None:
+    """No English sentence says "1 branches": a counted noun has its form for one."""
+    plural = re.compile(rf"{{\w*(\[\d\])?}} ([\w-]+ ){{0,2}}?({NOUNS})\b")
+    alone = {name.partition(".")[2] for name, entry in PAIRS if plural.search(entry["en"])}
+    assert alone == set(OF_SEVERAL.split())
+    found = text("exceptions_bad", "en", within="headquarters")
+    assert fill(found, count=1, branches=1).endswith(": 1 difference at 1 branch")
+    assert fill(found, count=1200, branches=2).endswith(": 1,200 differences at 2 branches")
 
 
 def test_english_has_no_chinese() -> None:

@@ -320,7 +320,7 @@ def test_households_are_called_so(language: str, head: str) -> None:
         table = result._repr_mimebundle_()[TABLE_MIME]
         assert head in [column["label"] for column in table["columns"]]
         assert not [cell for row in table["rows"] for cell in row if "_" in cell]
-    assert {"zh": "1个家庭", "en": "1 households"}[language] in shares.plot().get_xlabel()
+    assert {"zh": "1个家庭", "en": "1 household"}[language] in shares.plot().get_xlabel()
 
 
 def test_bands_rise_beside_a_cut_of_several() -> None:

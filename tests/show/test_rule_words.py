@@ -177,8 +177,8 @@ TOLD: dict[Language, dict[str, str]] = {
         "the rest; D assets and intent unknown. Months between contacts: 4, 5, 7 and 8. "
         "Targets for complete profiles: Mid 62.5%, Private 90%.",
         "Attrition warning": "Quarter-average AUM of at least CNY 2,000 last quarter that fell, by "
-        "over 5 points more than the median of the tier in the branch (in the bank, below 25 "
-        "customers).",
+        "over 5 percentage points more than the median of the tier in the branch (in the bank, "
+        "below 25 customers).",
         "Work lists": "Maturing: 1-month horizon; Upgrade candidates: from CNY 5,000 and 55% of "
         "the next threshold; Silent with assets: from CNY 100; Next product: below 4 families.",
     },
