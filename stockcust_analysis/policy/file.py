@@ -113,6 +113,16 @@ def refuse(problems: Mapping[str, object], subject: str, *name: str) -> None:
         raise PolicyError(say("sentence", say("of_place", say(subject, *name), every)), reasons)
 
 
+def outside(rule: object, low: float, high: float, *names: str) -> list[str]:
+    """Return which of these numbers of a rule are below `low` or above `high`.
+
+    >>> from stockcust_analysis.policy import Bases
+    >>> outside(Bases(), 0, 200, "funded", "effective")
+    ['effective']
+    """
+    return [name for name in names if not low <= getattr(rule, name) <= high]
+
+
 def duplicates(names: Iterable[Key]) -> list[Key]:
     """Return the names that occur more than once, in order."""
     return [name for name, number in Counter(names).items() if number > 1]

@@ -6,9 +6,10 @@ A scorecard says which measures count and how much; a theme is what a quarter of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
-from stockcust_analysis.policy.file import duplicates, refuse, take_one_as_list
+from stockcust_analysis.policy.file import duplicates, outside, refuse, take_one_as_list
 
 Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
@@ -64,7 +65,7 @@ class Indicator:
         too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "weight_above_0": self.weight <= 0,
-            "floor_below_ceiling": not 0 <= self.floor < self.ceiling,
+            "floor_below_ceiling": not 0 <= self.floor <= 1 or self.floor >= self.ceiling,
             "needs_fixed": self.target == "fixed" and fixed is None,
             "fixed_unused": self.target != "fixed" and fixed is not None,
             "target_above_0": fixed is not None and fixed <= 0,
@@ -106,9 +107,12 @@ class Veto:
     most_points: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a veto without a border, or with two."""
-        neither_or_both = (self.above is None) == (self.below is None)
-        refuse({"above_or_below": neither_or_both}, "veto_rule", self.name)
+        """Refuse a veto without a border, or with two, and points below zero."""
+        problems = {
+            "above_or_below": (self.above is None) == (self.below is None),
+            "not_negative": outside(self, 0, inf, "most_points"),
+        }
+        refuse(problems, "veto_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ class Scorecard:
             "weights_sum": abs(total - self.points) > 1e-9 and (f"{total:g}", f"{self.points:g}"),
             "counts_twice": sorted(twice),
             "group_unknown": unknown,
-            "least_weight_is_share": not 0 <= self.least_weight <= 1,
+            "are_shares": outside(self, 0, 1, "least_weight"),
         }
         refuse(problems, "scorecard_rule", self.name)
 
