@@ -29,6 +29,7 @@ CHANNELS: Names = _WORDS["channel"]
 HEADINGS: Names = {
     name: (table("contacts").column(name).zh, en) for name, en in _WORDS["heading"].items()
 }
+_NAMES = {text: name for name, both in HEADINGS.items() for text in (name, *both)}
 AS_OF = ("统计时点", "As of")
 _CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
 _LATEST = timedelta(days=366)
@@ -113,15 +114,7 @@ def _find_header(rows: list[list[object]]) -> tuple[int, dict[str, int]]:
 
     A sheet that holds no two headings in one row, such as the first one or notes, is no list.
     """
-    found = [
-        {
-            name: row.index(heading)
-            for name, headings in HEADINGS.items()
-            for heading in (name, *headings)
-            if heading in row
-        }
-        for row in rows
-    ]
+    found = [{_NAMES[c]: n for n, c in reversed([*enumerate(row)]) if c in _NAMES} for row in rows]
     columns = max(found, key=len)
     return found.index(columns) + 1, columns if len(columns) > 1 else {}
 

@@ -21,6 +21,8 @@ Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")
 Key = TypeVar("Key", bound=Hashable)
 
+OWN = "own"
+"""Source of a rule that a policy changes without stating another one."""
 PACKAGE = files("stockcust_analysis")
 
 
@@ -55,13 +57,13 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
         dataclass itself refuses.
     """
     if not isinstance(table, dict):
-        problems.append(say("expected", path, say("a_table"), repr(table)))
+        problems.append(say("expected", path, say("a_table"), _shown(table)))
         return None
     hints, stated, start = get_type_hints(cls), set(table), f"{path}." if path else ""
     for key in [key for key in table if key not in hints]:
         problems.append(say("key_unknown", f"{start}{key}", did_you_mean(key, hints)))
         # Taken for what it was meant to be: what follows from a misspelt key is no second problem.
-        for meant in get_close_matches(key, hints.keys() - stated, n=1):
+        for meant in get_close_matches(key, hints, n=1):
             table.setdefault(meant, table[key])
     values = {
         key: _convert(hints[key], value, start + key, problems)
@@ -155,7 +157,8 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
     if get_origin(hint) is Literal:
         if value in options:
             return value
-        problems.append(say("takes", path, options, repr(value), did_you_mean(str(value), options)))
+        close = did_you_mean(str(value), options)
+        problems.append(say("takes", path, options, _shown(value), close))
         return None
     if get_origin(hint) is tuple:
         if isinstance(value, list):
@@ -167,7 +170,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
                 _convert(options[0], entry, f"{path}[{label}]", problems)
                 for label, entry in zip(labels, value, strict=True)
             )
-        expected = "type_list"
+        expected = "list_of_tables" if is_dataclass(options[0]) else "type_list"
     else:
         kind = next(option for option in options or (hint,) if option is not type(None))
         if is_dataclass(kind):
@@ -178,8 +181,15 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
         if kind is not float and type(value) is kind:
             return value
         expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
-    problems.append(say("expected", path, say(expected), repr(value)))
+    problems.append(say("expected", path, say(expected), _shown(value)))
     return None
+
+
+def _shown(value: object) -> object:
+    """Return a value as a message shows it; of a table or a list only that it is one."""
+    if isinstance(value, dict):
+        return say("a_table")
+    return say("type_list") if isinstance(value, list) else repr(value)
 
 
 def take_one_as_list(rule: Any) -> None:

@@ -13,6 +13,7 @@ A bank's own file states its `base` and what differs; the rest is inherited:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -130,6 +131,8 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
     table = _merge_tables(table, _read_with_bases(file, problems), "", problems)
     table = _expand_presets(table, problems)
     policy = rule_file.build(Policy, table, "", problems)
+    if "base" not in table and {"tiers", "dormancy", "families"} - table.keys():
+        problems.append(say("needs_base", DEFAULT))
     problems += [*_contradictions(table), *check(table)]
     return rule_file.require(policy, file.name, problems)
 
@@ -176,6 +179,8 @@ def _merge_tables(base: Table, own: Table, path: str, problems: list[str]) -> Ta
             result[key] = _merge_by_name(below, value, position, problems)
         else:
             result[key] = value
+    if "source" in base and "source" not in own and result != base:
+        result["source"] = rule_file.OWN
     return result
 
 
@@ -230,12 +235,15 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         name, own = str(rule["preset"]), {k: v for k, v in rule.items() if k != "preset"}
         if name not in known:
             problems.append(say("preset_unknown", key, name, did_you_mean(name, known), [*known]))
-        elif own and own.get("name", name) == name:
-            problems.append(say("differs_from_preset", key, name))
-        dropped = {_ALTERNATIVES.get(changed) for changed in own}
         # One that is not known is one problem, not also all that it would have stated.
         preset = known.get(name) or next(iter(known.values()), {})
-        result[key] = {k: v for k, v in preset.items() if k not in dropped} | own
+        # A number in quotation marks is another problem, not also a change.
+        changed = [k for k, v in own.items() if k != "name" and str(v) != str(preset.get(k))]
+        if name in known and changed and own.get("name", name) == name:
+            problems.append(say("differs_from_preset", key, name))
+        dropped = {_ALTERNATIVES.get(changed) for changed in own}
+        result[key] = {k: v for k, v in preset.items() if k not in dropped}
+        result[key] |= ({"source": rule_file.OWN} if changed else {}) | own
     return result
 
 
@@ -277,4 +285,5 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
-        yield say("merged_not_highest", top, tiers)
+        above = tiers[tiers.index(top[0]) or -1 :]
+        yield say("merged_not_highest", top, tiers, json.dumps(above, ensure_ascii=False))

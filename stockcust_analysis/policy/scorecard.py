@@ -61,7 +61,6 @@ class Indicator:
         bonus, deduction = self.method == "full_marks_then_bonus", self.method == "deduction"
         by_step, fixed = bonus or deduction, self.fixed
         rate, limit = self.points_per_percent, self.limit
-        unused = not by_step and (rate is not None or limit is not None)
         too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "weight_above_0": self.weight <= 0,
@@ -73,7 +72,7 @@ class Indicator:
             "bonus_needs_limit": bonus and not (limit or 0) > 0,
             "deduction_within_weight": deduction and too_much,
             "deduction_has_no_floor": deduction and self.floor > 0,
-            "rate_unused": unused,
+            "rate_unused": not by_step and (rate, limit) != (None, None),
         }
         refuse(problems, "indicator_rule", self.name)
 

@@ -201,7 +201,7 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
     for part in (
         "contacts: other.xlsx is no work list. Give workbooks that",
         "contacts: torn.xlsx cannot be read",
-        "contacts.outcome: 1 row (first: a.xlsx 移交:2): not understood. Choose one of Not answered",
+        "contacts.outcome: 1 row (first: a.xlsx 移交:2): not understood. Choose one of Not an",
         "contacts.outcome: 1 row (first: a.xlsx 下一产品:2): empty.",
         "contacts.contacted_on: 1 row (first: a.xlsx 到期:3): empty. Write the day",
         "contacts.contacted_on: 2 rows (first: a.xlsx 到期:2, a.xlsx 下一产品:2): before",
