@@ -45,7 +45,7 @@ from zoneinfo import ZoneInfo
 
 from stockcust_analysis import errors
 from stockcust_analysis.bank.contract import TABLES, Table, table
-from stockcust_analysis.bank.grammar import UNITS
+from stockcust_analysis.bank.grammar import UNITS, unit_named
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
@@ -170,7 +170,10 @@ def read_mapping(path: Path) -> Mapping:
     if complaints:
         raise BankDataError(errors.listed(say("mapping_wrong", path), complaints), complaints)
     mapped = {
-        name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
+        name: TableMapping(
+            **{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry}
+            | {"unit": unit_named(entry.get("unit", "元"))}
+        )
         for name, entry in tables.items()
     }
     allowed = _read_tolerances(stated)
@@ -303,7 +306,7 @@ _OPTIONS: Dictionary[str, _Fits] = {
     "codes": _table_of(_table_of(_is_text)),
     "null": _is_list,
     "ignore": _is_list,
-    "unit": lambda value: _is_text(value) and value in UNITS,
+    "unit": lambda value: _is_text(value) and bool(unit_named(value)),
     "kind": lambda value: _is_text(value) and value in KINDS,
     "delimiter": _is_delimiter,
     "encoding": _is_encoding,

@@ -249,8 +249,7 @@ def lint(policy: Policy) -> list[LintWarning]:
     ]
     trap = lints()["borders_in_ten_thousands"]
     if max(tier.lower for tier in policy.tiers.tiers) < (trap.limit or 0):
-        warnings.append(LintWarning(trap.name, "tiers"))
-        return add_reasons(warnings, policy)
+        return add_reasons([*warnings, LintWarning(trap.name, "tiers")], policy)
     for tier, name in product(policy.tiers.tiers, _BASES):
         base = getattr(policy.bases, name)
         if (tier.name == name or tier.zh == _BASES[name]) and tier.lower != base:

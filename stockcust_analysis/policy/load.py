@@ -13,7 +13,6 @@ A bank's own file states its `base` and what differs; the rest is inherited:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -241,8 +240,7 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         changed = [k for k, v in own.items() if k != "name" and str(v) != str(preset.get(k))]
         if name in known and changed and own.get("name", name) == name:
             problems.append(say("differs_from_preset", key, name))
-        dropped = {_ALTERNATIVES.get(changed) for changed in own}
-        result[key] = {k: v for k, v in preset.items() if k not in dropped}
+        result[key] = {k: v for k, v in preset.items() if _ALTERNATIVES.get(k) not in own}
         result[key] |= ({"source": rule_file.OWN} if changed else {}) | own
     return result
 
@@ -278,12 +276,10 @@ def _contradictions(table: Table) -> Iterator[str]:
 def _tier_contradictions(table: Table) -> Iterator[str]:
     """Yield tiers with a reserved name, and merged tiers that are not the highest."""
     tiers = list(texts_at(table, _TIERS))
-    for name in tiers:
-        if name in _RESERVED:
-            yield say("name_taken", name)
+    yield from (say("name_taken", name) for name in tiers if name in _RESERVED)
     stated = any(True for _ in rule_file.values_at(table, "disclosure.merged_tiers"))
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
         above = tiers[tiers.index(top[0]) or -1 :]
-        yield say("merged_not_highest", top, tiers, json.dumps(above, ensure_ascii=False))
+        yield say("merged_not_highest", top, tiers, str(above))

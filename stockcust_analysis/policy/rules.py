@@ -173,10 +173,9 @@ class DormancyRule:
         """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
         take_one_as_list(self)
         periods = [length for length in (self.idle_months, self.idle_days) if length is not None]
-        one_period = len(periods) == 1 and periods[0] >= 1
         unknown_clocks = not self.clock or not set(self.clock) <= set(_CLOCKS)
         problems = {
-            "one_idle_period": not one_period,
+            "one_idle_period": len(periods) != 1 or periods[0] < 1,
             "no_negative_cap": self.cap is not None and self.cap < 0,
             "takes_cap_per": self.cap_per not in _CAPS and ([*_CAPS], self.cap_per),
             "takes_clock": unknown_clocks and ([*_CLOCKS], [*self.clock]),

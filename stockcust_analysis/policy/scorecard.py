@@ -61,7 +61,6 @@ class Indicator:
         bonus, deduction = self.method == "full_marks_then_bonus", self.method == "deduction"
         by_step, fixed = bonus or deduction, self.fixed
         rate, limit = self.points_per_percent, self.limit
-        too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "weight_above_0": self.weight <= 0,
             "floor_below_ceiling": not 0 <= self.floor <= 1 or self.floor >= self.ceiling,
@@ -70,7 +69,9 @@ class Indicator:
             "target_above_0": fixed is not None and fixed <= 0,
             "needs_rate": by_step and not (rate or 0) > 0,
             "bonus_needs_limit": bonus and not (limit or 0) > 0,
-            "deduction_within_weight": deduction and too_much,
+            "deduction_within_weight": deduction
+            and limit is not None
+            and not 0 < limit <= self.weight,
             "deduction_has_no_floor": deduction and self.floor > 0,
             "rate_unused": not by_step and (rate, limit) != (None, None),
         }
@@ -143,16 +144,15 @@ class Scorecard:
 
     def __post_init__(self) -> None:
         """Refuse weights that do not add up, a measure that counts twice, an unknown group."""
-        indicators = self.indicators
-        total = sum(indicator.weight for indicator in indicators)
+        total = sum(indicator.weight for indicator in self.indicators)
         twice = {
             f"{measure} {member}".strip()
             for measure, member, _ in duplicates(
-                (i.measure_name, i.member, i.customer_base) for i in indicators
+                (i.measure_name, i.member, i.customer_base) for i in self.indicators
             )
-        }.union(duplicates(indicator.name for indicator in indicators))
+        }.union(duplicates(indicator.name for indicator in self.indicators))
         groups = {"", *(group.name for group in self.indicator_groups)}
-        unknown = sorted({indicator.group for indicator in indicators} - groups)
+        unknown = sorted({indicator.group for indicator in self.indicators} - groups)
         problems = {
             "weights_sum": abs(total - self.points) > 1e-9 and (f"{total:g}", f"{self.points:g}"),
             "counts_twice": sorted(twice),
@@ -222,8 +222,6 @@ class ComparisonRule:
     def __post_init__(self) -> None:
         """Refuse groups and limits that compare nothing."""
         stated = [branch for group in self.peer_groups for branch in group.branches]
-        twice = sorted(duplicates(stated))
-        empty = sorted(group.name for group in self.peer_groups if not group.branches)
         problems = {
             "size_classes_from_2": self.size_classes < 2,
             "nearest_from_2": self.nearest < 2,
@@ -232,8 +230,8 @@ class ComparisonRule:
             "winsorised_at_is_share": not 0.5 < self.winsorised_at <= 1,
             "rank_level_is_share": not 0 < self.rank_level < 1,
             "peers_not_given": self.peers == "given" and not stated,
-            "peer_groups_empty": empty,
-            "branches_in_two_groups": twice,
+            "peer_groups_empty": sorted(g.name for g in self.peer_groups if not g.branches),
+            "branches_in_two_groups": sorted(duplicates(stated)),
         }
         refuse(problems, "comparison_rule")
 

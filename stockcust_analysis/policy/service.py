@@ -91,18 +91,15 @@ class CoverageRule:
         """Refuse periods below one, borders out of order, and classes that leave no rest."""
         take_one_as_list(self)
         shares = [group.share for group in self.classes]
-        beyond = sum(shares) > 1 or min(shares, default=0) < 0
-        few = len(shares) < 2 or any(group.contact_months < 1 for group in self.classes)
-        odd_targets = not all(0 <= target.share <= 1 for target in self.profile_targets)
         roles = [*self.counter_roles, *self.vip_roles, *self.assistant_roles]
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
         problems = {
             "at_least_one": outside(self, 1, inf, *periods, "purchase_months"),
             "manage_below_vip": not 0 < self.manage_from < self.vip_from,
             "reclaim_too_short": self.reclaim_months < self.contact_months,
-            "two_classes": few,
-            "class_shares": beyond,
-            "profile_targets_are_shares": odd_targets,
+            "two_classes": len(shares) < 2 or any(c.contact_months < 1 for c in self.classes),
+            "class_shares": sum(shares) > 1 or min(shares, default=0) < 0,
+            "profile_targets_are_shares": not all(0 <= t.share <= 1 for t in self.profile_targets),
             "roles_missing": not (self.counter_roles and self.vip_roles),
             "roles_twice": sorted(duplicates(roles)),
         }

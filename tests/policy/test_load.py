@@ -214,7 +214,7 @@ def test_mistakes_are_told_in_chinese(tmp_path: Path) -> None:
         "季度主题“spring”：没有指标“ginni”。是否应为“gini”？",
         "disclosure.merged_tiers：须为最高的几层，且不是全部层级：写的是mid，全部为"
         "residual、potential、effective、mid、high、private。"
-        '请写merged_tiers = ["mid", "high", "private"]。',
+        "请写merged_tiers = ['mid', 'high', 'private']。",
     ):
         assert f"  - {line}" in told
     assert [line for line in told if ENGLISH.search(line)] == []
@@ -312,7 +312,7 @@ families = { families = [{ name = "loan", zh = "贷", en = "Loan", product = ["l
             [
                 "disclosure.merged_tiers: must be the highest tiers, and not all of them: private "
                 "of residual, potential, effective, mid, high, private, top. "
-                'Write merged_tiers = ["private", "top"].'
+                "Write merged_tiers = ['private', 'top']."
             ],
         ),
     ],
@@ -544,7 +544,7 @@ indicators = [{ name = "multi_product_share", member = "whealth" }]
         "disclosure.merged_tiers: there is no tier 'privat'.",
         "disclosure.merged_tiers: must be the highest tiers, and not all of them: effective of "
         "residual, potential, effective, gold, NEW, high. Write merged_tiers = "
-        '["effective", "gold", "NEW", "high"].',
+        "['effective', 'gold', 'NEW', 'high'].",
         "worklists.next_products: there is no family 'fund'.",
         "scorecard.indicators.member: there is no member 'whealth'. Did you mean 'wealth'?",
         f"tiers.value: takes {columns}; found 'aum_averge_quarter'. "
