@@ -281,5 +281,4 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
-        above = tiers[tiers.index(top[0]) or -1 :]
-        yield say("merged_not_highest", top, tiers, str(above))
+        yield say("merged_not_highest", top, tiers, str(tiers[tiers.index(top[0]) or -1 :]))

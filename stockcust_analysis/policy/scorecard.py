@@ -61,6 +61,7 @@ class Indicator:
         bonus, deduction = self.method == "full_marks_then_bonus", self.method == "deduction"
         by_step, fixed = bonus or deduction, self.fixed
         rate, limit = self.points_per_percent, self.limit
+        too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "weight_above_0": self.weight <= 0,
             "floor_below_ceiling": not 0 <= self.floor <= 1 or self.floor >= self.ceiling,
@@ -69,9 +70,7 @@ class Indicator:
             "target_above_0": fixed is not None and fixed <= 0,
             "needs_rate": by_step and not (rate or 0) > 0,
             "bonus_needs_limit": bonus and not (limit or 0) > 0,
-            "deduction_within_weight": deduction
-            and limit is not None
-            and not 0 < limit <= self.weight,
+            "deduction_within_weight": deduction and too_much,
             "deduction_has_no_floor": deduction and self.floor > 0,
             "rate_unused": not by_step and (rate, limit) != (None, None),
         }
