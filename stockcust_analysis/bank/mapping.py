@@ -81,6 +81,10 @@ class TableMapping:
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
     sheet: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep the unit by its Chinese name, as headers are compared with it."""
+        object.__setattr__(self, "unit", unit_named(self.unit))
+
     @property
     def factor(self) -> int:
         """CNY in one unit of the bank's amounts."""
@@ -170,10 +174,7 @@ def read_mapping(path: Path) -> Mapping:
     if complaints:
         raise BankDataError(errors.listed(say("mapping_wrong", path), complaints), complaints)
     mapped = {
-        name: TableMapping(
-            **{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry}
-            | {"unit": unit_named(entry.get("unit", "元"))}
-        )
+        name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
     }
     allowed = _read_tolerances(stated)
