@@ -181,7 +181,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
         if kind is not float and type(value) is kind:
             return value
         expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
-    problems.append(say("expected", path, say(expected), _shown(value)))
+    problems.append(say("expected", path, say(expected, path), _shown(value)))
     return None
 
 

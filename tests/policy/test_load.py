@@ -304,7 +304,7 @@ families = { families = [{ name = "loan", zh = "贷", en = "Loan", product = ["l
         ("cap = 500", []),
         (
             "name = 'm'\n[themes]\nspring = { quarter = 1 }",
-            ["themes: expected a list of tables, [[ ]], found a table."],
+            ["themes: expected a list of tables, [[themes]], found a table."],
         ),
         ("name = 'm'\n[bases]\nfunded = [1]", ["bases.funded: expected a number, found a list."]),
         (
