@@ -95,8 +95,13 @@ Those of `rural_commercial_bank`, the default, in the order of its file.
 and of `joint_stock_bank`, which is shipped as well. A source begins by what it is: [D] law or
 official page, [P] press or paper, [W] second-hand: a direction, not a citation.
 
-| rule | 规则 | value | source |
-|---|---|---|---|
+A key says where a rule stands in the file: `dormancy.idle_months` is `idle_months` in the table
+`[dormancy]`, and `tiers.tiers[mid].lower` is `lower` of the entry `name = "mid"` (of `exceptions`
+and `profile_targets`: `tier = "mid"`) in the list `tiers` of the table `[tiers]`. The file itself
+lies in the package, `policies/rural_commercial_bank.toml` beside its `__init__.py`.
+
+| rule | 规则 | key | value | source |
+|---|---|---|---|---|
 """
 
 
@@ -154,7 +159,9 @@ def parameters() -> str:
     """Return the rules of the shipped policy and the notebooks' parameters as a Markdown page."""
     policy = load_policy()
     pairs = zip(describe(policy, "en"), describe(policy, "zh"), strict=True)
-    rows = [f"| {en.rule} | {zh.rule} | {en.value} | {en.source} |\n" for en, zh in pairs]
+    rows = [
+        f"| {en.rule} | {zh.rule} | `{en.key}` | {en.value} | {en.source} |\n" for en, zh in pairs
+    ]
     names: dict[str, list[str]] = {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells

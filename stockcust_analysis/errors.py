@@ -28,6 +28,7 @@ import re
 import sys
 import tomllib
 import warnings
+from bisect import bisect
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -211,6 +212,9 @@ class UsageError(StockcustError):
         meant = [key for key, title in titles if isinstance(title, str) and title == name]
         names = sorted(map(str, available))
         shown = say("some_of", names[:12], len(names)) if len(names) > 12 else names
+        if names and re.match(r"\d{4}(Q|-\d\d-)", str(name)):  # those before and after it in time
+            index = bisect(names, str(name))
+            meant = names[max(index - 1, 0) : index + 1]
         close = say("did_you_mean", either(meant)) if meant else did_you_mean(str(name), names)
         thing = say(f"{what}_word", *facts) if f"{what}_word" in templates() else what
         return cls(say("unknown_name", thing, name, close, shown or say("none"), str(thing)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import stockcust_analysis as sca
-from stockcust_analysis.errors import StockcustError, templates
+from stockcust_analysis.errors import StockcustError, UsageError, templates
 from stockcust_analysis.measures.two_dates import tier_move_rates
 from stockcust_analysis.report.typst import brand_files
 
@@ -174,3 +175,23 @@ def test_what_is_wrong_with_a_brand_is_listed_in_chinese(tmp_path: Path) -> None
         "  - 颜色ink须写成“#1F4E79”的形式。",
         "  - 同一文件夹中没有“logo.svg”。",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("2026-08-31", "'2026-06-30' or '2026-09-30'"),
+        ("2025-01-31", "'2026-03-31'"),
+        ("2027-03-31", "'2026-09-30'"),
+    ],
+)
+def test_a_day_is_answered_by_those_around_it(name: str, close: str) -> None:
+    """A day's neighbours in time are meant, not the days that are spelt alike."""
+    days = [date(2026, 9, 30), date(2026, 3, 31), date(2026, 6, 30)]
+    assert f" Did you mean {close}? " in str(UsageError.unknown("as_of", name, days))
+
+
+def test_a_quarter_is_answered_by_those_around_it() -> None:
+    """As days are: the last one before it, and the first one after it."""
+    told = str(UsageError.unknown("quarter", "2025Q3", ["2026Q1", "2025Q2", "2024Q3"]))
+    assert " Did you mean '2025Q2' or '2026Q1'? " in told

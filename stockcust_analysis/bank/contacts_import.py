@@ -18,17 +18,18 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.excel import ERROR, MERGED, NOT_COMPUTED, cell_text, read_workbook
 from stockcust_analysis.bank.file_names import distinct_names, renamed
 from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
-from stockcust_analysis.errors import UsageError, advise, say
+from stockcust_analysis.errors import UsageError, Words, advise, say
 from stockcust_analysis.policy.file import read_toml
 
-Words = Mapping[str, Sequence[str]]
+Names = Mapping[str, Sequence[str]]
 """Code → how it is written in Chinese and in English."""
 _WORDS = read_toml(Path(__file__).with_suffix(".toml"))
-OUTCOMES: Words = _WORDS["outcome"]
-CHANNELS: Words = _WORDS["channel"]
-HEADINGS: Words = {
+OUTCOMES: Names = _WORDS["outcome"]
+CHANNELS: Names = _WORDS["channel"]
+HEADINGS: Names = {
     name: (table("contacts").column(name).zh, en) for name, en in _WORDS["heading"].items()
 }
+_NAMES = {text: name for name, both in HEADINGS.items() for text in (name, *both)}
 AS_OF = ("统计时点", "As of")
 _CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
 _LATEST = timedelta(days=366)
@@ -55,9 +56,9 @@ def import_contacts(files: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     UsageError
         No file is given, or one is not there.
     BankDataError
-        A file is no work list; a result, date, channel or manager is missing or not understood; a
-        date lies before the list's or more than a year after. All problems in one error, with
-        file, sheet and row; never a customer's number.
+        A file is no work list, or one of its sheets lacks a heading; a result, date, channel or
+        manager is missing or not understood; a date lies before the list's or more than a year
+        after. All problems in one error, with file, sheet and row; never a customer's number.
     """
     files = [files] if isinstance(files, (str, Path)) else files
     paths = [Path(file) for file in files]
@@ -87,14 +88,20 @@ def _read_lines(path: Path, shown: str, problems: list[Problem]) -> list[dict[st
         problems.append(Problem("contacts", "", renamed(path, shown, said), advice))
         return []
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
-    columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
-    if not (days and days[0] and any(columns.values())):
+    heads = {sheet.name: _find_header(sheet.rows) for sheet in sheets}
+    if not (days and days[0] and any(columns for _, columns in heads.values())):
         problems.append(Problem("contacts", "", *advise("no_work_list", shown)))
         return []
     lines = []
     for sheet in sheets:
-        indexes = columns[sheet.name].items()
-        for index, row in enumerate(sheet.rows[1:] if indexes else [], start=1):
+        start, columns = heads[sheet.name]
+        absent = [Words(en, zh) for name, (zh, en) in HEADINGS.items() if name not in columns]
+        if columns and absent:
+            said = advise("heading_absent", shown, sheet.name, absent)
+            problems.append(Problem("contacts", "", *said))
+            continue
+        indexes = columns.items()
+        for index, row in enumerate(sheet.rows[start:] if indexes else [], start):
             lost = {name: sheet.lost[index, n] for name, n in indexes if (index, n) in sheet.lost}
             line = {name: row[n] for name, n in indexes} | lost
             if _parse_text(line["outcome"]) or _parse_text(line["contacted_on"]):
@@ -103,15 +110,14 @@ def _read_lines(path: Path, shown: str, problems: list[Problem]) -> list[dict[st
     return lines
 
 
-def _find_columns(header: list[object]) -> dict[str, int]:
-    """Return contract column → its index in the sheet; nothing when the sheet is no list."""
-    indexes = {
-        name: header.index(heading)
-        for name, headings in HEADINGS.items()
-        for heading in (name, *headings)
-        if heading in header
-    }
-    return indexes if len(indexes) == len(HEADINGS) else {}
+def _find_header(rows: list[list[object]]) -> tuple[int, dict[str, int]]:
+    """Return where a list begins below its headings, and contract column → index in the sheet.
+
+    A sheet that holds no two headings in one row, such as the first one or notes, is no list.
+    """
+    found = [{_NAMES[c]: n for n, c in reversed([*enumerate(row)]) if c in _NAMES} for row in rows]
+    columns = max(found, key=len)
+    return found.index(columns) + 1, columns if len(columns) > 1 else {}
 
 
 def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) -> list[Problem]:
@@ -127,7 +133,7 @@ def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) 
             positions.setdefault(("contacted_on", "contact_day"), []).append(line["position"])
     remedies = {name: say(f"fill_{name}") for name in HEADINGS if name not in _CHOICES}
     for name, words in _CHOICES.items():
-        remedies[name] = say("fill_choice", [zh for zh, _ in words.values()])
+        remedies[name] = say("fill_choice", [Words(en, zh) for zh, en in words.values()])
     return [
         Problem("contacts", name, say(what), remedies[name], len(rows), tuple(rows[:_SHOWN]))
         for (name, what), rows in positions.items()

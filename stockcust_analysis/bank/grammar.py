@@ -85,6 +85,7 @@ _IN_ENGLISH = {
     **dict.fromkeys(("10000", "10thousand", "tenthousand"), "万元"),
     **dict.fromkeys(("100million", "hundredmillion"), "亿元"),
     "million": "百万元",
+    "cny": "元",
 }
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
 _EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
@@ -206,6 +207,15 @@ def sums_shown(cells: Iterable[str]) -> str:
     """
     words = (cell if re.fullmatch(TOTAL_WORDS, cell.lower()) else "…" for cell in cells)
     return ", ".join(f'"{word}"' for word in dict.fromkeys(words))
+
+
+def unit_named(word: str) -> str:
+    """Return a unit of CNY that a mapping names in Chinese or English; '' for another word.
+
+    >>> unit_named("万元"), unit_named("Ten thousand"), unit_named("dozen")
+    ('万元', '万元', '')
+    """
+    return word if word in UNITS else _IN_ENGLISH.get(word.lower().replace(" ", ""), "")
 
 
 def other_units(text: str, unit: str) -> list[str]:

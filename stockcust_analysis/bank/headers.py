@@ -187,7 +187,7 @@ def _absent_columns(
         mapped = either(stated.get(column.name, ()))
         name = "column_missing_mapped" if mapped else "column_missing"
         name = name if column.required else "column_doubtful"
-        what, remedy = advise(name, mapped or column.zh)
+        what, remedy = advise(name, mapped or Words(column.name, column.zh))
         problems.append(Problem(contract.name, column.name, what, remedy + hint))
     return problems
 

@@ -45,7 +45,7 @@ from zoneinfo import ZoneInfo
 
 from stockcust_analysis import errors
 from stockcust_analysis.bank.contract import TABLES, Table, table
-from stockcust_analysis.bank.grammar import UNITS
+from stockcust_analysis.bank.grammar import UNITS, unit_named
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
@@ -80,6 +80,10 @@ class TableMapping:
     constants: Dictionary[str, Any] = field(default_factory=dict)
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
     sheet: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep the unit by its Chinese name, as headers are compared with it."""
+        object.__setattr__(self, "unit", unit_named(self.unit))
 
     @property
     def factor(self) -> int:
@@ -303,7 +307,7 @@ _OPTIONS: Dictionary[str, _Fits] = {
     "codes": _table_of(_table_of(_is_text)),
     "null": _is_list,
     "ignore": _is_list,
-    "unit": lambda value: _is_text(value) and value in UNITS,
+    "unit": lambda value: _is_text(value) and bool(unit_named(value)),
     "kind": lambda value: _is_text(value) and value in KINDS,
     "delimiter": _is_delimiter,
     "encoding": _is_encoding,

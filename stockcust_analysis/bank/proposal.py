@@ -312,10 +312,8 @@ def _column_lines(
     taken = {name for match in matches for name in match.sure}
     for entry in entries.values():
         free = [column for column in table.columns if column.name not in taken]
-        values, there = (
-            entry.values.distinct,
-            [table.column(entry.column)] if entry.column else free,
-        )
+        values = entry.values.distinct
+        there = [table.column(entry.column)] if entry.column else free
         shared = [values.keys() & keys.get(c.references or ("", ""), set()) for c in there]
         of_key = [c for c, both in zip(there, shared, strict=True) if 2 * len(both) > len(values)]
         is_branch = entry.is_sure and table.column(entry.column).references == _BRANCH
@@ -331,7 +329,8 @@ def _column_lines(
             yield _assign(entry, "# ") + names + (say("by_values_of", key) if key else NOTHING)
     for column in matches[0].lacking:
         kind = Words(column.kind.value, say(column.kind.name).zh)
-        yield say("lacking", column.name, column.zh, kind, Words(f" {column.meaning}", ""))
+        zh, meaning = Words("", column.zh), Words(f" {column.meaning}", "")
+        yield say("lacking", column.name, zh, kind, meaning)
 
 
 def _assign(entry: _Entry, doubt: str) -> Words:

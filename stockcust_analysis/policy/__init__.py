@@ -164,6 +164,8 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
     table = _merge_tables(table, _read_with_bases(file, problems), "", problems)
     table = _expand_presets(table, problems)
     policy = rule_file.build(Policy, table, "", problems)
+    if "base" not in table and {"tiers", "dormancy", "families"} - table.keys():
+        problems.append(say("needs_base", DEFAULT))
     problems += [*_contradictions(table), *check(table)]
     return rule_file.require(policy, file.name, problems)
 
@@ -210,6 +212,8 @@ def _merge_tables(base: Table, own: Table, path: str, problems: list[str]) -> Ta
             result[key] = _merge_by_name(below, value, position, problems)
         else:
             result[key] = value
+    if "source" in base and "source" not in own and result != base:
+        result["source"] = rule_file.OWN
     return result
 
 
@@ -264,12 +268,14 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         name, own = str(rule["preset"]), {k: v for k, v in rule.items() if k != "preset"}
         if name not in known:
             problems.append(say("preset_unknown", key, name, did_you_mean(name, known), [*known]))
-        elif own and own.get("name", name) == name:
-            problems.append(say("differs_from_preset", key, name))
-        dropped = {_ALTERNATIVES.get(changed) for changed in own}
         # One that is not known is one problem, not also all that it would have stated.
         preset = known.get(name) or next(iter(known.values()), {})
-        result[key] = {k: v for k, v in preset.items() if k not in dropped} | own
+        # A number in quotation marks is another problem, not also a change.
+        changed = [k for k, v in own.items() if k != "name" and str(v) != str(preset.get(k))]
+        if name in known and changed and own.get("name", name) == name:
+            problems.append(say("differs_from_preset", key, name))
+        result[key] = {k: v for k, v in preset.items() if _ALTERNATIVES.get(k) not in own}
+        result[key] |= ({"source": rule_file.OWN} if changed else {}) | own
     return result
 
 
@@ -304,11 +310,9 @@ def _contradictions(table: Table) -> Iterator[str]:
 def _tier_contradictions(table: Table) -> Iterator[str]:
     """Yield tiers with a reserved name, and merged tiers that are not the highest."""
     tiers = list(texts_at(table, _TIERS))
-    for name in tiers:
-        if name in _RESERVED:
-            yield say("name_taken", name)
+    yield from (say("name_taken", name) for name in tiers if name in _RESERVED)
     stated = any(True for _ in rule_file.values_at(table, "disclosure.merged_tiers"))
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
-        yield say("merged_not_highest", top, tiers)
+        yield say("merged_not_highest", top, tiers, str(tiers[tiers.index(top[0]) or -1 :]))

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from unicodedata import east_asian_width
 
 from stockcust_analysis.errors import require_known
-from stockcust_analysis.policy.file import PACKAGE, Table, build, read_toml, require
+from stockcust_analysis.policy.file import OWN, PACKAGE, Table, build, read_toml, require
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import Indicator
 
@@ -25,9 +25,13 @@ _WIDEST = 44
 
 
 class RuleInForce(NamedTuple):
-    """One rule of a policy: what it is about, what it says, where it comes from."""
+    """One rule of a policy: what it is about, its key in the file, what it says, where it is from.
+
+    The key of an entry of a list, as in `tiers.tiers[mid].lower`, has the entry's name in brackets.
+    """
 
     rule: str
+    key: str
     value: str
     source: str
 
@@ -36,6 +40,7 @@ class Difference(NamedTuple):
     """One rule that two policies state differently; — where one of them does not state it."""
 
     rule: str
+    key: str
     base: str
     value: str
     source: str
@@ -66,7 +71,7 @@ def describe(policy: Policy, language: Language = "zh") -> list[RuleInForce]:
     [('Tiers · Mid · From', '50,000')]
     """
     require_known("language", language, ("zh", "en"))
-    return list(_rule_rows(policy, language, (), ""))
+    return list(_rule_rows(policy, language, (), "", ""))
 
 
 def differences(policy: Policy, base: Policy, language: Language = "zh") -> list[Difference]:
@@ -77,13 +82,13 @@ def differences(policy: Policy, base: Policy, language: Language = "zh") -> list
     >>> [(row.base, row.value) for row in rows if row.rule == "Tiers · Effective · From"]
     [('10,000', '20,000')]
     """
-    before = {row.rule: row for row in describe(base, language)}
-    after = {row.rule: row for row in describe(policy, language)}
-    none = RuleInForce("", _NOT_STATED, "")
+    before = {row.key: row for row in describe(base, language)}
+    after = {row.key: row for row in describe(policy, language)}
+    none = RuleInForce("", "", _NOT_STATED, "")
     return [
-        Difference(rule, old.value, new.value, new.source or old.source)
-        for rule in {**after, **before}
-        if (old := before.get(rule, none)).value != (new := after.get(rule, none)).value
+        Difference(new.rule or old.rule, key, old.value, new.value, new.source or old.source)
+        for key in {**after, **before}
+        if (old := before.get(key, none)).value != (new := after.get(key, none)).value
     ]
 
 
@@ -94,9 +99,9 @@ def text_table(
 
     A source that is the same as in the row above is not repeated.
 
-    >>> print(text_table([RuleInForce("Bases · Funded from", "100", "")], "en"))
-    Rule                 Value  Source
-    Bases · Funded from  100
+    >>> print(text_table([RuleInForce("Bases · Funded from", "bases.funded", "100", "")], "en"))
+    Rule                 Key           Value  Source
+    Bases · Funded from  bases.funded  100
     """
     columns = (rows[0] if rows else RuleInForce)._fields
     lines = [[_texts()["header"][name][language] for name in columns]]
@@ -122,10 +127,11 @@ def align_columns(lines: Sequence[Sequence[str]], right: Collection[int] = ()) -
 
 
 def _rule_rows(
-    rule: Any, language: Language, path: tuple[str, ...], source: str, label: str = ""
+    rule: Any, language: Language, path: tuple[str, ...], start: str, source: str, label: str = ""
 ) -> Iterator[RuleInForce]:
     """Yield the rules of a dataclass and of those inside it, but for the field that labels it."""
     source = getattr(rule, "source", "") or source
+    source = _texts()["header"][OWN][language] if source == OWN else source
     for field in fields(rule):
         value = getattr(rule, field.name)
         on_offer = field.name.endswith("_presets")
@@ -133,15 +139,17 @@ def _rule_rows(
             continue
         word = _text(field.name, language)
         below = path if path[-1:] == (word,) else (*path, word)
+        name = start + field.name
         if is_dataclass(value):
-            yield from _rule_rows(value, language, below, source)
+            yield from _rule_rows(value, language, below, f"{name}.", source)
         elif isinstance(value, tuple) and is_dataclass(value[0]):
             for entry in value:
                 key = fields(entry)[0].name
-                words = str(getattr(entry, language, getattr(entry, key)))
-                yield from _rule_rows(entry, language, (*below, words), source, key)
+                called = getattr(entry, key)
+                words = (*below, str(getattr(entry, language, called)))
+                yield from _rule_rows(entry, language, words, f"{name}[{called}].", source, key)
         else:
-            yield RuleInForce(" · ".join(below), _format_value(value, language), source)
+            yield RuleInForce(" · ".join(below), name, _format_value(value, language), source)
 
 
 def _format_value(value: Any, language: Language) -> str:
@@ -241,8 +249,7 @@ def lint(policy: Policy) -> list[LintWarning]:
     ]
     trap = lints()["borders_in_ten_thousands"]
     if max(tier.lower for tier in policy.tiers.tiers) < (trap.limit or 0):
-        warnings.append(LintWarning(trap.name, "tiers"))
-        return add_reasons(warnings, policy)
+        return add_reasons([*warnings, LintWarning(trap.name, "tiers")], policy)
     for tier, name in product(policy.tiers.tiers, _BASES):
         base = getattr(policy.bases, name)
         if (tier.name == name or tier.zh == _BASES[name]) and tier.lower != base:

@@ -21,6 +21,8 @@ Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")
 Key = TypeVar("Key", bound=Hashable)
 
+OWN = "own"
+"""Source of a rule that a policy changes without stating another one."""
 PACKAGE = files("stockcust_analysis")
 
 
@@ -55,13 +57,13 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
         dataclass itself refuses.
     """
     if not isinstance(table, dict):
-        problems.append(say("expected", path, say("a_table"), repr(table)))
+        problems.append(say("expected", path, say("a_table"), _shown(table)))
         return None
     hints, stated, start = get_type_hints(cls), set(table), f"{path}." if path else ""
     for key in [key for key in table if key not in hints]:
         problems.append(say("key_unknown", f"{start}{key}", did_you_mean(key, hints)))
         # Taken for what it was meant to be: what follows from a misspelt key is no second problem.
-        for meant in get_close_matches(key, hints.keys() - stated, n=1):
+        for meant in get_close_matches(key, hints, n=1):
             table.setdefault(meant, table[key])
     values = {
         key: _convert(hints[key], value, start + key, problems)
@@ -113,6 +115,16 @@ def refuse(problems: Mapping[str, object], subject: str, *name: str) -> None:
         raise PolicyError(say("sentence", say("of_place", say(subject, *name), every)), reasons)
 
 
+def outside(rule: object, low: float, high: float, *names: str) -> list[str]:
+    """Return which of these numbers of a rule are below `low` or above `high`.
+
+    >>> from stockcust_analysis.policy import Bases
+    >>> outside(Bases(), 0, 200, "funded", "effective")
+    ['effective']
+    """
+    return [name for name in names if not low <= getattr(rule, name) <= high]
+
+
 def duplicates(names: Iterable[Key]) -> list[Key]:
     """Return the names that occur more than once, in order."""
     return [name for name, number in Counter(names).items() if number > 1]
@@ -145,7 +157,8 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
     if get_origin(hint) is Literal:
         if value in options:
             return value
-        problems.append(say("takes", path, options, repr(value), did_you_mean(str(value), options)))
+        close = did_you_mean(str(value), options)
+        problems.append(say("takes", path, options, _shown(value), close))
         return None
     if get_origin(hint) is tuple:
         if isinstance(value, list):
@@ -157,7 +170,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
                 _convert(options[0], entry, f"{path}[{label}]", problems)
                 for label, entry in zip(labels, value, strict=True)
             )
-        expected = "type_list"
+        expected = "list_of_tables" if is_dataclass(options[0]) else "type_list"
     else:
         kind = next(option for option in options or (hint,) if option is not type(None))
         if is_dataclass(kind):
@@ -168,8 +181,14 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
         if kind is not float and type(value) is kind:
             return value
         expected = "FLAG" if kind is bool else f"type_{kind.__name__}"
-    problems.append(say("expected", path, say(expected), repr(value)))
+    problems.append(say("expected", path, say(expected, path), _shown(value)))
     return None
+
+
+def _shown(value: object) -> object:
+    """Return a value as a message shows it; of a table or a list only that it is one."""
+    kind = {"dict": "a_table", "list": "type_list"}.get(type(value).__name__)
+    return say(kind) if kind else repr(value)
 
 
 def take_one_as_list(rule: Any) -> None:

@@ -7,11 +7,12 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
+from math import inf
 from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import require_known
-from stockcust_analysis.policy.file import duplicates, refuse, take_one_as_list
+from stockcust_analysis.policy.file import duplicates, outside, refuse, take_one_as_list
 from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
@@ -66,10 +67,13 @@ class TierScheme:
         """Refuse a scheme in which some amount would have no tier, or two."""
         if not all(isinstance(tier, Tier) for tier in self.tiers):
             refuse({"takes_tiers": True}, "tier_scheme_rule", self.name)
-        borders = [tier.lower for tier in self.tiers]
         problems = {
-            "begins_at_0": not borders or borders[0] != 0,
-            "borders_rise": any(a >= b for a, b in pairwise(borders)),
+            "begins_at_0": not self.tiers or self.tiers[0].lower != 0,
+            "borders_rise": [
+                f"{below.name} {below.lower:,.15g} ≥ {above.name} {above.lower:,.15g}"
+                for below, above in pairwise(self.tiers)
+                if below.lower >= above.lower
+            ],
             "tier_name_twice": duplicates(self.names),
         }
         refuse(problems, "tier_scheme_rule", self.name)
@@ -169,10 +173,9 @@ class DormancyRule:
         """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
         take_one_as_list(self)
         periods = [length for length in (self.idle_months, self.idle_days) if length is not None]
-        one_period = len(periods) == 1 and periods[0] >= 1
         unknown_clocks = not self.clock or not set(self.clock) <= set(_CLOCKS)
         problems = {
-            "one_idle_period": not one_period,
+            "one_idle_period": len(periods) != 1 or periods[0] < 1,
             "no_negative_cap": self.cap is not None and self.cap < 0,
             "takes_cap_per": self.cap_per not in _CAPS and ([*_CAPS], self.cap_per),
             "takes_clock": unknown_clocks and ([*_CLOCKS], [*self.clock]),
@@ -225,8 +228,9 @@ class AttritionRule:
 
     def __post_init__(self) -> None:
         """Refuse a rule under which no fall could be recognised."""
-        broken = self.lowest_average <= 0 or self.margin < 0 or self.smallest_group < 1
-        refuse({"attrition_limits": broken}, "attrition_rule")
+        broken = self.lowest_average <= 0 or self.smallest_group < 1
+        problems = {"attrition_limits": broken, "are_shares": outside(self, 0, 1, "margin")}
+        refuse(problems, "attrition_rule")
 
 
 @dataclass(frozen=True)
@@ -294,6 +298,14 @@ class Bases:
 
     funded: float = 100
     effective: float = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse amounts below zero, and effective customers who would not be funded."""
+        problems = {
+            "not_negative": outside(self, 0, inf, "funded", "effective"),
+            "funded_to_effective": self.funded > self.effective,
+        }
+        refuse(problems, "bases_rule")
 
 
 def label_of(rule: Any) -> str:
@@ -430,10 +442,8 @@ class Policy:
         name : str, DormancyRule or None
             Such as "crm_6m". UsageError with close matches for one that the policy does not know.
         """
-        if name is None:
-            return self.dormancy
-        if isinstance(name, DormancyRule):
-            return name
+        if not isinstance(name, str):
+            return name or self.dormancy
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
         return rules[require_known("dormancy_rule", name, rules)]
 

@@ -6,9 +6,10 @@ A scorecard says which measures count and how much; a theme is what a quarter of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
-from stockcust_analysis.policy.file import duplicates, refuse, take_one_as_list
+from stockcust_analysis.policy.file import duplicates, outside, refuse, take_one_as_list
 
 Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
@@ -60,11 +61,10 @@ class Indicator:
         bonus, deduction = self.method == "full_marks_then_bonus", self.method == "deduction"
         by_step, fixed = bonus or deduction, self.fixed
         rate, limit = self.points_per_percent, self.limit
-        unused = not by_step and (rate is not None or limit is not None)
         too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "weight_above_0": self.weight <= 0,
-            "floor_below_ceiling": not 0 <= self.floor < self.ceiling,
+            "floor_below_ceiling": not 0 <= self.floor <= 1 or self.floor >= self.ceiling,
             "needs_fixed": self.target == "fixed" and fixed is None,
             "fixed_unused": self.target != "fixed" and fixed is not None,
             "target_above_0": fixed is not None and fixed <= 0,
@@ -72,7 +72,7 @@ class Indicator:
             "bonus_needs_limit": bonus and not (limit or 0) > 0,
             "deduction_within_weight": deduction and too_much,
             "deduction_has_no_floor": deduction and self.floor > 0,
-            "rate_unused": unused,
+            "rate_unused": not by_step and (rate, limit) != (None, None),
         }
         refuse(problems, "indicator_rule", self.name)
 
@@ -106,9 +106,12 @@ class Veto:
     most_points: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a veto without a border, or with two."""
-        neither_or_both = (self.above is None) == (self.below is None)
-        refuse({"above_or_below": neither_or_both}, "veto_rule", self.name)
+        """Refuse a veto without a border, or with two, and points below zero."""
+        problems = {
+            "above_or_below": (self.above is None) == (self.below is None),
+            "not_negative": outside(self, 0, inf, "most_points"),
+        }
+        refuse(problems, "veto_rule", self.name)
 
 
 @dataclass(frozen=True)
@@ -140,21 +143,20 @@ class Scorecard:
 
     def __post_init__(self) -> None:
         """Refuse weights that do not add up, a measure that counts twice, an unknown group."""
-        indicators = self.indicators
-        total = sum(indicator.weight for indicator in indicators)
+        total = sum(indicator.weight for indicator in self.indicators)
         twice = {
             f"{measure} {member}".strip()
             for measure, member, _ in duplicates(
-                (i.measure_name, i.member, i.customer_base) for i in indicators
+                (i.measure_name, i.member, i.customer_base) for i in self.indicators
             )
-        }.union(duplicates(indicator.name for indicator in indicators))
+        }.union(duplicates(indicator.name for indicator in self.indicators))
         groups = {"", *(group.name for group in self.indicator_groups)}
-        unknown = sorted({indicator.group for indicator in indicators} - groups)
+        unknown = sorted({indicator.group for indicator in self.indicators} - groups)
         problems = {
             "weights_sum": abs(total - self.points) > 1e-9 and (f"{total:g}", f"{self.points:g}"),
             "counts_twice": sorted(twice),
             "group_unknown": unknown,
-            "least_weight_is_share": not 0 <= self.least_weight <= 1,
+            "are_shares": outside(self, 0, 1, "least_weight"),
         }
         refuse(problems, "scorecard_rule", self.name)
 
@@ -219,8 +221,6 @@ class ComparisonRule:
     def __post_init__(self) -> None:
         """Refuse groups and limits that compare nothing."""
         stated = [branch for group in self.peer_groups for branch in group.branches]
-        twice = sorted(duplicates(stated))
-        empty = sorted(group.name for group in self.peer_groups if not group.branches)
         problems = {
             "size_classes_from_2": self.size_classes < 2,
             "nearest_from_2": self.nearest < 2,
@@ -229,8 +229,8 @@ class ComparisonRule:
             "winsorised_at_is_share": not 0.5 < self.winsorised_at <= 1,
             "rank_level_is_share": not 0 < self.rank_level < 1,
             "peers_not_given": self.peers == "given" and not stated,
-            "peer_groups_empty": empty,
-            "branches_in_two_groups": twice,
+            "peer_groups_empty": sorted(g.name for g in self.peer_groups if not g.branches),
+            "branches_in_two_groups": sorted(duplicates(stated)),
         }
         refuse(problems, "comparison_rule")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from typing import Literal
 
 from stockcust_analysis.errors import require_known
@@ -12,6 +13,7 @@ from stockcust_analysis.policy.file import (
     PACKAGE,
     build,
     duplicates,
+    outside,
     read_toml,
     refuse,
     require,
@@ -89,20 +91,15 @@ class CoverageRule:
         """Refuse periods below one, borders out of order, and classes that leave no rest."""
         take_one_as_list(self)
         shares = [group.share for group in self.classes]
-        outside = sum(shares) > 1 or min(shares, default=0) < 0
-        few = len(shares) < 2 or any(group.contact_months < 1 for group in self.classes)
-        unordered = not 0 < self.manage_from < self.vip_from
-        too_short = self.reclaim_months < self.contact_months
-        odd_targets = not all(0 <= target.share <= 1 for target in self.profile_targets)
         roles = [*self.counter_roles, *self.vip_roles, *self.assistant_roles]
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
         problems = {
-            "at_least_one": _below_one(self, *periods, "purchase_months"),
-            "manage_below_vip": unordered,
-            "reclaim_too_short": too_short,
-            "two_classes": few,
-            "class_shares": outside,
-            "profile_targets_are_shares": odd_targets,
+            "at_least_one": outside(self, 1, inf, *periods, "purchase_months"),
+            "manage_below_vip": not 0 < self.manage_from < self.vip_from,
+            "reclaim_too_short": self.reclaim_months < self.contact_months,
+            "two_classes": len(shares) < 2 or any(c.contact_months < 1 for c in self.classes),
+            "class_shares": sum(shares) > 1 or min(shares, default=0) < 0,
+            "profile_targets_are_shares": not all(0 <= t.share <= 1 for t in self.profile_targets),
             "roles_missing": not (self.counter_roles and self.vip_roles),
             "roles_twice": sorted(duplicates(roles)),
         }
@@ -131,6 +128,7 @@ class ModelRule:
         problems = {
             "names_assessment": not self.impact_assessment.strip(),
             "top_share_is_share": not 0 < self.top_share <= 1,
+            "not_negative": outside(self, 0, inf, "seed"),
         }
         refuse(problems, "model_rule")
 
@@ -173,7 +171,8 @@ class WorkListRule:
         periods = ("longest", "due_months", "maturing_months", "next_product_below")
         problems = {
             "list_unknown": [name for name in self.lists if name not in LISTS],
-            "at_least_one": _below_one(self, *periods),
+            "at_least_one": outside(self, 1, inf, *periods),
+            "not_negative": outside(self, 0, inf, "upgrade_from", "silent_from"),
             "near_border_is_share": not 0 < self.near_border < 1,
             "hold_out_is_share": not 0 <= self.hold_out_share < 1,
         }
@@ -290,8 +289,3 @@ def load_actions() -> Actions:
     problems: list[str] = []
     file = PACKAGE / "policies" / "actions.toml"
     return require(build(Actions, read_toml(file), "", problems), file.name, problems)
-
-
-def _below_one(rule: object, *names: str) -> list[str]:
-    """Return which of these fields of a rule are below 1."""
-    return [name for name in names if getattr(rule, name) < 1]

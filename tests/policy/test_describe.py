@@ -111,25 +111,82 @@ def test_differences_turn_around() -> None:
 
 def test_text_table_is_aligned_where_chinese_is_wide() -> None:
     """Each column starts at the same place, counting a Chinese character as two."""
-    rows = [Difference("客户口径", "1", "22", "notes"), Difference("name", "333", "4", "notes")]
+    rows = [
+        Difference("客户口径", "a", "1", "22", "notes"),
+        Difference("name", "b", "333", "4", "notes"),
+    ]
     assert text_table(rows, "zh").splitlines() == [
-        "规则      原规则  取值  来源",
-        "客户口径  1       22    notes",
-        "name      333     4",
+        "规则      键  原规则  取值  来源",
+        "客户口径  a   1       22    notes",
+        "name      b   333     4",
     ]
 
 
 def test_text_table_of_nothing_is_its_header() -> None:
     """Without rows the header stands alone."""
-    assert text_table([], "en") == "Rule  Value  Source"
+    assert text_table([], "en") == "Rule  Key  Value  Source"
 
 
 def test_a_long_value_does_not_push_the_others_away() -> None:
     """A value beyond the widest column runs on; the rows around it stay narrow."""
-    rows = [RuleInForce("a", "x" * 80, "long"), RuleInForce("b", "1", "short")]
+    rows = [RuleInForce("a", "k", "x" * 80, "long"), RuleInForce("b", "k", "1", "short")]
     _, long, short = text_table(rows, "en").splitlines()
-    assert long == f"a     {'x' * 80}  long"
-    assert len(short) == len("Rule  ") + 44 + len("  short")
+    assert long == f"a     k    {'x' * 80}  long"
+    assert len(short) == len("Rule  Key  ") + 44 + len("  short")
+
+
+def test_every_rule_has_its_key_in_the_file() -> None:
+    """A path of keys of the policy file, with the name of an entry in brackets; no two alike."""
+    policy = load_policy()
+    keys = {row.key: row.value for row in describe(policy)}
+    assert len(keys) == len(describe(policy))
+    assert keys["dormancy.idle_months"] == "6"
+    assert keys["tiers.tiers[mid].lower"] == "50,000"
+    assert keys["coverage.profile_targets[mid].share"] == "0.7"
+    assert keys["themes[acquisition].quarter"] == "2"
+
+
+def own_policy(folder: Path, differs: str) -> Policy:
+    """Return a bank's own policy that builds on the shipped one."""
+    path = folder / "own.toml"
+    stated = 'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n'
+    path.write_text(stated + differs, "utf-8")
+    return load_policy(path)
+
+
+def test_an_entry_with_other_words_is_the_same_entry(tmp_path: Path) -> None:
+    """A tier that is called otherwise is paired by its name: neither removed nor added."""
+    words = 'tiers = [{ name = "mid", zh = "财富", en = "Affluent", lower = 60_000 }]\n'
+    policy = own_policy(tmp_path, f"[tiers]\n{words}")
+    rows = [row for row in differences(policy, load_policy(), "en") if "tiers" in row.key]
+    assert rows == [
+        Difference(
+            "Tiers · Affluent · From", "tiers.tiers[mid].lower", "50,000", "60,000", "own policy"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differs", "table", "source"),
+    [
+        ('[dormancy]\nname = "mine"\ncap = 300\n', "dormancy", "本行自定"),
+        ('[dormancy]\nname = "mine"\ncap = 300\nsource = "notice 7"\n', "dormancy", "notice 7"),
+        ('[dormancy]\npreset = "cib_2025"\ncap = 9\nname = "m"\n', "dormancy", "本行自定"),
+        ('[dormancy]\nname = "mine"\n', "dormancy", "[W] a rural bank's notice"),
+        ("[coverage]\nvip_from = 600_000\n", "coverage", "本行自定"),
+        ("[coverage]\nvip_from = 500_000\n", "coverage", "practice notes"),
+        ('[tiers]\ntiers = [{ name = "mid", lower = 60_000 }]\n', "tiers", "本行自定"),
+        ("[coverage]\nvip_from = 600_000\n", "tiers", "practice notes"),
+    ],
+)
+def test_a_changed_rule_has_not_the_source_of_another(
+    tmp_path: Path, differs: str, table: str, source: str
+) -> None:
+    """What a bank changes without stating a source is its own policy; other tables keep theirs."""
+    rows = describe(own_policy(tmp_path, differs))
+    assert {row.source for row in rows if row.key.startswith(f"{table}.")} == {
+        next(row.source for row in rows if row.source.startswith(source))
+    }
 
 
 def test_unknown_language() -> None:

@@ -212,7 +212,8 @@ def test_mistakes_are_told_in_chinese(tmp_path: Path) -> None:
         "scorecard.indicators[vip_share]：只有固定目标才填fixed。",
         "季度主题“spring”：没有指标“ginni”。是否应为“gini”？",
         "disclosure.merged_tiers：须为最高的几层，且不是全部层级：写的是mid，全部为"
-        "residual、potential、effective、mid、high、private。",
+        "residual、potential、effective、mid、high、private。"
+        "请写merged_tiers = ['mid', 'high', 'private']。",
     ):
         assert f"  - {line}" in told
     assert [line for line in told if ENGLISH.search(line)] == []
@@ -233,6 +234,8 @@ families = { families = [] }
         "  - tiers: missing.",
         "  - dormancy: missing.",
         "  - families: missing.",
+        "  - base: missing. A file that states only what differs begins with "
+        'base = "rural_commercial_bank".',
     ]
 
 
@@ -258,7 +261,8 @@ indicators = [{ name = "vip_share", weight = 1, floor = 3.0, metod = "z" }]
         "coverage.first_call_day: unknown key. Did you mean 'first_call_days'?",
         "coverage: contact_months must be at least 1.",
         "scorecard.indicators[vip_share].metod: unknown key. Did you mean 'method'?",
-        "scorecard.indicators[vip_share]: the floor must lie below the ceiling.",
+        "scorecard.indicators[vip_share]: the floor must lie below the ceiling, from 0 to 1: "
+        "80 % is 0.8.",
         f"scorecard: the weights add up to {total:g}, not 100.",
     ]
 
@@ -289,6 +293,38 @@ families = { families = [{ name = "loan", zh = "贷", en = "Loan", product = ["l
         "families.families[loan].product: unknown key. Did you mean 'products'?",
         "families.families[loan].products: missing.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("differs", "problems"),
+    [
+        ("name = 'm'\ncapp = 3", ["dormancy.capp: unknown key. Did you mean 'cap' or 'cap_per'?"]),
+        ('cap = "500"', ["dormancy.cap: expected a number, found '500'."]),
+        ("cap = 500", []),
+        (
+            "name = 'm'\n[themes]\nspring = { quarter = 1 }",
+            ["themes: expected a list of tables, [[themes]], found a table."],
+        ),
+        ("name = 'm'\n[bases]\nfunded = [1]", ["bases.funded: expected a number, found a list."]),
+        (
+            "name = 'm'\n[tiers]\ntiers = [{ name = 'top', lower = 9e6, zh = '顶', en = 'Top' }]",
+            [
+                "disclosure.merged_tiers: must be the highest tiers, and not all of them: private "
+                "of residual, potential, effective, mid, high, private, top. "
+                "Write merged_tiers = ['private', 'top']."
+            ],
+        ),
+    ],
+)
+def test_one_mistake_is_one_problem(tmp_path: Path, differs: str, problems: list[str]) -> None:
+    """Nothing that only follows from it is said, and nothing as the program holds it."""
+    path = own(tmp_path, f"[dormancy]\n{differs}\n")
+    if not problems:
+        assert load_policy(path).dormancy == load_policy().dormancy
+        return
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path)
+    assert str(caught.value).splitlines()[1:] == [f"  - {problem}" for problem in problems]
 
 
 def test_what_presets_name_is_a_product(tmp_path: Path) -> None:
@@ -506,7 +542,8 @@ indicators = [{ name = "multi_product_share", member = "whealth" }]
         "tier_memory.exceptions.tier: there is no tier 'private'.",
         "disclosure.merged_tiers: there is no tier 'privat'.",
         "disclosure.merged_tiers: must be the highest tiers, and not all of them: effective of "
-        "residual, potential, effective, gold, NEW, high.",
+        "residual, potential, effective, gold, NEW, high. Write merged_tiers = "
+        "['effective', 'gold', 'NEW', 'high'].",
         "worklists.next_products: there is no family 'fund'.",
         "scorecard.indicators.member: there is no member 'whealth'. Did you mean 'wealth'?",
         f"tiers.value: takes {columns}; found 'aum_averge_quarter'. "

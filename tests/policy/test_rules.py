@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from datetime import date
 
@@ -9,14 +10,20 @@ import pytest
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.policy import (
+    AttritionRule,
+    Bases,
     DormancyRule,
     Family,
+    Indicator,
     Policy,
     ProductFamilies,
     Tier,
     TierScheme,
+    Veto,
+    WorkListRule,
     load_policy,
 )
+from stockcust_analysis.policy.service import ModelRule
 from stockcust_analysis.report.plan import ReportOptions
 
 
@@ -25,8 +32,9 @@ from stockcust_analysis.report.plan import ReportOptions
     [
         ([], "must begin at 0"),
         ([1, 2], "must begin at 0"),
-        ([0, 5, 5], "must rise"),
-        ([0, 5, 4], "must rise"),
+        ([0, 5, 5], "must rise from tier to tier: t1 5 ≥ t2 5.$"),
+        ([0, 5, 4, 9], "must rise from tier to tier: t1 5 ≥ t2 4.$"),
+        ([0, 6e6, 5_000_000.5], "t1 6,000,000 ≥ t2 5,000,000.5"),
     ],
 )
 def test_tier_scheme_covers_every_amount_once(borders: list[float], message: str) -> None:
@@ -40,6 +48,33 @@ def test_tier_names_are_unique() -> None:
     """Two tiers of one name are refused."""
     with pytest.raises(PolicyError, match="name twice"):
         TierScheme("own", (Tier("a", 0, "", ""), Tier("a", 5, "", "")))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Bases(funded=-3), "bases: funded must not be negative"),
+        (lambda: Bases(50_000, 100), "bases: funded must not lie above effective"),
+        (lambda: AttritionRule(margin=20), "margin must lie between 0 and 1: 20 % is 0.2"),
+        (lambda: AttritionRule(margin=-0.1), "margin must lie between 0 and 1"),
+        (lambda: WorkListRule(upgrade_from=-1, silent_from=-1), "upgrade_from, silent_from must"),
+        (lambda: ModelRule("early_warning", "P", seed=-1), "seed must not be negative"),
+        (lambda: Veto("v", "gini", above=1, most_points=-5), "most_points must not be negative"),
+        (
+            lambda: Indicator("gini", 9, floor=80, ceiling=120),
+            "floor must lie below the ceiling, from 0 to 1",
+        ),
+    ],
+)
+def test_impossible_numbers_are_refused(make: Callable[[], object], message: str) -> None:
+    """Amounts and points below zero, borders in the wrong order, percentages for shares."""
+    with pytest.raises(PolicyError, match=message):
+        make()
+
+
+def test_no_customers_need_to_be_apart() -> None:
+    """A bank may count everybody as funded, and every funded customer as effective."""
+    assert (Bases(0, 0).funded, AttritionRule(margin=0).margin) == (0, 0)
 
 
 @pytest.mark.parametrize("period", [{}, {"idle_months": 6, "idle_days": 180}, {"idle_days": 0}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -41,7 +42,7 @@ def test_names_of_banks_are_known(tmp_path: Path) -> None:
     """Headers, codes, the unit in brackets, the day of the file and its pattern are proposed."""
     text = propose(tmp_path, {"零售客户_20260930.csv": f"{HEADERS}\n{ROWS}"})
     for line in (
-        '# name = "本行名称"',
+        '# name = "Name of the bank"',
         'file = "零售客户_*.csv"',
         'unit = "万元"  # by headers',
         'as_of = "file name"  # no column has it',
@@ -133,7 +134,7 @@ def test_what_is_in_doubt_is_a_comment(tmp_path: Path) -> None:
     assert '# "出生日期" = "birth_date"  # its name says so, but it holds amounts' in text
     assert '# "9" = "?"  # not understood: one of personal, sole_trader, corporate' in text
     assert '# "核心客户号" = "customer_id"  # another header means this column, too' in text
-    assert "# lacking: branch_id (归属机构), text. Owning branch." in text
+    assert "# lacking: branch_id, text. Owning branch." in text
     header = HEADERS.replace("AUM余额(万元)", "AUM余额")
     text = propose(tmp_path, {"客户.csv": f"{header}\n{ROWS}"})
     assert '# unit = "万元"  # by headers, not of all' in text
@@ -448,3 +449,29 @@ def test_files_with_other_headers_are_left_to_a_person(tmp_path: Path) -> None:
     more = f"{HEADERS},贷款余额\n" + ROWS.replace("\n", ",0.00\n")
     text = propose(tmp_path, {"KH_B001.csv": f"{HEADERS}\n{ROWS}", "KH_B002.csv": more})
     assert "perhaps of this table" in text
+
+
+def test_days_whose_year_is_last_are_not_guessed(tmp_path: Path) -> None:
+    """12/31/2026 is no text of some column: `map` says that it is a date, and what to do."""
+    rows = re.sub(r"2026-09-0(\d)", r"9/1\1/2026", ROWS)
+    text = propose(tmp_path, {"客户_20260930.csv": f"{HEADERS}\n{rows}"})
+    said = "dates whose year is last, as in 12/31/2026: which number is the month is not guessed;"
+    assert f'# "最后交易日期" = "last_active_on"  # its name says so, but it holds {said}' in text
+    header = HEADERS.replace("最后交易日期", "Seen")
+    text = propose(tmp_path, {"客户_20260930.csv": f"{header}\n{rows}"})
+    assert f'# "Seen" = "?"  # {said} export them as 2026-12-31; not taken\n' in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("CNY", 1), ("thousand", 1_000), ("Ten thousand", 10_000), ("million", 1_000_000),
+     ("hundred million", 100_000_000), ("亿元", 100_000_000)],
+)  # fmt: skip
+def test_a_mapping_states_its_unit_in_either_language(
+    tmp_path: Path, unit: str, factor: int
+) -> None:
+    """Amounts in thousands are `unit = "千元"` or `unit = "thousand"`."""
+    path = tmp_path / "mapping.toml"
+    path.write_text(f'[tables.customers]\nunit = "{unit}"\n', "utf-8")
+    mapping = read_mapping(path).tables["customers"]
+    assert mapping.factor == factor

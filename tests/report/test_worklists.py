@@ -20,7 +20,7 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.files import sha256, write_json
-from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError
+from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError, words_of
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report import workbook
@@ -213,7 +213,7 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
     for part in (
         "contacts: other.xlsx is no work list. Give workbooks that",
         "contacts: torn.xlsx cannot be read",
-        "contacts.outcome: 1 row (first: a.xlsx 移交:2): not understood. Choose one of 未接通",
+        "contacts.outcome: 1 row (first: a.xlsx 移交:2): not understood. Choose one of Not an",
         "contacts.outcome: 1 row (first: a.xlsx 下一产品:2): empty.",
         "contacts.contacted_on: 1 row (first: a.xlsx 到期:3): empty. Write the day",
         "contacts.contacted_on: 2 rows (first: a.xlsx 到期:2, a.xlsx 下一产品:2): before",
@@ -222,6 +222,44 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
         "contacts.customer_id: 1 row (first: a.xlsx 下一产品:2): empty.",
     ):
         assert part in message
+
+
+def test_a_sheet_that_lacks_a_heading_is_named(tmp_path: Path) -> None:
+    """Its contacts are never left out silently; notes of one's own are no list.
+
+    Columns may be moved or added, and lines written above the headings.
+    """
+    path = filled(tmp_path / "a.xlsx", {
+        ("Hand-over", 2): {"Result": "Refused", "Contacted on": datetime(2026, 10, 8)},
+        ("Maturing", 3): {"Result": "Refused", "Contacted on": datetime(2026, 10, 9)},
+    }, "en")  # fmt: skip
+    book = openpyxl.load_workbook(path)
+    for heading, name in (("Result", "Outcome"), ("Customer", "Cust no")):
+        (cell,) = (cell for cell in book["Maturing"][1] if cell.value == heading)
+        cell.value = name
+        book.save(path)
+        said = f"a.xlsx, sheet 'Maturing': no column is headed {heading}. Write the headings as"
+        with pytest.raises(BankDataError, match=re.escape(said)):
+            import_contacts([path])
+        cell.value = heading
+    book["Hand-over"].insert_rows(1)
+    book["Hand-over"].insert_cols(1)
+    book["Hand-over"]["A1"], book["Hand-over"]["A2"] = "Calls of October", "Mine"
+    book.create_sheet("Notes").append(["Customer", "Birthday"])
+    book.save(path)
+    assert len(import_contacts([path])) == 2
+
+
+def test_choices_are_offered_in_the_language_of_the_message(tmp_path: Path) -> None:
+    """An English message offers the English words, a Chinese one the Chinese."""
+    path = filled(tmp_path / "a.xlsx", {
+        ("Hand-over", 2): {"Result": "Reached", "Channel": "Pigeon", "Contacted on": 20261010.0},
+    }, "en")  # fmt: skip
+    with pytest.raises(BankDataError) as error:
+        import_contacts([path])
+    said = words_of(error.value)
+    assert "Choose one of Phone, Message, WeChat, Visit, Branch." in said.text("en")
+    assert "请从中选择：电话、短信、微信、上门、网点。" in said.text("zh")
 
 
 def test_lists_of_several_branches_are_told_apart(tmp_path: Path) -> None:
