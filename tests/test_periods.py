@@ -65,7 +65,7 @@ def test_a_quarter_of_an_early_year_is_read_as_it_is_written() -> None:
 def test_nothing_stands_beside_a_quarter_as_it_is_written() -> None:
     """What was given beside the text was passed over without a word; now the message shows it."""
     for beside in ({"months": 2}, {"number": 1}, {"months": 3}):
-        with pytest.raises(UsageError, match="nothing beside"):
+        with pytest.raises(UsageError, match="nothing else"):
             Quarter("2026Q3", **beside)
     with pytest.raises(UsageError, match=r"Quarter\(year=2026, number=3, months=4\) is not a"):
         Quarter(2026, 3, 4)

@@ -113,11 +113,12 @@ def _read_lines(path: Path, shown: str, problems: list[Problem]) -> list[dict[st
 def _find_header(rows: list[list[object]]) -> tuple[int, dict[str, int]]:
     """Return where a list begins below its headings, and contract column → index in the sheet.
 
-    A sheet that holds no two headings in one row, such as the first one or notes, is no list.
+    A sheet that holds fewer than half of the headings in one row is no list, but the first one,
+    notes or a summary.
     """
     found = [{_NAMES[c]: n for n, c in reversed([*enumerate(row)]) if c in _NAMES} for row in rows]
     columns = max(found, key=len)
-    return found.index(columns) + 1, columns if len(columns) > 1 else {}
+    return found.index(columns) + 1, columns if len(columns) > len(HEADINGS) / 2 else {}
 
 
 def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) -> list[Problem]:

@@ -263,7 +263,8 @@ class FileReader:
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
         ragged = (
-            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), min(csv_line), "
+            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), "
+            f"min(csv_line, {_FIRST_SHOWN}), "
             f"bool_or(contains(csv_line, {literal(alike.delimiter)})) "
             f"FROM (SELECT DISTINCT file_path, line, csv_line FROM {rejects} "
             f"JOIN {rejects}_scan USING (scan_id, file_id) WHERE NOT {self._dropped_line(alike)}) "
@@ -271,11 +272,11 @@ class FileReader:
         )
         are_there = self.connection.execute(f"FROM {rejects} LIMIT 1").fetchall()
         found = self.connection.execute(ragged).fetchall() if are_there else []
-        for path, rows, first, line, has_cells in found:
+        for path, rows, first, lines, has_cells in found:
             width = len(alike.header) - alike.is_spare
             what, remedy = advise("ragged", self._shown[paths.pop(path)], width)
             if not has_cells:
-                words = sums_shown([line.strip()])
+                words = sums_shown(map(str.strip, lines))
                 remedy = say("no_separator", say("leave_totals_out", alike.header[0], words))
             self._note(what, remedy, rows, first)
         if not paths:
@@ -307,8 +308,10 @@ class FileReader:
                 first = f"COALESCE({cells})"
                 rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
-                query = f"{rows} FROM {numbered} {where} LIMIT {_MOST_LOOKED_AT}"
-                odd = self.connection.execute(query).fetchall()
+                most = _MOST_LOOKED_AT if what == _TOTAL_LINES else _FIRST_SHOWN
+                odd = self.connection.execute(
+                    f"{rows} FROM {numbered} {where} LIMIT {most}"
+                ).fetchall()
                 words = sums_shown(cell.strip() for *_, cell in odd)
                 said = advise(what, names, alike.header[odd[0][1] - 1], words)
                 self._note(*said, counts[what], [row for row, *_ in odd])

@@ -222,7 +222,7 @@ def worklists(
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.evaluation.policy_check import read_policy
-    from stockcust_analysis.report.workbook import make_worklists
+    from stockcust_analysis.report.worklists import make_worklists
 
     day, rules = as_of.date(), read_policy(policy)
     folder = out / "worklists" / day.isoformat()

@@ -271,7 +271,8 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         # One that is not known is one problem, not also all that it would have stated.
         preset = known.get(name) or next(iter(known.values()), {})
         # A number in quotation marks is another problem, not also a change.
-        changed = [k for k, v in own.items() if k != "name" and str(v) != str(preset.get(k))]
+        unlike = {k for k, v in own.items() if v != preset.get(k) and str(v) != str(preset.get(k))}
+        changed = unlike - {"name"}
         if name in known and changed and own.get("name", name) == name:
             problems.append(say("differs_from_preset", key, name))
         result[key] = {k: v for k, v in preset.items() if _ALTERNATIVES.get(k) not in own}
@@ -315,4 +316,6 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
-        yield say("merged_not_highest", top, tiers, str(tiers[tiers.index(top[0]) or -1 :]))
+        # Where the lowest is among them all would be one: the highest alone is a start.
+        possible = tiers[tiers.index(top[0]) or -1 :]
+        yield say("merged_not_highest", top, tiers, str(possible))

@@ -187,8 +187,9 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object
 
 def _shown(value: object) -> object:
     """Return a value as a message shows it; of a table or a list only that it is one."""
-    kind = {"dict": "a_table", "list": "type_list"}.get(type(value).__name__)
-    return say(kind) if kind else repr(value)
+    if isinstance(value, dict):
+        return say("a_table")
+    return say("type_list") if isinstance(value, list) else repr(value)
 
 
 def take_one_as_list(rule: Any) -> None:

@@ -442,7 +442,7 @@ class Policy:
         name : str, DormancyRule or None
             Such as "crm_6m". UsageError with close matches for one that the policy does not know.
         """
-        if not isinstance(name, str):
+        if name is None or isinstance(name, DormancyRule):
             return name or self.dormancy
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
         return rules[require_known("dormancy_rule", name, rules)]

@@ -33,7 +33,7 @@ from stockcust_analysis.report.manifest import ReportRun as ReportRun
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord
 from stockcust_analysis.report.plan import ReportOptions as ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
-from stockcust_analysis.report.workbook import make_worklists
+from stockcust_analysis.report.worklists import make_worklists
 from stockcust_analysis.show.wording import signatures
 
 _NOT_DELIVERED: Final = {

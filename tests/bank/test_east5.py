@@ -27,7 +27,7 @@ from stockcust_analysis.evaluation.provided import (
     unlike_quarters,
 )
 from stockcust_analysis.evaluation.worklists import make_lists
-from stockcust_analysis.report.workbook import make_worklists
+from stockcust_analysis.report.worklists import make_worklists
 from tests.bank.east5_files import (
     ACCOUNT,
     BRANCH,

@@ -139,8 +139,8 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     assert "branches.region: optional column is absent" in told
     assert "Did you mean 'regoin'?" in told
     assert (
-        "customers.as_of: the column holds text, where dates belong. Convert them to dates: in the "
-        "frame that is given" in told
+        "customers.as_of: the column holds text, where dates belong. Convert them to dates in the "
+        "data frame you pass" in told
     )
 
 
@@ -227,7 +227,7 @@ def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     for place in (tmp_path / "gone.db", tmp_path / "no" / "gone.db"):
         for scheme in ("sqlite", "sqlite+pysqlite", "file"):
             with pytest.raises(
-                UsageError, match=r"no such file: '.*gone.db'.* the URL is \w+://gone"
+                UsageError, match=r"no such file: '.*gone.db'.* The URL .* is \w+://gone"
             ):
                 open_bank(f"{scheme}://{place}")
     assert list(tmp_path.iterdir()) == []

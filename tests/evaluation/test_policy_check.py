@@ -156,7 +156,7 @@ def test_names_in_a_file_are_refused_when_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         read_policy(own)
     assert [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]] == [
-        "attrition: margin must lie between 0 and 1: 20 % is 0.2.",
+        "attrition: margin must lie between 0 and 1: 20% is 0.2.",
         "scorecard: the weights add up to 105, not 100.",
         "themes[t]: the quarter is 1, 2, 3 or 4.",
         "dormancy.exempt: holdings.product has no code 'lone'. Did you mean 'loan'?",
@@ -183,7 +183,7 @@ def test_what_a_file_alone_tells_is_refused_when_read(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy(own)
     assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()[1:]] == [
-        "the floor must lie below the ceiling, from 0 to 1: 80 % is 0.8.",
+        "the floor must lie below the ceiling, from 0 to 1: 80% is 0.8.",
         "the target must be above 0.",
         "peers are given, but no peer_groups.",
         "peer groups without a branch: north.",
@@ -196,5 +196,5 @@ def test_plans_that_no_figure_can_be_held_against_are_named() -> None:
         [("A", "multi_product_share", 35.0)], columns=["branch_id", "measure", "target"]
     )
     assert problems(load_policy(), targets)[-1:] == [
-        "targets: 1 plans of 'multi_product_share' above 1: a share of 35 % is 0.35.",
+        "targets: 1 plans of 'multi_product_share' above 1: a share of 35% is 0.35.",
     ]

@@ -262,7 +262,7 @@ indicators = [{ name = "vip_share", weight = 1, floor = 3.0, metod = "z" }]
         "coverage: contact_months must be at least 1.",
         "scorecard.indicators[vip_share].metod: unknown key. Did you mean 'method'?",
         "scorecard.indicators[vip_share]: the floor must lie below the ceiling, from 0 to 1: "
-        "80 % is 0.8.",
+        "80% is 0.8.",
         f"scorecard: the weights add up to {total:g}, not 100.",
     ]
 

@@ -55,7 +55,7 @@ def test_tier_names_are_unique() -> None:
     [
         (lambda: Bases(funded=-3), "bases: funded must not be negative"),
         (lambda: Bases(50_000, 100), "bases: funded must not lie above effective"),
-        (lambda: AttritionRule(margin=20), "margin must lie between 0 and 1: 20 % is 0.2"),
+        (lambda: AttritionRule(margin=20), "margin must lie between 0 and 1: 20% is 0.2"),
         (lambda: AttritionRule(margin=-0.1), "margin must lie between 0 and 1"),
         (lambda: WorkListRule(upgrade_from=-1, silent_from=-1), "upgrade_from, silent_from must"),
         (lambda: ModelRule("early_warning", "P", seed=-1), "seed must not be negative"),

@@ -587,7 +587,7 @@ def test_a_table_that_a_mapping_describes_and_nobody_delivers_is_named(tiny_bank
     """A section with columns alone says that the bank has the table: it is missed, with how."""
     mapping = '[tables.contacts.columns]\n"工号" = "manager_id"\n'
     folder = deliver(tiny_bank(), {"联络记录明细.csv.bak": CONTACTS}, mapping)
-    said = r"describes contacts, and no file or table is called so.* Name it there by file or table"
+    said = r"describes contacts, but no file or table has that name.* Name its file or table in"
     with pytest.warns(UserWarning, match=said), open_bank(folder) as bank:
         assert "contacts" not in bank.columns
         frames = {name: bank.table(name).df() for name in bank.columns}

@@ -23,8 +23,8 @@ from stockcust_analysis.core.files import sha256, write_json
 from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError, words_of
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
-from stockcust_analysis.report import workbook
-from stockcust_analysis.report.workbook import make_worklists, write_worklists
+from stockcust_analysis.report import worklists as workbooks
+from stockcust_analysis.report.worklists import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank
@@ -246,6 +246,7 @@ def test_a_sheet_that_lacks_a_heading_is_named(tmp_path: Path) -> None:
     book["Hand-over"].insert_cols(1)
     book["Hand-over"]["A1"], book["Hand-over"]["A2"] = "Calls of October", "Mine"
     book.create_sheet("Notes").append(["Customer", "Birthday"])
+    book.create_sheet("Pivot").append(["Manager", "Result", "Count"])
     book.save(path)
     assert len(import_contacts([path])) == 2
 
@@ -384,7 +385,7 @@ def test_a_run_killed_at_a_list_keeps_no_list_as_filled_in(
         make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
         for kill in (before, after):
             with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-                patched.setattr(workbook, "write_json", kill)
+                patched.setattr(workbooks, "write_json", kill)
                 make()
             assert [path.parent.name for path in make()] == ["001", "002"]
     assert not [*tmp_path.rglob("worklists.filled*")]
