@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import duckdb
 
@@ -34,7 +33,7 @@ from stockcust_analysis.errors import Words, advise, say
 UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""
 _FIRST_SHOWN, _MOST_LOOKED_AT = 3, 999
-_Constants: TypeAlias = tuple[tuple[str, str], ...]
+_Constants = tuple[tuple[str, str], ...]
 _LEFT_OUT, _NAMELESS = "left out", "nameless"
 _TOTAL_LINES, _SPARE = "total_lines_in", "spare_cells_in"
 """Names of what is said of rows that are none of the table's."""

@@ -20,13 +20,7 @@ from typing import NamedTuple, TypeAlias
 from stockcust_analysis.bank import file_names, samples
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
-from stockcust_analysis.bank.file_names import (
-    COMPANIONS,
-    DAY_IN_NAME,
-    SYNONYMS,
-    assign_files,
-    matching,
-)
+from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_units
 from stockcust_analysis.bank.headers import normalize, words_of
@@ -181,7 +175,7 @@ def _with_pieces(folder: Path, groups: list[_Group], plain: list[Path]) -> list[
     end = commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071 - as above
     stem = re.sub("[0-9A-Za-z]*$", "", begin.partition("*")[0])
     for pattern in (f"{stem}*{sample.path.suffix}", f"{stem}*{end}", f"{begin}*{end}"):
-        if paths in (plain, matching(folder, pattern)):
+        if paths in (plain, file_names.matching(folder, pattern)):
             matches = [match for group in alike for match in group[2]]
             return [(pattern, paths, matches), *(g for g in groups if g not in alike)]
     return groups

@@ -17,16 +17,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import part_suspicions as parts_of
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.part_suspicions import (
-    LEAST_IN_BRANCH,
-    LEAST_KEPT,
-    LEAST_PART,
-    MOST_FAR,
-    count_groups,
-    is_another_unit,
-    rounded,
-    times,
-)
+from stockcust_analysis.bank.part_suspicions import LEAST_IN_BRANCH, count_groups, is_another_unit
 from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
 from stockcust_analysis.core.frames import Calendar, as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
@@ -68,12 +59,12 @@ def _wrong_units(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     ]
     for name, other, size, beside in pairs:
         if min(size, beside) > 0 and is_another_unit(size / beside):
-            ours_of, ratio = bank.named(*name.split(".")), times(size / beside)
+            ours_of, ratio = bank.named(*name.split(".")), parts_of.times(size / beside)
             yield say("another_unit", ours_of, now.quarter, ratio, other)
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
-            yield say("mean_aum", bank.named(*name.split(".")), now.quarter, rounded(mean))
+            yield say("mean_aum", bank.named(*name.split(".")), now.quarter, parts_of.rounded(mean))
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
         yield from parts_of.find_wrong_branches(bank, column, before, now)
     yield from parts_of.find_unlike_averages(bank, now)
@@ -93,7 +84,7 @@ def _wrong_products(before: Totals, now: Totals) -> Iterator[Words]:
             pairs.append((before.quarter, means[0], means[1]))
         for other, size, beside in pairs:
             if min(size, beside) > 0 and is_another_unit(size / beside):
-                yield say("wrong_products", name, now.quarter, times(size / beside), other)
+                yield say("wrong_products", name, now.quarter, parts_of.times(size / beside), other)
                 break
 
 
@@ -130,7 +121,7 @@ def _same_amounts(before: Totals, now: Totals) -> list[str]:
 
 def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A product is gone, and another of like size has come."""
-    least = max(LEAST_ROWS, LEAST_PART * before.figures["holdings.rows"])
+    least = max(LEAST_ROWS, parts_of.LEAST_PART * before.figures["holdings.rows"])
     gone, come = ({*a} - {*b} for a, b in permutations((before.holdings, now.holdings)))
     for old, new in product(sorted(gone), sorted(come)):
         was, rows = before.holdings[old]["rows"], now.holdings[new]["rows"]
@@ -142,7 +133,7 @@ def _gone(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Much of a table is not there any more."""
     for name in ("customers", "holdings"):
         rows, was = (totals.figures[f"{name}.rows"] for totals in (now, before))
-        if rows < LEAST_KEPT * was:
+        if rows < parts_of.LEAST_KEPT * was:
             yield say("rows_gone", bank.named(name), rows, now.quarter, was, before.quarter)
 
 
@@ -233,7 +224,7 @@ def _misfits(
     }
     usual = median(parts.values()) if parts else 1.0
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
-    old = [branch for branch, part in same.items() if part < LEAST_KEPT]
+    old = [branch for branch, part in same.items() if part < parts_of.LEAST_KEPT]
     if old and median(same.values()) >= 1 - STEADY:
         unlike = count_groups(old, parts)
         yield "part_of_aum", say("not_as_held", aum, quarter, unlike)
@@ -254,14 +245,14 @@ def _misfits(
     swapped = [
         name
         for name in AUM
-        if counts.get(name, 0) >= few and counts[f"{name}|end"] < LEAST_PART * counts[name]
+        if counts.get(name, 0) >= few and counts[f"{name}|end"] < parts_of.LEAST_PART * counts[name]
     ]
     for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
         like, end = (bank.named("customers", column) for column in (name, AUM[0]))
         facts = like, counts[name], end, counts[f"{name}|end"]
         yield "part_of_aum", say("aum_swapped", quarter, *facts)
     far, both = (counts.get(what, 0) for what in ("far", "rows"))
-    if not is_another_unit(usual) and far >= max(few, MOST_FAR * both):
+    if not is_another_unit(usual) and far >= max(few, parts_of.MOST_FAR * both):
         yield "shuffled", say("amounts_not_held", aum, quarter, far, both)
 
 
@@ -325,7 +316,7 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
         planned, actual = map(sum, zip(*pairs, strict=True))
         if min(planned, actual) > 0 and is_another_unit(planned / actual):
             name = Words(measure, f"“{table('customers').column(measure).zh}”")
-            yield say("wrong_plans", name, now.quarter, times(planned / actual))
+            yield say("wrong_plans", name, now.quarter, parts_of.times(planned / actual))
 
 
 Suspicions = list[tuple[str, Words]]

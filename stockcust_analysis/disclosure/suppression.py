@@ -23,18 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure.numbers import (
-    LABELS,
-    MERGED,
-    PARTS,
-    RATES,
-    Array,
-    Limits,
-    Relations,
-    Tables,
-    numbers_of,
-    quantities_of,
-)
+from stockcust_analysis.disclosure import numbers as figures
+from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Limits, Relations, Tables
 from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
 from stockcust_analysis.disclosure.system import (
     REASONS,
@@ -128,9 +118,9 @@ def protect(
     merged = members_to_merge(tables[RATES], declared, limits)
     facts = merge_facts(tables[_FACTS], merged, declared)
     to_print = merge_members({n: tables[n] for n in (RATES, *declared.shapes)}, merged, declared)
-    numbers = numbers_of(to_print, quarter, declared)
+    numbers = figures.numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
-    quantities, block, column = quantities_of(_with_names(numbers, names), declared)
+    quantities, block, column = figures.quantities_of(_with_names(numbers, names), declared)
     system = system_of(quantities, quarter, previous)
     reason, need = sensitive_cells(system, _with_names(facts, names), limits)
     cell = system.cell[block, column]
@@ -153,7 +143,7 @@ def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, s
     The search takes units in this order: neither the order of rows nor a unit's number decides
     what is withheld.
     """
-    quantities, _, _ = quantities_of(numbers, declared)
+    quantities, _, _ = figures.quantities_of(numbers, declared)
     values = pd.DataFrame(-np.nan_to_num(quantities.values, nan=-1.0), quantities.blocks)
     content = {name: rows.to_numpy().ravel().tolist() for name, rows in values.groupby(level=1)}
     order = sorted(content, key=lambda branch: (content[branch], branch))
@@ -178,7 +168,7 @@ def _find_published(
     keys = ["quarter", "branch_id", "kind", *LABELS, "part"]
     value = numbers["value"].to_numpy(float)
     for quarter, tables in earlier:
-        then = numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
+        then = figures.numbers_of(tables, quarter, system.quantities.declared).drop_duplicates(keys)
         both = numbers[keys].merge(then, on=keys, how="left", indicator=True)
         before, present = both["value"].to_numpy(float), (both["_merge"] == "both").to_numpy()
         known[cell[present & (before == value)]] = True
@@ -220,7 +210,7 @@ def _with_gaps(tables: Tables, gone: pd.DataFrame, declared: Relations) -> Table
     printed = {}
     for name, table in tables.items():
         frame, gaps = table.copy(), pd.Series(False, index=table.index)
-        for column in PARTS if name == RATES else declared.shapes[name]:
+        for column in figures.PARTS if name == RATES else declared.shapes[name]:
             rows = gone.loc[(gone["table"] == name) & (gone["column"] == column), "row"]
             frame[column] = frame[column].astype(float)
             frame.loc[rows, column] = np.nan
@@ -246,7 +236,7 @@ def _with_withheld_values(
     for name, sources in declared.derived.items():
         unknown = units.isin(units[gaps & rates["measure"].isin(sources)])
         gone |= (rates["measure"] == name) & unknown
-    parts = {part: rates[part].mask(gone) for part in PARTS}
+    parts = {part: rates[part].mask(gone) for part in figures.PARTS}
     gone |= rates["withheld"]
     return rates.assign(**parts, withheld=gone, value=rates["value"].mask(gone))
 
@@ -277,7 +267,7 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
             break
         merged.append(name)
     into = members[-len(merged) - 1] if merged else ""
-    return dict.fromkeys([*merged, into], f"{into}{MERGED}") if merged else {}
+    return dict.fromkeys([*merged, into], f"{into}{figures.MERGED}") if merged else {}
 
 
 def merge_members(tables: Tables, names: Mapping[str, str], declared: Relations) -> Tables:

@@ -19,13 +19,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import (
-    ISSUED_BRANCH,
-    materialize,
-    population_of,
-    release,
-    source_of,
-)
+from stockcust_analysis.bank import customers as bank_customers
+from stockcust_analysis.bank.customers import ISSUED_BRANCH, materialize, population_of, release
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import KEYS, PERIOD, Calendar, Table, collect_rows, collect_sums
@@ -75,7 +70,7 @@ class Views:
 
 def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
     """Return the views of some quarters on the branch structure of one of them, materialised."""
-    source = source_of(bank, policy, calendar)
+    source = bank_customers.source_of(bank, policy, calendar)
     # DuckDB binds again what was built before a table is made: that comes first.
     current = None if source is None else materialize(bank, service.assignments_in_force(source))
     table = population_of(bank, policy, calendar, structure=structure.end)

@@ -12,14 +12,10 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import Frame, Groups, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
+from stockcust_analysis.measures import service as service_facts
 from stockcust_analysis.measures.bases import AVERAGE, Request, base_flag, require_base, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
-from stockcust_analysis.measures.service import (
-    SERVICE_FLAGS,
-    hand_over_due,
-    profile_columns,
-    round_columns,
-)
+from stockcust_analysis.measures.service import SERVICE_FLAGS, hand_over_due, round_columns
 from stockcust_analysis.policy import Policy, PolicyLike
 
 _ROLES = ("counter", "vip")
@@ -311,7 +307,7 @@ def _answer(request: Request, question: Question) -> Result:
     if "manager_id" in request.by:
         table = table.filter(nw.col("in_managed") == 1)
     table = with_base(table, request, ("aum_average_quarter", "aum_average_month"))
-    return answer(table.with_columns(**profile_columns(table)), question, request)
+    return answer(table.with_columns(**service_facts.profile_columns(table)), question, request)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby, pairwise
 from operator import itemgetter
-from typing import TypeAlias
 
 import narwhals.stable.v2 as nw
 
@@ -27,7 +26,7 @@ from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 _MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
-Structures: TypeAlias = Sequence[tuple[date, Mapping[str, str]]]
+Structures = Sequence[tuple[date, Mapping[str, str]]]
 
 
 def restate_branches(
