@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from stockcust_analysis.bank import file_names, validation
+from stockcust_analysis.bank import problems as bank_problems
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, called, named
 from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
@@ -30,15 +31,7 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables, warn_
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, Tolerance
-from stockcust_analysis.bank.problems import (
-    ABSENT,
-    POSITION,
-    Delivery,
-    Problem,
-    Rows,
-    TableFacts,
-    raise_if_any,
-)
+from stockcust_analysis.bank.problems import ABSENT, POSITION, Delivery, Problem, Rows, raise_if_any
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import DuckDBEngine, hash_of, literal, quoted
 from stockcust_analysis.core.files import WorkingFolder
@@ -377,7 +370,7 @@ class _DuckDBDelivery(Delivery):
         rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
         return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
 
-    def find_repeats(self, facts: TableFacts) -> tuple[int, list[Problem]]:
+    def find_repeats(self, facts: bank_problems.TableFacts) -> tuple[int, list[Problem]]:
         """Return how many rows are the same as another, and files whose rows all stand in another.
 
         The hashes of a part of the rows show that there are none, or few (0), but for a chance of

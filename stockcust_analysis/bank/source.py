@@ -29,12 +29,7 @@ from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_fi
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.core import engines
-from stockcust_analysis.core.engines import (
-    DEFAULT_MEMORY_LIMIT,
-    Frame,
-    class_names,
-    engine_failures,
-)
+from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError, advise, either, require_known, say
 
@@ -59,7 +54,7 @@ def open_bank(
     mapping: str | Path | None = None,
     tables: Dictionary[str, str] | None = None,
     layout: str | None = None,
-    memory_limit: str = DEFAULT_MEMORY_LIMIT,
+    memory_limit: str = engines.DEFAULT_MEMORY_LIMIT,
 ) -> Bank:
     """Open a bank's tables where they are and check them against the contract.
 

@@ -16,22 +16,12 @@ from functools import cached_property
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import doubts
+from stockcust_analysis.bank import problems as bank_problems
 from stockcust_analysis.bank.contract import Column, Kind, named, table
 from stockcust_analysis.bank.conversion import TEXTS
 from stockcust_analysis.bank.doubts import CellTest, has_rounded, lost_digits, text_tests
 from stockcust_analysis.bank.mapping import Tolerance
-from stockcust_analysis.bank.problems import (
-    ABSENT,
-    BRANCH,
-    POSITION,
-    Delivery,
-    Problem,
-    Rows,
-    SetAside,
-    TableFacts,
-    parts_of,
-    raise_if_any,
-)
+from stockcust_analysis.bank.problems import BRANCH, POSITION, Delivery, Problem, Rows, SetAside
 from stockcust_analysis.bank.totals import repeated_day
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import DuckDBEngine, Engine, hash_of, quoted, sql_of
@@ -62,7 +52,7 @@ def validate(
     source: str,
     tolerance: Mapping[tuple[str, str], Tolerance],
     engine: Engine,
-) -> dict[str, TableFacts]:
+) -> dict[str, bank_problems.TableFacts]:
     """Check tables, given in the contract's order; raise all problems at once.
 
     `problems` are those known before, `source` says in the error where the tables are, `tolerance`
@@ -79,12 +69,14 @@ def validate(
     for name, check in checks.items() if problems else ():
         if again := repeated_day(name, {*check.names} - check.unread, check.rows, check.days):
             problems.append(check.delivery.problem("as_of", *again))
-    raise_if_any(problems, source)
+    bank_problems.raise_if_any(problems, source)
     facts = {}
     for name, c in checks.items():
         titles = {column.name: c.delivery.header(column.name) for column in c.delivery.columns}
         kept = c.rows.select(*titles).to_native()
-        facts[name] = TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, kept, titles)
+        facts[name] = bank_problems.TableFacts(
+            c.total, c.days, c.trimmed, c.set_aside, c.filters, kept, titles
+        )
     return facts
 
 
@@ -277,7 +269,7 @@ class _TableCheck:
                 if owner == column.name and what:
                     fault = nw.col(name).fill_null(False)
                     empty &= ~fault
-                    if what != ABSENT:
+                    if what != bank_problems.ABSENT:
                         tests.append(CellTest(column, fault, *advise(what), has_value=False))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
@@ -383,7 +375,7 @@ class _TableCheck:
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None and not reference.is_unmatched:
             rows = reference.lost_rows(self.rows)
-            parts = parts_of(self._with_branch(rows, name), self.contract)
+            parts = bank_problems.parts_of(self._with_branch(rows, name), self.contract)
             header = self.delivery.header(name)
             found = SetAside(self.contract.name, name, what, *parts, allowed, header)
             if not found.rows:  # they lead nowhere twice, and are gone already
@@ -400,7 +392,7 @@ class _TableCheck:
         """Set aside what happened after the newest as-of date."""
         rows = self._with_branch(self.rows.filter(test.wrong))
         name, column = self.contract.name, test.column.name
-        parts, header = parts_of(rows, self.contract), self.delivery.header(column)
+        parts, header = bank_problems.parts_of(rows, self.contract), self.delivery.header(column)
         found = SetAside(name, column, test.what, *parts, header=header)
         self._drop(found, lambda rows: rows.filter(~test.wrong))
 

@@ -24,15 +24,10 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.disclosure import numbers as figures
+from stockcust_analysis.disclosure import system as linear_system
 from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Limits, Relations, Tables
 from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.system import (
-    REASONS,
-    System,
-    empty_cells,
-    sensitive_cells,
-    system_of,
-)
+from stockcust_analysis.disclosure.system import REASONS, System, empty_cells, sensitive_cells
 
 _UNIT = ["quarter", "branch_id", "base"]
 _DECILES = 10
@@ -121,7 +116,7 @@ def protect(
     numbers = figures.numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
     quantities, block, column = figures.quantities_of(_with_names(numbers, names), declared)
-    system = system_of(quantities, quarter, previous)
+    system = linear_system.system_of(quantities, quarter, previous)
     reason, need = sensitive_cells(system, _with_names(facts, names), limits)
     cell = system.cell[block, column]
     issued = [(when, merge_members(then, merged, declared)) for when, then in earlier]
