@@ -431,8 +431,8 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
     classes = {group.name: getattr(group, language) for group in policy.coverage.classes}
     ahead, never = tiers.get(row.get("next_tier") or ""), _NEVER[language]
     measured, name = _TEXTS["measured"][policy.tiers.value][language], row.get("customer_class")
-    rule = policy.dormancy
-    idle = _TEXTS["idle"]["months" if rule.idle_months else "days"]
+    months, days = policy.dormancy.idle_months, policy.dormancy.idle_days
+    idle = _TEXTS["idle"][("month" if months else "day") + "s" * ((months or days) != 1)]
     text = _TEXTS["first_call" if _is_first_call(row) else row["list"]][f"reason_{language}"]
     return str(text).format(
         amount=money(row["amount_cents"], language),
@@ -445,7 +445,7 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
         managed=row.get("managed_from") or never,
         count=row.get("contacts_without_sale"),
         families=row.get("families"),
-        idle=idle[language].format(rule.idle_months or rule.idle_days),
+        idle=idle[language].format(months or days),
         change=f"{row.get('change') or 0:+.0%}",
         risk=f"{row.get('model_risk') or 0:.0%}",
         why=row.get(f"model_reason_{language}"),

@@ -52,7 +52,7 @@ _PACKAGES: Final = (
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 # In a checkout the notebooks stand beside the package; in an installed wheel, inside it.
 _NOTEBOOKS: Final = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")
-_DECLARATION: Final = re.compile(r"^(?P<name>[A-Za-z_]\w*)\s*:\s*(?P<type>\w+)\s*=", re.MULTILINE)
+_DECLARATION: Final = re.compile(r"^(?P<name>[^\W\d]\w*) *: *(?P<type>\w+) *=", re.MULTILINE)
 _CODE: Final = {".py", ".toml", ".mplstyle", ".j2", ".typ", ".css", ".js"}
 
 

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from symtable import symtable
 from typing import TYPE_CHECKING, Final
 
 from stockcust_analysis.errors import NOTHING, UsageError, Words, choose_language, listed, say
@@ -30,7 +31,7 @@ _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
     "en": "No evaluation in '{folder}' yet; making it from '{data}': {done} of {total} steps done",
 }
-_ASSIGNED: Final = re.compile(r"^([A-Za-z_]\w*)\s*(?::[^=]*)?=", re.MULTILINE)
+_ASSIGNED: Final = re.compile(r"^([^\W\d]\w*)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
 _INJECTED: Final = "# Parameters\n"  # how the cell begins that papermill writes
 _PLAIN_TYPES: Final = {"str", "int", "float", "bool", "list", "dict"}
 
@@ -153,6 +154,15 @@ def unknown_parameters(given: Iterable[str], declared: Collection[str]) -> list[
     return [UsageError.unknown("parameter", n, declared) for n in given if n not in declared]
 
 
+def _assigned(cell: str) -> list[str]:
+    """Return the names that a cell gives a value; one with magics is read line by line."""
+    try:
+        names = symtable(cell, "cell", "exec").get_symbols()
+    except SyntaxError:
+        return _ASSIGNED.findall(cell)
+    return [name.get_name() for name in names if name.is_assigned()]
+
+
 def _injected_problems() -> list[object]:
     """Return what is wrong with the names in the cell that papermill wrote into this notebook.
 
@@ -160,8 +170,8 @@ def _injected_problems() -> list[object]:
     """
     cells: list[str] = getattr(sys.modules["__main__"], "In", [])  # those that IPython has run
     injected = [number for number, cell in enumerate(cells) if cell.startswith(_INJECTED)]
-    declared = _ASSIGNED.findall("\n".join(cells[: injected[0]])) if injected else []
-    given = _ASSIGNED.findall(cells[injected[-1]]) if declared else []
+    declared = [name for cell in cells[: (injected or [0])[0]] for name in _assigned(cell)]
+    given = _assigned(cells[injected[-1]]) if declared else []
     return unknown_parameters(given, declared)
 
 

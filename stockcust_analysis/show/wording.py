@@ -38,7 +38,7 @@ SUPPRESSED: Final = "*"
 AVERAGE: Final = "aum_average_quarter"
 # The share of customers in each status, in the order of the words for them.
 STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
-_FORMS: Final = re.compile(r"{(\w+):(.*?)\|(.*?)}")
+_FORMS: Final = re.compile(r"{(\w+):([^{}|]*)\|([^{}|]*)}")
 _POLICY_SECTIONS: Final = {
     "tier": "tiers",
     "family": "families",
@@ -100,13 +100,14 @@ def section_words(within: str, language: Language = "zh") -> dict[str, str]:
 def fill(words: str, /, **blanks: Any) -> str:
     """Return words with their blanks filled: texts as they are, numbers as counts.
 
-    A blank may hold the two forms of the noun behind it, for one and for many.
+    A blank may hold the two forms of the noun behind it, for one and for many, or a format.
 
     >>> fill("{n:branch|branches}", n=1), fill("{n:branch|branches}", n=1000)
     ('1 branch', '1,000 branches')
     """
-    texts = {n: v if isinstance(v, str) else format_count(v) for n, v in blanks.items()}
-    chosen = _FORMS.sub(lambda m: f"{{{m[1]}}} {m[2 if texts[m[1]] == '1' else 3]}", words)
+    chosen = _FORMS.sub(lambda m: f"{{{m[1]}}} {m[2 if blanks[m[1]] in (1, '1') else 3]}", words)
+    own = re.findall(r"{(\w+):", chosen)
+    texts = {n: v if n in own or isinstance(v, str) else format_count(v) for n, v in blanks.items()}
     return chosen.format(**texts)
 
 

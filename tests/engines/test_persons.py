@@ -365,10 +365,11 @@ def test_a_person_is_managed_by_whom_one_number_has(engine: Any, tmp_path: Path)
     assert held.tolist() == [150_000] * 8
 
 
-def test_measures_count_a_person_with_whom_one_number_has() -> None:
+@pytest.mark.parametrize("engine", [in_polars, in_duckdb])
+def test_measures_count_a_person_with_whom_one_number_has(engine: Any, tmp_path: Path) -> None:
     """Managed customers, their AUM and their share are those of the persons."""
     coverage = replace(POLICY.coverage, assistant_roles=("other",))
-    with open_bank(in_polars(managed_bank(), Path())) as bank:
+    with open_bank(engine(managed_bank(), tmp_path)) as bank:
         policy = replace(BY_PERSON, coverage=coverage)
         measures = sca.evaluate(bank, quarter=QUARTER, policy=policy, first_quarter=True).measures
     values = measures.set_index(["branch_id", "measure"])["numerator"]

@@ -24,6 +24,7 @@ from stockcust_analysis.measures.worklists import (
     worklists,
 )
 from stockcust_analysis.policy import LISTS, Policy, load_policy
+from stockcust_analysis.policy.rules import DormancyRule
 from stockcust_analysis.policy.service import CustomerClass
 from tests.frames import AS_OF, Columns, as_pandas, computed, rows_of, values_of
 from tests.measures.service_bank import (
@@ -452,6 +453,22 @@ OWN = replace(
 def test_reasons_speak_the_policys_words(facts: dict[str, Any], zh: str, en: str) -> None:
     """The amount that tiers go by is called by its name, a class by the policy's word."""
     assert (reason(facts, OWN, "zh"), reason(facts, OWN, "en")) == (zh, en)
+
+
+@pytest.mark.parametrize(
+    ("period", "zh", "en"),
+    [
+        ({"idle_months": 1}, "1个月以上", "1 month or more"),
+        ({"idle_days": 1}, "1天以上", "1 day or more"),
+        ({"idle_days": 365}, "365天以上", "365 days or more"),
+    ],
+)
+def test_a_reason_tells_the_policys_idle_period(period: dict[str, int], zh: str, en: str) -> None:
+    """One month is no "1 months"."""
+    own = replace(OWN, dormancy=DormancyRule("own", cap=500, **period))  # type: ignore[arg-type]
+    facts = {"list": "silent_with_assets", "amount_cents": 100}
+    assert reason(facts, own, "zh") == f"{zh}无主动交易，资产1.00元"
+    assert reason(facts, own, "en") == f"No transaction of their own for {en}; assets CNY 1"
 
 
 def test_actions_name_the_policys_borders(make: Make) -> None:

@@ -208,7 +208,7 @@ def test_a_misspelt_parameter_is_named_not_ignored(name: str, tmp_path: Path) ->
 
 
 def test_a_corrected_parameter_runs_in_the_same_kernel(tmp_path: Path) -> None:
-    """Who mends papermill's cell and runs it again is not told of the old one; own names are."""
+    """Papermill's cell counts as it last ran; `limit`, set without a type, is a parameter, too."""
     check = (
         "try:\n    check_texts('zh', folder=folder)\nexcept ValueError as error:\n    print(error)"
     )

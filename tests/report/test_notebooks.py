@@ -24,7 +24,8 @@ TAGS = {"parameters", "hide", "hide-input", "hide-output", "zh", "en"}
 @pytest.fixture
 def notebook(tmp_path: Path) -> Path:
     """Write a notebook with two typed parameters."""
-    cell = new_code_cell('branch_id: str = "001"  # which\nlimit: int = 3')
+    branch = 'if True:\n    pass\nelse:\n    other = 1\nbranch_id: str = "001"  # which'
+    cell = new_code_cell(branch + "\nlimit: int = 3")
     cell.metadata["tags"] = ["parameters"]
     path = tmp_path / "small.ipynb"
     nbformat.write(new_notebook(cells=[cell]), path)

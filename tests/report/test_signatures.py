@@ -147,9 +147,9 @@ def test_a_corrected_set_is_prepared_and_issued_anew(
         assert "与2026Q3第1次签发相比。" in book.read("xl/sharedStrings.xml").decode()
 
     # Made anew from the same, it still tells what the issue before said; so does verification.
-    assert sign(bank, out, "draft", "李四", "--force") == 0
-    assert sign(bank, out, "issued", "王五") == 0
-    assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
+    for status, by, *force in (("draft", "李四", "--force"), ("issued", "王五")):
+        assert sign(bank, out, status, by, *force) == 0
+        assert verify_folder(folder, data=bank, workers=1) == ["Not made yet: 002"]
     assert restated(folder) == told
     assert [path.name for path in kept.parent.iterdir()] == ["001"]
     assert (kept / "measures.csv").read_bytes() == first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,9 @@ def test_a_noun_behind_a_number_has_both_forms() -> None:
     found = text("exceptions_bad", "en", within="headquarters")
     assert fill(found, count=1, branches=1).endswith(": 1 difference at 1 branch")
     assert fill(found, count=1200, branches=2).endswith(": 1,200 differences at 2 branches")
+    words = "{share:.1%} of {n:branch|branches} on {day:%d %B}"
+    on = date(2026, 9, 30)
+    assert fill(words, share=0.125, n=1, day=on) == "12.5% of 1 branch on 30 September"
 
 
 def test_english_has_no_chinese() -> None:

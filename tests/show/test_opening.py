@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show.pages import open_branch_page
+from stockcust_analysis.show.pages import check_texts, open_branch_page
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 EVALUATION = "reports/2026Q3/evaluation"
@@ -77,3 +78,21 @@ def test_parameters_that_papermill_bent_are_named_at_once(project: Path) -> None
     with pytest.raises(UsageError, match="Did you mean 'zh'"):
         open_branch_page(EVALUATION, branch_id="001", language="zhh")  # type: ignore[arg-type]
     assert not (project / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "try:\n    import pandas\nfinally:\n    pass\nlanguage: str = 'zh'\n支行, limit = '', 3",
+        "if limit:\n    pass\nelse:\n    pass\nlanguage: str = 'zh'\n支行 = ''",
+        "%matplotlib inline\nelse:\nlanguage: str = 'zh'\n支行: str = ''\nlangage == 'zh'",
+    ],
+)
+def test_parameters_are_what_cells_set(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind what is no assignment, in Chinese, of a tuple; names that no cell sets are refused."""
+    cells = [cell, "# Parameters\nlanguage = 'zh'\n支行 = '0110'"]
+    monkeypatch.setattr(sys.modules["__main__"], "In", cells, raising=False)
+    check_texts("zh")
+    cells.append("# Parameters\nlangage = 'zh'\n网点 = '0110'")
+    with pytest.raises(UsageError, match=r"(?s)'langage'\. Did you mean 'language'\?.*'网点'"):
+        check_texts("zh")
