@@ -34,7 +34,7 @@ from stockcust_analysis.measures.retention import (
 )
 from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.measures.two_dates import tier_move_rates
-from tests.engines.banks import in_polars
+from tests.engines.banks import Tables, in_polars
 from tests.tiny_bank import BRANCHES, TinyBank, as_frames
 
 QUARTER, BEFORE = "2026Q3", "2026Q2"
@@ -94,7 +94,7 @@ class Case:
 @pytest.fixture(scope="module", params=["AUM delivered", "no AUM delivered"])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     """Return a small bank, as it is and without AUM, which is then made from holdings."""
-    tables = make_bank(4, branches=8, customers=800, quarters=2)
+    tables = with_rare_events(make_bank(10, branches=8, customers=1600, quarters=3))
     if request.param == "no AUM delivered":
         amounts = [name for name in tables["customers"] if name.startswith("aum_")]
         assert len(amounts) == 3
@@ -107,6 +107,30 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         )
         of_the_bank = [function(closing, **options) for function, options in OF_ONE_DAY]
         yield Case(bank, evaluation, opening, closing, of_the_bank)
+
+
+def with_rare_events(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Return the bank of seed 10 with what happens to nobody in it.
+
+    Of its dormant customers one turns into a company, one was one, and one is given 60,000; who was
+    given a manager in July or August was handed over, and called at once.
+    """
+    customers, holdings, assigned = (
+        tables[name].copy() for name in ("customers", "holdings", "assignments")
+    )
+    now, before = (customers["as_of"] == day for day in ("2026-09-30", "2026-06-30"))
+    company = (now & (customers["customer_id"] == "C0000972")) | (
+        before & (customers["customer_id"] == "C0001081")
+    )
+    customers["customer_type"] = customers["customer_type"].mask(company, "corporate")
+    for table in (customers, holdings):
+        given = (table["customer_id"] == "C0000026") & (table["as_of"] == "2026-09-30")
+        amounts = [name for name in table if name.startswith(("aum_", "balance"))]
+        table.loc[given, amounts] += 60_000
+    late = assigned["valid_from"].between("2026-07-01", "2026-08-31")
+    assigned["reason"] = assigned["reason"].mask(late, "handover")
+    assigned["first_contact_on"] = assigned["first_contact_on"].mask(late, assigned["valid_from"])
+    return {**tables, "customers": customers, "holdings": holdings, "assignments": assigned}
 
 
 def as_told(table: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +168,8 @@ def test_every_measure_is_the_pages(case: Case) -> None:
     assert not expected.loc[~there, "n"].any()
     measures = with_function.loc[there, "measure"]
     assert set(measures) == set(with_function["measure"])
+    happened = expected["numerator"] != 0
+    assert set(with_function["measure"]) == set(happened[happened].reset_index()["measure"])
     pd.testing.assert_frame_equal(
         public.loc[expected.index[there]], expected[there], check_exact=True
     )
