@@ -172,7 +172,7 @@ class _Run:
     started: float
 
     def evaluate(self, beside: Path) -> EvaluationCache:
-        """Return the evaluation in the folder if it is of these inputs, else a new one.
+        """Return the evaluation in the folder if untouched and of these inputs, else a new one.
 
         A new one is written to `beside`, which the caller promotes or removes. Only the circulated
         edition needs the sizes of cells. A misspelt branch is an error before minutes are spent.
@@ -185,7 +185,7 @@ class _Run:
             asked, end = options.branches, quarter.end
             require_branches(bank, asked, available, end, "branch_in", options.quarter)
         known, made_from = self.folder / EVALUATION, manifest.made_from(bank, options)
-        stamp = {} if options.force else plan.read_json(known / manifest.STAMP)
+        stamp = {} if options.force else manifest.read_stamp(known)
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
             if evaluation.has_sizes or not options.circulated:
@@ -202,7 +202,7 @@ class _Run:
         evaluation.save(beside)
         evaluation = open_evaluation(beside)  # pages are made from what is written
         slices = manifest.slice_digests(evaluation)
-        files.write_json(beside / manifest.STAMP, {"made_from": made_from, "slices": slices})
+        manifest.write_stamp(beside, {"made_from": made_from, "slices": slices})
         return EvaluationCache(beside, evaluation, slices, is_new=True, lists=lists)
 
     def prepare(self) -> tuple[EvaluationCache, list[PageJob]]:
@@ -446,7 +446,8 @@ def _make_again(
         again = manifest.read_manifest(run.folder)
     made_of = ["inputs", "policy", "notebook", "packages", "code", "fonts", "look"]
     differences = [say("made_from_else", name) for name in made_of if again[name] != facts[name]]
-    before, after = facts["outputs"], again["outputs"]
+    before = facts["outputs"] | facts.get("evaluation", {})  # which old manifests do not know
+    after = again["outputs"] | (again["evaluation"] if "evaluation" in facts else {})
     other = (name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
     return differences + [say("made_otherwise", name) for name in other]
 

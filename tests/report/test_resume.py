@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_plan
-from stockcust_analysis.core.files import Access, exclusive_lock
+from stockcust_analysis.core.files import Access, exclusive_lock, sha256
 from stockcust_analysis.errors import UsageError, in_language
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report import render
@@ -511,6 +511,43 @@ def test_figures_that_were_changed_are_found_out(tmp_path: Path) -> None:
         "evaluation/measures.csv was changed after the run.",
         "evaluation/scores.csv is missing. Run `stockcust report` again.",
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["measures", "scores", "headquarters/measures", "branches/002/measures"]
+)
+def test_changed_figures_do_not_become_the_known_ones(again: Quarter, name: str) -> None:
+    """The next run makes such tables anew; hashed by hand, they differ from what the data say."""
+    good, folder = again.written(), again.folder
+    table = folder / "evaluation" / f"{name}.csv"
+    if name == "scores":
+        table.unlink()
+    else:
+        table.write_bytes(table.read_bytes().replace(b",4,", b",5,"))  # customers of the bank
+    assert again.written() != good
+    again.make()
+    assert again.written() == good
+    assert verify_folder(folder) == []
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_changed_figures_and_hashes_differ_from_what_is_made_again(
+    again: Quarter, old: bool
+) -> None:
+    """An old manifest, which knows of no tables, speaks of the other files alone."""
+    table, path = again.folder / "evaluation" / "measures.csv", again.folder / "manifest.json"
+    good = {file: file.read_bytes() for file in (table, path)}
+    facts, name = json.loads(good[path]), "evaluation/measures.csv"
+    table.write_bytes(good[table].replace(b",4,", b",5,"))
+    facts["evaluation"][name] = sha256(table)
+    if old:
+        del facts["evaluation"]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    told = [] if old else [f"{name} differs when made again."]
+    assert verify_folder(again.folder) == []
+    assert verify_folder(again.folder, data=again.data) == told
+    for file, content in good.items():
+        file.write_bytes(content)
 
 
 def test_a_page_that_failed_says_why_in_its_language(tmp_path: Path) -> None:
