@@ -141,7 +141,7 @@ class _Edition:
         }
         job = PageJob(
             branch_id=f"@{self.edition}",
-            options=replace(self.options, status=self.status),
+            options=replace(self.options, status=self.status, collect=False),
             notebook=notebook,
             parameters=parameters,
             folder=self.files,

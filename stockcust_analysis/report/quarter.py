@@ -106,8 +106,9 @@ def make_reports(
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    Headquarters' editions come last; of pages that are to be collected those that are there. The
-    errors are those of `make_reports`, but that issued pages may change, and anybody sign them.
+    Headquarters' editions come last. Of the pages a run that collects keeps those that are there,
+    and makes none: the others say what it would refuse. The errors are those of `make_reports`, but
+    that issued pages may change, and anybody sign them.
     """
     from stockcust_analysis.report.headquarters import editions, plan_headquarters
 
@@ -119,12 +120,11 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
         jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
-        jobs = [job for job in jobs if job.action == "keep" or not options.collect]
         if options.is_part:
             return jobs
         all_jobs = plan.page_jobs(cache.slices, options.whole_quarter, folder)
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
-    for job in jobs:
+    for job in () if options.collect else jobs:
         branch, status = job.branch_id, job.options.status
         records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
         failed.pop(branch, None)

@@ -61,6 +61,11 @@ class Quarter:
         with open_bank(self.data) as bank:
             return count_actions(plan_reports(bank, options, out=self.out))
 
+    def told(self, options: ReportOptions) -> list[str]:
+        """Return the lines that `--plan` shows."""
+        with open_bank(self.data) as bank:
+            return describe_plan(plan_reports(bank, options, out=self.out)).splitlines()
+
     def page(self, branch: str, name: str = "report.pdf") -> Path:
         """Return a file of a branch."""
         return self.folder / "branches" / branch / name
@@ -571,9 +576,28 @@ def test_a_plan_to_collect_lists_no_page_that_nobody_would_make(tmp_path: Path) 
     """Collecting makes headquarters' set of the pages that are there."""
     quarter = Quarter(tmp_path)
     collect = replace(OPTIONS, collect=True)
-    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 0}
+    assert quarter.told(collect)[-1].startswith("1 to make, 0 up to date")
     quarter.make(replace(OPTIONS, shard=(1, 2)))
-    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 1}
+    told = quarter.told(collect)
+    assert (len(told), told[-1][:24]) == (2, "1 to make, 1 up to date,")
+
+
+def test_a_plan_to_collect_shows_what_collecting_would_refuse(tmp_path: Path) -> None:
+    """Issued pages that would be others, and pages of which nobody is known to be the preparer."""
+    quarter = Quarter(tmp_path)
+    quarter.make(replace(OPTIONS, status="issued"))
+    draft = replace(OPTIONS, collect=True)
+    for options, told, refused in (
+        (draft, "2 of these pages are issued", "2 pages in '.*' are issued"),
+        (
+            replace(draft, status="issued", by="B"),
+            *["no preparer is recorded for 2 of these 2"] * 2,
+        ),
+    ):
+        assert any(line.startswith(told) for line in quarter.told(options))
+        force = options.status == "issued"  # without it, both are refused as issued
+        with pytest.raises(UsageError, match=refused):
+            quarter.make(replace(options, force=force))
 
 
 def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
