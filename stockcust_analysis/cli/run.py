@@ -317,9 +317,9 @@ def _name(page: PageJob | PageResult) -> Words:
 
 def describe_plan(jobs: Sequence[PageJob]) -> Words:
     """Say what a run would do, branch by branch where there is something to do."""
-    from stockcust_analysis.report.plan import count_issued, refuse_own_work
+    from stockcust_analysis.report.plan import count_actions, count_issued, refuse_own_work
 
-    doing = [job for job in jobs if job.action != "keep"]
+    doing = [job for job in jobs if job.action != "keep" and not job.options.collect]
     lines = [
         say(f"{job.action}_planned", _name(job) if job.branch_id in _EDITIONS else job.branch_id)
         for job in doing[:_MOST_LINES]
@@ -330,7 +330,7 @@ def describe_plan(jobs: Sequence[PageJob]) -> Words:
     if (issued := count_issued(pages)) and not pages[0].options.force:
         lines.append(say("issued_pages", issued))
     lines += filter(None, [refuse_own_work(pages)])
-    return joined([*lines, say("planned", len(doing), len(jobs) - len(doing))])
+    return joined([*lines, say("planned", len(doing), count_actions(jobs)["keep"])])
 
 
 def describe_run(run: ReportRun) -> Words:

@@ -30,7 +30,7 @@ from stockcust_analysis.evaluation.review import Edition, Review, make_review, o
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.index_html import write_index
-from stockcust_analysis.report.manifest import STAMP, EvaluationCache
+from stockcust_analysis.report.manifest import STAMP, EvaluationCache, read_stamp, write_stamp
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
@@ -141,7 +141,7 @@ class _Edition:
         }
         job = PageJob(
             branch_id=f"@{self.edition}",
-            options=replace(self.options, status=self.status),
+            options=replace(self.options, status=self.status, collect=False),
             notebook=notebook,
             parameters=parameters,
             folder=self.files,
@@ -165,7 +165,7 @@ class _Edition:
             for branch in evaluation.branches["branch_id"]
         )
         review.save(self.tables)
-        write_json(self.tables / STAMP, made_from[0])
+        write_stamp(self.tables, made_from[0])
         step()
         page = headquarters_page(review, language=self.options.language)
         write_measures(review, self.files / _MEASURES)
@@ -229,8 +229,8 @@ class _Edition:
 
 
 def _stamp(folder: Path) -> str:
-    """Return the digest written beside tables; empty where there is none."""
-    return str(plan.read_json(folder / STAMP).get("made_from", ""))
+    """Return the digest written beside tables; empty where there is none, or they were changed."""
+    return str(read_stamp(folder).get("made_from", ""))
 
 
 def editions(folder: Path, options: ReportOptions, *pages: Mapping[str, Any]) -> list[_Edition]:

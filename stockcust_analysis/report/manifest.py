@@ -92,8 +92,8 @@ class EvaluationCache:
 
     @cached_property
     def stamp(self) -> str:
-        """One hash of what it was made from and says: read once, for every branch asks."""
-        return sha256(self.folder / STAMP)
+        """One hash of what it was made from and says to branches: read once, for every one asks."""
+        return plan.digest_of(read_json(self.folder / STAMP) | {"tables": ""})
 
     def promote(self, folder: Path, *, shared: bool) -> EvaluationCache:
         """Let a new evaluation take the place of the one in a folder.
@@ -116,9 +116,22 @@ class EvaluationCache:
     def write_slice(self, branch_id: str) -> None:
         """Write a branch's slice, where it is not there yet."""
         folder = plan.slice_folder(self.folder, branch_id)
-        if read_json(folder / STAMP).get("slice") != self.slices[branch_id]:
+        if read_stamp(folder).get("slice") != self.slices[branch_id]:
+            shutil.rmtree(folder, ignore_errors=True)
             self.evaluation.of_branch(branch_id).save(folder)
-            write_json(folder / STAMP, {"slice": self.slices[branch_id]})
+            write_stamp(folder, {"slice": self.slices[branch_id]})
+
+
+def write_stamp(folder: Path, facts: dict[str, Any]) -> None:
+    """Write beside tables what they were made from, and their own hash."""
+    write_json(folder / STAMP, facts | {"tables": plan.folder_digest(folder, STAMP)})
+
+
+def read_stamp(folder: Path) -> dict[str, Any]:
+    """Return what tables were made from; nothing where they are not as they were written."""
+    facts = read_json(folder / STAMP)
+    touched = "tables" in facts and facts["tables"] != plan.folder_digest(folder, STAMP)
+    return {} if touched else facts
 
 
 def slice_digests(evaluation: Evaluation) -> dict[str, str]:

@@ -377,9 +377,10 @@ def digest_of(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """Return one hash of the names and bytes of a folder's files."""
-    return _files_digest(folder, (path for path in folder.iterdir() if path.is_file()))
+def folder_digest(folder: Path, without: str = "") -> str:
+    """Return one hash of the names and bytes of a folder's files, but hidden ones and one more."""
+    paths = (path for path in folder.glob("[!.]*") if path.name != without)
+    return _files_digest(folder, filter(Path.is_file, paths))
 
 
 @cache

@@ -106,8 +106,9 @@ def make_reports(
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    Headquarters' editions come last; of pages that are to be collected those that are there. The
-    errors are those of `make_reports`, but that issued pages may change, and anybody sign them.
+    Headquarters' editions come last. Of the pages a run that collects keeps those that are there,
+    and makes none: the others say what it would refuse. The errors are those of `make_reports`, but
+    that issued pages may change, and anybody sign them.
     """
     from stockcust_analysis.report.headquarters import editions, plan_headquarters
 
@@ -119,12 +120,11 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         run = _Run(bank, options, folder, render.show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
         jobs = plan.plan_pages(cache.slices, options, folder, only_shown=True)
-        jobs = [job for job in jobs if job.action == "keep" or not options.collect]
         if options.is_part:
             return jobs
         all_jobs = plan.page_jobs(cache.slices, options.whole_quarter, folder)
         records, failed = plan.finished_pages(all_jobs), plan.failed_pages(all_jobs)
-    for job in jobs:
+    for job in () if options.collect else jobs:
         branch, status = job.branch_id, job.options.status
         records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
         failed.pop(branch, None)
@@ -172,7 +172,7 @@ class _Run:
     started: float
 
     def evaluate(self, beside: Path) -> EvaluationCache:
-        """Return the evaluation in the folder if it is of these inputs, else a new one.
+        """Return the evaluation in the folder if untouched and of these inputs, else a new one.
 
         A new one is written to `beside`, which the caller promotes or removes. Only the circulated
         edition needs the sizes of cells. A misspelt branch is an error before minutes are spent.
@@ -185,7 +185,7 @@ class _Run:
             asked, end = options.branches, quarter.end
             require_branches(bank, asked, available, end, "branch_in", options.quarter)
         known, made_from = self.folder / EVALUATION, manifest.made_from(bank, options)
-        stamp = {} if options.force else plan.read_json(known / manifest.STAMP)
+        stamp = {} if options.force else manifest.read_stamp(known)
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
             if evaluation.has_sizes or not options.circulated:
@@ -202,7 +202,7 @@ class _Run:
         evaluation.save(beside)
         evaluation = open_evaluation(beside)  # pages are made from what is written
         slices = manifest.slice_digests(evaluation)
-        files.write_json(beside / manifest.STAMP, {"made_from": made_from, "slices": slices})
+        manifest.write_stamp(beside, {"made_from": made_from, "slices": slices})
         return EvaluationCache(beside, evaluation, slices, is_new=True, lists=lists)
 
     def prepare(self) -> tuple[EvaluationCache, list[PageJob]]:
@@ -446,7 +446,8 @@ def _make_again(
         again = manifest.read_manifest(run.folder)
     made_of = ["inputs", "policy", "notebook", "packages", "code", "fonts", "look"]
     differences = [say("made_from_else", name) for name in made_of if again[name] != facts[name]]
-    before, after = facts["outputs"], again["outputs"]
+    before = facts["outputs"] | facts.get("evaluation", {})  # which old manifests do not know
+    after = again["outputs"] | (again["evaluation"] if "evaluation" in facts else {})
     other = (name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
     return differences + [say("made_otherwise", name) for name in other]
 

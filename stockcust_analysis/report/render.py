@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from stockcust_analysis import errors
 from stockcust_analysis.core import files
 from stockcust_analysis.errors import Words, say, words_of
-from stockcust_analysis.report.plan import Action, PageJob, PageRecord
+from stockcust_analysis.report.plan import Action, PageJob, PageRecord, with_actions
 from stockcust_analysis.show.wording import signatures
 
 if TYPE_CHECKING:
@@ -225,8 +225,9 @@ def _reason(error: Exception, job: PageJob) -> Words:
         return say("out_of_time", where, options.cell_seconds, options.page_seconds)
     reason = say("in_cell", name, where)
     if hasattr(errors, name):
-        said, shown = getattr(error, "evalue", ""), ["", *getattr(error, "traceback", [])][-1]
+        said = getattr(error, "evalue", "")
         # The notebook shows it in its own language: `StockcustError._render_traceback_`.
+        shown = (getattr(error, "traceback", None) or [""])[-1]
         own = shown.removeprefix(f"{name}: ") if shown.startswith(name) else said
         return say("of_place", reason, Words(said, own))
     return say("sentence", reason)
@@ -323,12 +324,14 @@ def _own_threads(workers: int) -> Iterator[Executor]:
 
 
 def _result(future: Future[PageResult], job: PageJob) -> PageResult:
-    """Return a page's result; a worker that was lost is that page's failure."""
+    """Return a page's result; a worker that was lost is the failure of a page it has not made."""
     try:
         return future.result()
     except errors.OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - an executor has errors of its own
+        if with_actions([job])[0].action == "keep":  # finished, though nobody was told
+            return PageResult(job.branch_id, 0.0, job.files, action=job.action)
         reason = say("worker_lost", type(error).__name__)
         if job.action == "run":  # a page that was to be printed again is as it was
             with output_errors(job.folder), files.access(job.options.access):

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,6 +76,27 @@ def test_a_page_that_a_lost_worker_was_to_print_is_as_it_was(tmp_path: Path) -> 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
         assert run_batch([again], executor=broken)[0].failed
     assert finished_pages([job])[job.branch_id].status == "draft"
+
+
+class _Broken(Executor):
+    """An executor that breaks when its page is made, before it has said so."""
+
+    def submit(self, _: object, job: PageJob, /) -> Future[PageResult]:  # type: ignore[override]
+        """Make the page, and lose the worker."""
+        assert not render_page(job).failed
+        page = Future[PageResult]()
+        page.set_exception(BrokenProcessPool())
+        return page
+
+
+def test_a_page_that_was_finished_before_its_worker_was_lost_stays(tmp_path: Path) -> None:
+    """It is there and complete, whoever was told; made or printed."""
+    (job,) = jobs_of(tmp_path, 1)
+    reviewed = replace(job.options, status="reviewed")
+    for one in (job, replace(job, action="print", options=reviewed)):
+        (result,) = run_batch([one], executor=_Broken())
+        assert (result.error, result.files, result.action) == ("", job.files, one.action)
+        assert finished_pages([job])[job.branch_id].status == one.options.status
 
 
 class _Slow(Executor):

@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_plan
-from stockcust_analysis.core.files import Access, exclusive_lock
+from stockcust_analysis.core.files import Access, exclusive_lock, sha256
 from stockcust_analysis.errors import UsageError, in_language
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report import render
@@ -60,6 +60,11 @@ class Quarter:
         """Return how many pages a run would run, print again and keep."""
         with open_bank(self.data) as bank:
             return count_actions(plan_reports(bank, options, out=self.out))
+
+    def told(self, options: ReportOptions) -> list[str]:
+        """Return the lines that `--plan` shows."""
+        with open_bank(self.data) as bank:
+            return describe_plan(plan_reports(bank, options, out=self.out)).splitlines()
 
     def page(self, branch: str, name: str = "report.pdf") -> Path:
         """Return a file of a branch."""
@@ -512,6 +517,43 @@ def test_figures_that_were_changed_are_found_out(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "name", ["measures", "scores", "headquarters/measures", "branches/002/measures"]
+)
+def test_changed_figures_do_not_become_the_known_ones(again: Quarter, name: str) -> None:
+    """The next run makes such tables anew; hashed by hand, they differ from what the data say."""
+    good, folder = again.written(), again.folder
+    table = folder / "evaluation" / f"{name}.csv"
+    if name == "scores":
+        table.unlink()
+    else:
+        table.write_bytes(table.read_bytes().replace(b",4,", b",5,"))  # customers of the bank
+    assert again.written() != good
+    again.make()
+    assert again.written() == good
+    assert verify_folder(folder) == []
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_changed_figures_and_hashes_differ_from_what_is_made_again(
+    again: Quarter, old: bool
+) -> None:
+    """An old manifest, which knows of no tables, speaks of the other files alone."""
+    table, path = again.folder / "evaluation" / "measures.csv", again.folder / "manifest.json"
+    good = {file: file.read_bytes() for file in (table, path)}
+    facts, name = json.loads(good[path]), "evaluation/measures.csv"
+    table.write_bytes(good[table].replace(b",4,", b",5,"))
+    facts["evaluation"][name] = sha256(table)
+    if old:
+        del facts["evaluation"]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    told = [] if old else [f"{name} differs when made again."]
+    assert verify_folder(again.folder) == []
+    assert verify_folder(again.folder, data=again.data) == told
+    for file, content in good.items():
+        file.write_bytes(content)
+
+
 def test_a_page_that_failed_says_why_in_its_language(tmp_path: Path) -> None:
     """On headquarters' Chinese index the reason is Chinese, in the English one English."""
     cells = (
@@ -533,9 +575,28 @@ def test_a_plan_to_collect_lists_no_page_that_nobody_would_make(tmp_path: Path) 
     """Collecting makes headquarters' set of the pages that are there."""
     quarter = Quarter(tmp_path)
     collect = replace(OPTIONS, collect=True)
-    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 0}
+    assert quarter.told(collect)[-1].startswith("1 to make, 0 up to date")
     quarter.make(replace(OPTIONS, shard=(1, 2)))
-    assert quarter.plan(collect) == {"run": 1, "print": 0, "keep": 1}
+    told = quarter.told(collect)
+    assert (len(told), told[-1][:24]) == (2, "1 to make, 1 up to date,")
+
+
+def test_a_plan_to_collect_shows_what_collecting_would_refuse(tmp_path: Path) -> None:
+    """Issued pages that would be others, and pages of which nobody is known to be the preparer."""
+    quarter = Quarter(tmp_path)
+    quarter.make(replace(OPTIONS, status="issued"))
+    draft = replace(OPTIONS, collect=True)
+    for options, told, refused in (
+        (draft, "2 of these pages are issued", "2 pages in '.*' are issued"),
+        (
+            replace(draft, status="issued", by="B"),
+            *["no preparer is recorded for 2 of these 2"] * 2,
+        ),
+    ):
+        assert any(line.startswith(told) for line in quarter.told(options))
+        force = options.status == "issued"  # without it, both are refused as issued
+        with pytest.raises(UsageError, match=refused):
+            quarter.make(replace(options, force=force))
 
 
 def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
