@@ -113,7 +113,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         ),
         (
             ("evaluate", "data/sample", "--quarter", "2030Q1"),
-            "stockcust: 没有季度“2030Q1”（unknown quarter）。是否应为“2026Q1”？"
+            "stockcust: 没有季度“2030Q1”（unknown quarter）。是否应为“2026Q3”？"
             "可用的有：2025Q3、2025Q4、2026Q1、2026Q2、2026Q3。\n",
         ),
         (

@@ -176,9 +176,8 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
     value = _value_words(page, story, cell, family)
-    clauses = [
-        _words(page, story.name, base=page.text(cell.base, "base"), family=family, value=value)
-    ]
+    base = page.text(cell.base, "base")
+    clauses = [_words(page, story.name, base=base, family=family, value=value)]
     gap = trend = None
     doubtful: list[int] = []  # positions of clauses that may be chance
     # A branch that has just opened has nobody who could have been idle there for long.
