@@ -161,6 +161,7 @@ def cells_of(index: Path, name: str) -> dict[str, str]:
 
 
 SHORT = {
+    "customers": "有资产客户数",
     "customer_retention": "留存率",
     "multi_product_share": "两类以上",
     "contact_coverage": "联络率",
