@@ -306,7 +306,8 @@ def without_secrets(url: str) -> str:
 def _connect(url: str) -> Any:
     """Return a connection; UsageError when there is none, with the driver's reason."""
     scheme, place, path, *_ = urlsplit(url)
-    file = Path(place, path[bool(place) :])  # as Ibis reads it; it would make one that is missing
+    # As Ibis reads it; it would make one that is missing.
+    file = Path(place, path[1:] if place else path)
     if scheme in ("sqlite", "file") and not (file.is_file() or str(file) in (".", ":memory:")):
         raise UsageError(say("no_database_file", file, f"{scheme}://{file.name}"))
     extra = "stockcust_analysis[postgres]" if scheme in _POSTGRES else f"ibis-framework[{scheme}]"
