@@ -223,7 +223,7 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
 
 
 def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """SQLite makes an empty database of a misspelt name; options it has not are no traceback."""
+    """SQLite makes an empty database of a misspelt name."""
     for place in (tmp_path / "gone.db", tmp_path / "no" / "gone.db"):
         for scheme in ("sqlite", "sqlite+pysqlite", "file"):
             with pytest.raises(
@@ -231,6 +231,11 @@ def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
             ):
                 open_bank(f"{scheme}://{place}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_that_a_database_has_not_are_a_usage_error(tmp_path: Path) -> None:
+    """What stands behind `?` in the URL reaches the driver; one it refuses is no traceback."""
+    pytest.importorskip("ibis.backends.sqlite", reason="the extra for SQLite is not installed")
     (tmp_path / "there.db").touch()
     with pytest.raises(UsageError, match="unexpected keyword argument 'mode'"):
         open_bank(f"sqlite://{tmp_path / 'there.db'}?mode=ro")
