@@ -146,7 +146,7 @@ class DatabaseEngine(Engine):
                     self._drop(name)
 
     def _drop(self, name: str) -> None:
-        # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
+        # Plain SQL: from sqlglot 30.18 on, Ibis 12's own drop_table forgets the name.
         self.backend.raw_sql(f"DROP TABLE {name}").close()
         self.tables.remove(name)
 
