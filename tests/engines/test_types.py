@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -21,6 +22,7 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.core.frames import collect_rows
 from tests.frames import as_duckdb, as_pandas, as_polars, two_branches
 from tests.reading.test_days import tiny
+from tests.tiny_bank import TinyBank
 
 ZONE = "Asia/Shanghai"
 Convert = Callable[[Any], Any]
@@ -309,6 +311,21 @@ def test_an_open_connection_is_only_read(same: dict[str, list[list[str]]]) -> No
         assert connection.sql("SHOW TABLES").fetchall() == before
         with pytest.raises(sca.StockcustError, match="the connection has no table 'gone'"):
             sca.open_bank(connection, tables={"holdings": "gone"})
+
+
+def test_a_view_of_a_file_is_the_table_it_shows(tiny_bank: TinyBank) -> None:
+    """DuckDB's reader takes a bare cast to itself, and sees the file's text of days and halves."""
+    folder, tables, views = tiny_bank(), {}, duckdb.connect()
+    for file in folder.glob("*.csv"):
+        text = re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3.\2.\1", file.read_text(encoding="utf-8"))
+        file.write_text(text.replace("250.50", "250.125"), encoding="utf-8")
+        views.execute(f"CREATE VIEW {file.stem} AS FROM '{file}'")
+        views.execute(f"CREATE TABLE t_{file.stem} AS FROM '{file}'")
+        tables[file.stem] = f"t_{file.stem}"
+    shown = tables_of(views)
+    assert shown == tables_of(views, tables=tables)
+    cells = {cell for row in shown["customers"] for cell in row}
+    assert {"2026-06-30", "2021-07-09", "250.130000"} <= cells
 
 
 @pytest.mark.slow
