@@ -163,7 +163,7 @@ def contacts() -> None:
 @options.MESSAGES
 def import_files(files: tuple[Path, ...], out: Path) -> None:
     """Read filled-in work lists FILES as rows of the contacts table."""
-    from stockcust_analysis.bank.contacts_import import import_contacts
+    from stockcust_analysis.report.worklists import import_contacts
 
     rows = import_contacts(files)
     write_text(out, rows.to_csv(index=False, lineterminator="\n"))
