@@ -286,7 +286,7 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
     rows = [
         {
             "branch": page.names[row.branch_id],
-            **dict(zip(known, score_cells(row, known), strict=True)),
+            **dict(zip(known, score_values(row, known), strict=True)),
             **{name: points[row.branch_id, name.removeprefix("points of ")] for name in labels},
         }
         for row in rows_of(ordered_scores(page))
@@ -312,17 +312,8 @@ def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
     return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
 
 
-def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
-    """Return a branch's `score_columns` as texts."""
-    decimals = {"rank": 0, "points": 1}
-    return [
-        wording.format_number(value, decimals=decimals[name])
-        for name, value in zip(columns, score_values(row, columns), strict=True)
-    ]
-
-
 def score_values(row: Any, columns: Sequence[str]) -> list[Any]:
-    """Return a branch's `score_columns`; "*" where one of those ranked has no value."""
+    """Return a branch's rank or points; "*" where one of those ranked has no value."""
     gone = None if pd.isna(row.rank_of) else wording.SUPPRESSED
     return [gone if pd.isna(value := getattr(row, name)) else value for name in columns]
 
