@@ -34,11 +34,8 @@ _CHANGES: Final = ("previous_quarter", "year_ago")
 _table = partial(page_table, keep_empty=True)
 
 
-def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
-    """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
-    if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
-        return wording.format_measure(value, measure, unit=page.unit([]))
-    return wording.format_amount(value, page.unit([value]))
+def _with_unit(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
+    return wording.format_with_unit(value, measure, page.unit([value]))
 
 
 def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
@@ -64,7 +61,7 @@ def _print_rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> li
     def cell(row: Any, name: str) -> str:
         if name in _CELLS:
             return _CELLS[name](page, row)
-        return format_alone(page, row.measure, getattr(row, name))
+        return _with_unit(page, row.measure, getattr(row, name))
 
     return [{name: cell(row, name) for name in columns.split()} for row in rows_of(frame)]
 
@@ -94,8 +91,8 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
         row = {
             "measure": page.measure(measure, base),
-            "value": format_alone(page, measure, value()),
-            "plan": format_alone(page, measure, plan.level if plan else None),
+            "value": _with_unit(page, measure, value()),
+            "plan": _with_unit(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.bank_attainment(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
             "reached": " / ".join(counts) if parts else page.format_attained(None, planned),
