@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.sample.bank import (
+from stockcust_analysis.bank.sample import (
     LARGE,
     SEED,
     check_size,

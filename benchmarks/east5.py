@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from stockcust_analysis import evaluate, open_bank
-from stockcust_analysis.bank.sample.bank import LICENCE, ORDERS
+from stockcust_analysis.bank.sample import LICENCE, ORDERS
 from stockcust_analysis.core.engines import literal, quiet_connection
 
 DAYS = (date(2026, 6, 30), date(2026, 9, 30))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import ClassVar, Self, TypeAlias
+from typing import Self
 
 import narwhals.stable.v2 as nw
 
@@ -23,36 +23,20 @@ from stockcust_analysis.measures.population import restate_branches
 
 
 @dataclass(frozen=True)
-class InputFile:
-    """One file a bank was read from; `notes` say as what: the table, rows, encoding, separator."""
+class Input:
+    """A file or table a bank was read from; `notes` say as what: table, rows, encoding, separator.
+
+    Of a table `source` says where it stands (never a password) and how many rows it has.
+    """
 
     name: str
-    path: Path
+    source: Path | str
     notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """What tells it from another: the hash of the file's bytes."""
-        return sha256(self.path)
-
-
-@dataclass(frozen=True)
-class InputTable:
-    """One table a bank was read from: where it stands (never a password) and its rows."""
-
-    name: str
-    location: str
-    rows: int
-    notes: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """Where the table stands and how many rows it has; it has no bytes to hash."""
-        return f"{self.location}: {self.rows} rows"
-
-
-Input: TypeAlias = InputFile | InputTable
-"""Something a bank was read from, for the manifest."""
+        """What tells it from another: of a file the hash of its bytes; a table has none."""
+        return self.source if isinstance(self.source, str) else sha256(self.source)
 
 
 @dataclass(eq=False)

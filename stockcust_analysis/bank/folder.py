@@ -20,7 +20,7 @@ import duckdb
 
 from stockcust_analysis.bank import file_names, validation
 from stockcust_analysis.bank import problems as bank_problems
-from stockcust_analysis.bank.bank import Input, InputFile, InputTable
+from stockcust_analysis.bank.bank import Input
 from stockcust_analysis.bank.contract import TABLES, Column, called, named
 from stockcust_analysis.bank.conversion import Reading, sql_reading, with_readings, with_steps
 from stockcust_analysis.bank.customers import Bank
@@ -70,16 +70,16 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
     """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
-        own, approximations = list[InputFile](), dict[str, list[str]]()
+        own, approximations = list[Input](), dict[str, list[str]]()
         if layout:
             where = say("by_layout", folder, layout)
             made, mapping = _layout_tables(engine, folder, mapping, where)
             left_out, approximations = _left_out(folder, left_out, made), made.approximations
-            own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
+            own = [Input(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
-        unread, inputs = dict[str, bool](), list[InputFile]()
+        unread, inputs = dict[str, bool](), list[Input]()
         counts, flags_alone = file_names.read_row_counts([*chain(*files.values())])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
@@ -93,7 +93,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 unread[name] = reader.is_part
             problems += reader.problems
             inputs += [
-                InputFile(str(path.relative_to(folder)), path, (title, *reader.notes.get(path, ())))
+                Input(str(path.relative_to(folder)), path, (title, *reader.notes.get(path, ())))
                 for path in paths
                 if path.is_relative_to(folder)
             ]
@@ -182,7 +182,7 @@ def open_duckdb_file(
                 groups[contract.name] += reader.read([made.tables[contract.name]])
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
-        inputs = [InputFile(path.name, path)]
+        inputs = [Input(path.name, path)]
         bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
         if layout:
             bank.layout, bank.approximations = layout, made.approximations
@@ -207,7 +207,7 @@ def open_relations(
                 raise UsageError(say("relation_fails", name)) from None
             reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
-            inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
+            inputs.append(Input(name, f"DuckDB: {relation.shape[0]} rows"))
         problems = missing_tables(groups, relations)
         name = mapping.name or "bank"
         return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})

@@ -17,7 +17,7 @@ import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
 from stockcust_analysis.bank import conversion, suspicions, validation
-from stockcust_analysis.bank.bank import InputFile, InputTable
+from stockcust_analysis.bank.bank import Input
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.conversion import Reading
 from stockcust_analysis.bank.customers import Bank as Bank
@@ -168,7 +168,7 @@ def _open_folder(
     mapping = Mapping() if chosen is None else read_mapping(chosen)
     bank = open_folder(folder, mapping, memory_limit, layout)
     if chosen is not None:  # what it says decides what the files mean
-        bank.inputs = (*bank.inputs, InputFile(chosen.name, chosen))
+        bank.inputs = (*bank.inputs, Input(chosen.name, chosen))
     return bank
 
 
@@ -402,7 +402,7 @@ def _bank_of(
             deliveries[contract.name] = replace(delivery, columns=kept)
     facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
     warn_of_absent(mapping.tables, frames)
-    inputs = tuple(InputTable(table, location, fact.rows) for table, fact in facts.items())
+    inputs = tuple(Input(table, f"{location}: {fact.rows} rows") for table, fact in facts.items())
     return Bank(engine, facts, mapping.name or name, inputs, spare, mapping.as_errors)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stockcust_analysis.core.files import read_mode
 from stockcust_analysis.errors import UsageError, say
 
 Command = Callable[..., None]
@@ -104,17 +104,10 @@ WORKERS = click.option(
 )
 
 
-def _read_mode(_: click.Context, __: click.Parameter, octal: str) -> int:
-    """Read a mode as chmod writes it, such as '640'; the owner must be able to read and write."""
-    if not re.fullmatch("0?[0-7]{3}", octal) or (int(octal, 8) & 0o700) != 0o600:
-        raise UsageError(say("no_mode", octal))
-    return int(octal, 8)
-
-
 MODE = click.option(
     "--file-mode",
     metavar="MODE",
-    callback=_read_mode,
+    callback=lambda _, __, octal: read_mode(octal),
     default="600",
     show_default=True,
     help="Mode of every file written; folders may be entered by those who may read.",

@@ -69,7 +69,7 @@ def sample(
     forms: tuple[str, ...],
 ) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
-    from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
+    from stockcust_analysis.bank.sample import SEED, make_bank, write_bank, write_east_files
 
     if customers > MOST_CUSTOMERS:
         raise UsageError(say("beyond_memory", customers, MOST_CUSTOMERS, out, customers, branches))
@@ -77,8 +77,6 @@ def sample(
     size = {"branches": branches, "customers": customers, "quarters": quarters}
     tables = make_bank(seed, **size, effects=effects or "")
     if layout:
-        from stockcust_analysis.bank.sample.bank import write_east_files
-
         write_east_files(tables, out, **dict.fromkeys(forms, True))
         return
     write_bank(tables, out, effects=effects or "")
@@ -165,7 +163,7 @@ def contacts() -> None:
 @options.MESSAGES
 def import_files(files: tuple[Path, ...], out: Path) -> None:
     """Read filled-in work lists FILES as rows of the contacts table."""
-    from stockcust_analysis.bank.contacts_import import import_contacts
+    from stockcust_analysis.report.worklists import import_contacts
 
     rows = import_contacts(files)
     write_text(out, rows.to_csv(index=False, lineterminator="\n"))

@@ -72,6 +72,17 @@ class Access:
         path.chmod(self.folder_mode if path.is_dir() else self.mode)
 
 
+def read_mode(octal: str) -> int:
+    """Return a mode that chmod writes so; UsageError unless the owner can read and write.
+
+    >>> read_mode("640") == 0o640
+    True
+    """
+    if not re.fullmatch("0?[0-7]{3}", octal) or int(octal, 8) & 0o700 != 0o600:
+        raise UsageError(say("no_mode", octal))
+    return int(octal, 8)
+
+
 OWNER_ONLY: Final = Access()
 _access: ContextVar[Access] = ContextVar("access", default=OWNER_ONLY)
 

@@ -29,7 +29,6 @@ from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
-_MODE: Final = re.compile("0?[0-7]{3}")
 _TITLE: Final = re.compile(r"(<si><t[^>]*>)([^<]*)(</t></si>)")
 _MARGINS: Final = re.compile(r"<pageMargins[^>]*/>(?:<pageSetup[^>]*/>)?")
 
@@ -46,7 +45,7 @@ class Recipient:
     @property
     def access(self) -> files.Access:
         """The rights of the files."""
-        return files.Access(int(self.mode, 8), self.group)
+        return files.Access(files.read_mode(self.mode), self.group)
 
 
 def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str], list[str]]:
@@ -132,14 +131,13 @@ def _wrong(beside: Path, party: Recipient) -> Iterator[Words]:
         yield say("folder_is_file", place)
     elif not os.access(place if place.exists() else place.parent, os.W_OK | os.X_OK):
         yield say("folder_unwritable", place)
-    if not _MODE.fullmatch(party.mode) or int(party.mode, 8) & 0o700 != 0o600:
-        yield say("of_place", "mode", say("no_mode", party.mode))
-    elif party.group:
+    key = "mode"
+    try:
+        access, key = party.access, "group"
         with files.WorkingFolder(files.SOCKET_PATH) as folder:
-            try:
-                party.access.give(folder)
-            except UsageError as error:
-                yield say("of_place", "group", error)
+            access.give(folder)
+    except UsageError as error:
+        yield say("of_place", key, error)
 
 
 def _files_of(branch: str, outputs: Mapping[str, str]) -> dict[str, str]:

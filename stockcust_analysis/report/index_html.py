@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -23,19 +24,12 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
-from stockcust_analysis.show.branch_page import KEY_MEASURES
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import rows_of
 
-FIGURES: Final = KEY_MEASURES[:6]
-"""The measures, with their bases, that the table shows of every branch."""
-_SHORT_NAMES: Final = {
-    "customers": "funded_customers",
-    "customer_retention": "retention",
-    "inactive_rate": "idle",
-    "multi_product_share": "multi_product",
-    "contact_coverage": "contacted",
-}
+_SHARES: Final = ("retention", "idle", "multi_product", "contacted")
+"""Shares of the branch table that stand here, too."""
+_SCORES: Final = {"rank": wording.format_count, "points": wording.format_points}
 _TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
 _LAST: Final = 1e9
 """Where a figure that is withheld, or that does not exist, is sorted: behind all others."""
@@ -130,12 +124,12 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     scores = evaluation.scores
     if scores.empty:
         scores = evaluation.branches[["branch_id"]].assign(peer_group="all")
-    order = [row["branch_id"] for row in tables.branch_rows(page)[:-1]]
-    scores = scores.set_index("branch_id").loc[order].reset_index()
+    figures = pd.DataFrame(tables.branch_rows(page)[:-1], dtype=object)
+    scores = scores.set_index("branch_id").loc[figures["branch_id"]].reset_index()
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
     states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
     intervals = _intervals(page)
-    *columns, state = _columns(page, scores, states, intervals)
+    *columns, state = _columns(page, figures, scores, states, intervals)
     columns = [column for column in columns if column.choices or not column.choose] + [state]
     rows = [
         {
@@ -160,6 +154,7 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
 
 def _columns(
     page: HeadquartersPage,
+    figures: pd.DataFrame,
     scores: pd.DataFrame,
     states: Mapping[str, str],
     intervals: Sequence[tuple[str, str]],
@@ -173,14 +168,24 @@ def _columns(
     trends = [_trend(page, branch) for branch in branches]
     beyond_chance = page.exceptions["branch_id"].value_counts()
     counts = [int(beyond_chance.get(branch, 0)) for branch in branches]
+    customers = [page.value("customers", base="funded", branch_id=branch) for branch in branches]
+    whole = page.value(wording.AVERAGE, base="funded")
+    typical = whole / max(len(branches), 1) if isinstance(whole, float) else 1e7
+    unit = wording.money_unit([typical], page.language)
+    assets = f"{page.measure(wording.AVERAGE)} ({unit.name})"
+    attained = _numbers(text("attained", "hq_header"), figures["attained"], page.format_attained)
     return [
         _words(text("branch", "hq_header"), [page.names[b] for b in branches], choose=False),
-        _figure_column(page, branches, *FIGURES[0]),
-        *_plan_columns(page, branches),
+        _numbers(assets, figures["aum"], partial(wording.format_money, unit=unit)),
+        *([attained] if page.attainments.get(wording.AVERAGE) else []),
         _Column(text("trend", "index"), trends),
-        *(_figure_column(page, branches, *measure) for measure in FIGURES[1:]),
-        _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
-        *_score_columns(page, scores),
+        _numbers(text("funded_customers", "hq_header"), customers, wording.format_count),
+        *(_numbers(text(n, "hq_header"), figures[n], wording.format_share) for n in _SHARES),
+        _numbers(text("exceptions_n", "index"), counts, str),
+        *(
+            _numbers(text(n, "hq_header"), figures[n], _SCORES[n])
+            for n in tables.score_columns(page)
+        ),
         *(_interval_column(page, branches, *measure) for measure in intervals),
         _words(text("peer_group", "hq_header"), peers),
         _words(text("region", "sheet"), facts["region"]),
@@ -194,24 +199,12 @@ def _words(label: str, texts: Iterable[object], *, choose: bool = True) -> _Colu
 
 
 def _number(text: str, value: Any, picture: str = "") -> _Cell:
-    return _Cell(text, _LAST if value is None or pd.isna(value) else float(value), picture)
+    known = not (value is None or isinstance(value, str) or pd.isna(value))
+    return _Cell(text, float(value) if known else _LAST, picture)
 
 
-def _plan_columns(page: HeadquartersPage, branches: list[str]) -> list[_Column]:
-    """Return the attainment of the plan of assets; nothing where no branch has one."""
-    parts = page.attainments.get(FIGURES[0][0], {})
-    cells = [_number(page.format_attained(parts.get(b)), parts.get(b)) for b in branches]
-    return [_Column(page.text("attained", "hq_header"), cells)] if parts else []
-
-
-def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column]:
-    """Return the columns of rank and points, as far as they are known of any branch."""
-    shown = tables.score_columns(page)
-    texts = [tables.score_cells(row, shown) for row in rows_of(scores)]
-    return [
-        _Column(page.text(name, "hq_header"), list(map(_number, column, scores[name])))
-        for name, column in zip(shown, zip(*texts, strict=True), strict=False)
-    ]
+def _numbers(label: str, values: Iterable[Any], show: Callable[[Any], str]) -> _Column:
+    return _Column(label, [_number(show(value), value) for value in values])
 
 
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -250,27 +243,11 @@ def _interval_svg(low: float, high: float, last: float) -> str:
     )
 
 
-def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
-    """Return one figure of each branch; money in the unit of a typical branch."""
-    unit = None
-    if wording.measure_words(measure).kind == "money":
-        whole = page.value(measure, base="funded")
-        typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
-        unit = wording.money_unit([typical], page.language)
-    values = [page.value(measure, base=base, branch_id=branch) for branch in branches]
-    texts = [wording.format_measure(value, measure, unit=unit) for value in values]
-    orders = [value if isinstance(value, float) else None for value in values]
-    short = _SHORT_NAMES.get(measure)
-    name = page.text(short, "hq_header") if short else page.measure(measure)
-    cells = list(map(_number, texts, orders))
-    return _Column(name + (f" ({unit.name})" if unit else ""), cells)
-
-
 def _trend(page: HeadquartersPage, branch: str) -> _Cell:
     """Return five quarters of a branch's assets as a line; "*" where one is withheld."""
-    quarter, (measure, base) = page.review.evaluation.quarter, FIGURES[0]
+    quarter, own = page.review.evaluation.quarter, {"base": "funded", "branch_id": branch}
     values = [
-        page.value(measure, base=base, branch_id=branch, quarter=str(quarter.shifted(-back)))
+        page.value(wording.AVERAGE, quarter=str(quarter.shifted(-back)), **own)
         for back in (4, 3, 2, 1, 0)
     ]
     known = [value for value in values if isinstance(value, float)]

@@ -26,7 +26,6 @@ from functools import cache
 from html import escape
 from importlib.util import find_spec
 from io import StringIO
-from itertools import groupby
 from numbers import Integral, Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -204,11 +203,10 @@ class Sentences(Block):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: header, alignment, header group above it, the part of each cell a bar fills."""
+    """One column: header, alignment, the part of each cell that a bar fills."""
 
     label: str
     align: Alignment = "left"
-    group: str = ""
     bars: tuple[float, ...] = ()
 
 
@@ -246,7 +244,6 @@ def table(
     labels: Mapping[str, str] | None = None,
     formats: Mapping[str, Callable[[Any], str]] | None = None,
     align: Mapping[str, Alignment] | None = None,
-    groups: Mapping[str, Sequence[str]] | None = None,
     emphasise: Collection[int] = (),
     look: Look = "rules",
     half: bool = False,
@@ -254,8 +251,8 @@ def table(
     """Make a table of a frame's columns; the index is not shown.
 
     `formats` turns values into text; strings and whole numbers need none, other numbers do.
-    `labels`, `formats`, `align` and `groups` (header group → its columns, side by side) speak of
-    the frame's own column names. `emphasise` holds row positions, from the end when negative.
+    `labels`, `formats` and `align` speak of the frame's own column names. `emphasise` holds row
+    positions, from the end when negative.
 
     >>> people = pd.DataFrame({"branch": ["城关支行", "合计"], "customers": [1200, 1200]})
     >>> shown = table(people, caption="客户数", unit="单位:户", emphasise=[-1])
@@ -264,15 +261,14 @@ def table(
     >>> [column.align for column in shown.columns], shown.emphasised
     (['left', 'right'], (1,))
     """
-    labels, formats, align, groups = labels or {}, formats or {}, align or {}, groups or {}
-    group_of = {name: group for group, names in groups.items() for name in names}
-    for unknown in sorted({*labels, *formats, *align, *group_of} - set(map(str, frame.columns))):
+    labels, formats, align = labels or {}, formats or {}, align or {}
+    for unknown in sorted({*labels, *formats, *align} - set(map(str, frame.columns))):
         raise UsageError.unknown("column", unknown, frame.columns)
     columns, cells = [], []
     for key, values in ((str(name), values) for name, values in frame.items()):
         texts = [_cell_text(value, key, formats.get(key)) for value in values]
         side = align.get(key) or natural_alignment(texts)
-        columns.append(Column(labels.get(key, key), side, group_of.get(key, "")))
+        columns.append(Column(labels.get(key, key), side))
         cells.append(texts)
     emphasised = tuple(range(len(frame))[position] for position in emphasise)
     rows = tuple(zip(*cells, strict=True))
@@ -300,16 +296,6 @@ def natural_alignment(texts: Sequence[str]) -> Alignment:
     return "right" if numbers else "left"
 
 
-def header_groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Return the header groups from left to right, each with the number of columns it spans.
-
-    >>> header_groups([Column("支行"), Column("户数", group="本季"), Column("金额", group="本季")])
-    [('', 1), ('本季', 2)]
-    """
-    neighbours = groupby(column.group for column in columns)
-    return [(group, len(list(columns_below))) for group, columns_below in neighbours]
-
-
 def _html(shown: Table) -> str:
     """Return the table as escaped HTML with its three rules, for JupyterLab."""
     thick, thin, bare = "1.5px solid #333", "0.75px solid #333", "border:0;background:none"
@@ -325,18 +311,12 @@ def _html(shown: Table) -> str:
         f"{cells('td', row)}</tr>"
         for position, row in enumerate(shown.rows)
     )
-    upper = "".join(
-        f'<th colspan="{width}" style="text-align:center">{escape(group)}</th>'
-        for group, width in header_groups(shown.columns)
-    )
-    has_groups = any(column.group for column in shown.columns)
-    group_row = f'<tr style="{bare}">{upper}</tr>' if has_groups else ""
     labels = cells("th", (column.label for column in shown.columns))
     return (
         f'<table style="border-collapse:collapse;border-top:{thick};border-bottom:{thick}">'
         f'<caption style="text-align:left"><b>{escape(shown.caption)}</b>'
         f'<span style="float:right">{escape(shown.unit)}</span></caption>'
-        f'<thead style="border-bottom:{thin}">{group_row}<tr style="{bare}">{labels}</tr></thead>'
+        f'<thead style="border-bottom:{thin}"><tr style="{bare}">{labels}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
         + (f"<small>{escape(shown.note)}</small>" if shown.note else "")
     )

@@ -34,11 +34,8 @@ _CHANGES: Final = ("previous_quarter", "year_ago")
 _table = partial(page_table, keep_empty=True)
 
 
-def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
-    """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
-    if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
-        return wording.format_measure(value, measure, unit=page.unit([]))
-    return wording.format_amount(value, page.unit([value]))
+def _with_unit(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
+    return wording.format_with_unit(value, measure, page.unit([value]))
 
 
 def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
@@ -64,7 +61,7 @@ def _print_rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> li
     def cell(row: Any, name: str) -> str:
         if name in _CELLS:
             return _CELLS[name](page, row)
-        return format_alone(page, row.measure, getattr(row, name))
+        return _with_unit(page, row.measure, getattr(row, name))
 
     return [{name: cell(row, name) for name in columns.split()} for row in rows_of(frame)]
 
@@ -94,8 +91,8 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
         row = {
             "measure": page.measure(measure, base),
-            "value": format_alone(page, measure, value()),
-            "plan": format_alone(page, measure, plan.level if plan else None),
+            "value": _with_unit(page, measure, value()),
+            "plan": _with_unit(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.bank_attainment(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
             "reached": " / ".join(counts) if parts else page.format_attained(None, planned),
@@ -286,7 +283,7 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
     rows = [
         {
             "branch": page.names[row.branch_id],
-            **dict(zip(known, score_cells(row, known), strict=True)),
+            **dict(zip(known, score_values(row, known), strict=True)),
             **{name: points[row.branch_id, name.removeprefix("points of ")] for name in labels},
         }
         for row in rows_of(ordered_scores(page))
@@ -312,17 +309,8 @@ def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
     return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
 
 
-def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
-    """Return a branch's `score_columns` as texts."""
-    decimals = {"rank": 0, "points": 1}
-    return [
-        wording.format_number(value, decimals=decimals[name])
-        for name, value in zip(columns, score_values(row, columns), strict=True)
-    ]
-
-
 def score_values(row: Any, columns: Sequence[str]) -> list[Any]:
-    """Return a branch's `score_columns`; "*" where one of those ranked has no value."""
+    """Return a branch's rank or points; "*" where one of those ranked has no value."""
     gone = None if pd.isna(row.rank_of) else wording.SUPPRESSED
     return [gone if pd.isna(value := getattr(row, name)) else value for name in columns]
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.bank.sample.bank import LICENCE, ORDERS
+from stockcust_analysis.bank.sample import LICENCE, ORDERS
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import BankDataError
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from stockcust_analysis import Bank, Evaluation, evaluate, load_policy, open_bank
-from stockcust_analysis.bank.sample.bank import ORDERS, make_bank, write_east_files
+from stockcust_analysis.bank.sample import ORDERS, make_bank, write_east_files
 from stockcust_analysis.cli import cli
 from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.evaluation.worklists import make_lists

@@ -11,8 +11,7 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.holdings import unused_openings
-from stockcust_analysis.measures.population import customer_facts
-from tests.frames import AS_OF, Columns, as_polars, rows_of
+from tests.frames import AS_OF, Columns, as_polars, customer_facts, rows_of
 
 Make = Callable[[Columns], Any]
 AGES = ("90_days", "6_months")

@@ -14,10 +14,10 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from pandas.testing import assert_frame_equal
 
-from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.report.worklists import import_contacts
 from tests.tiny_bank import CUSTOMERS, write_tiny_bank
 
 FILES = Path(__file__).parent / "files"

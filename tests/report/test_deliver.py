@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
-from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.report.quarter import verify_folder
+from stockcust_analysis.report.worklists import import_contacts
 from tests.report.small_notebooks import report_of_one_cell
 from tests.test_cli import run
 from tests.tiny_bank import write_tiny_bank

@@ -9,8 +9,7 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
-from stockcust_analysis.bank.sample import make_bank
-from stockcust_analysis.bank.sample.bank import write_bank
+from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.plan import ReportOptions

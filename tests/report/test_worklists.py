@@ -15,7 +15,6 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import Bank, open_bank
@@ -24,7 +23,7 @@ from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError,
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report import worklists as workbooks
-from stockcust_analysis.report.worklists import make_worklists, write_worklists
+from stockcust_analysis.report.worklists import import_contacts, make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank

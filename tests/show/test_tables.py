@@ -9,7 +9,7 @@ import pytest
 
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.show import Column, Table, table
-from stockcust_analysis.show.blocks import TABLE_MIME, header_groups
+from stockcust_analysis.show.blocks import TABLE_MIME
 
 
 def _frame() -> pd.DataFrame:
@@ -32,12 +32,11 @@ class TestTable:
             labels={"branch": "支行"},
             formats={"aum": "{:.1f}".format},
             align={"customers": "center"},
-            groups={"本季": ["aum", "customers"]},
         )
         assert shown.columns == (
             Column("支行", "left"),
-            Column("aum", "right", "本季"),
-            Column("customers", "center", "本季"),
+            Column("aum", "right"),
+            Column("customers", "center"),
         )
 
     @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ class TestTable:
 class TestDisplay:
     """A table displays itself as data, as HTML and as text."""
 
-    hostile = Table("<b>", (Column("<i>", group="&"),), (("<script>alert(1)</script>",),), "u", "n")
+    hostile = Table("<b>", (Column("<i>"),), (("<script>alert(1)</script>",),), "u", "n")
 
     def test_json(self) -> None:
         """The data are plain values that survive JSON."""
@@ -114,9 +113,3 @@ class TestDisplay:
             "合计            3",
             "来源",
         ]
-
-
-def test_header_groups() -> None:
-    """Groups of the same name that are not side by side are not joined."""
-    columns = [Column("a", group="x"), Column("b"), Column("c", group="x")]
-    assert header_groups(columns) == [("x", 1), ("", 1), ("x", 1)]
