@@ -168,6 +168,13 @@ def test_every_text_of_a_notebook_is_there_and_used(topic: str) -> None:
     assert own <= used | described
 
 
+@pytest.mark.parametrize("topic", EXPLORING)
+def test_the_title_is_among_what_is_run_again_after_a_choice(topic: str) -> None:
+    """Above the picker it would go on naming the branch and the day of before."""
+    called = [method for method, _ in calls_of(EXPLORING[topic]) if method in ("pick", "title")]
+    assert called == ["pick", "title"]
+
+
 def test_the_picker_changes_what_the_cells_below_take(lab: Lab) -> None:
     """Two boxes hold the quarters, newest first, and the branches by number and name."""
     pytest.importorskip("ipywidgets")
