@@ -75,7 +75,7 @@ def test_banks_open_and_are_made_in_a_plain_kernel(tiny_bank: TinyBank, tmp_path
 
 
 def test_each_chart_of_a_kernel_is_seen_and_not_the_first_alone(tmp_path: Path) -> None:
-    """The backend loads within the first chart; what it sets holds, for the reader's figures too."""
+    """The backend loads within the first chart; what it sets holds, and for other figures too."""
     cells = (
         "import pandas as pd, stockcust_analysis as sca",
         "curve = sca.lorenz_curve(pd.DataFrame({'aum_period_end': [1.0, 3]}), base='all')",
