@@ -118,8 +118,11 @@ def words_of(error: Exception) -> Words:
 
 if getattr(sys.modules.get("IPython"), "get_ipython", bool)():  # in a notebook
     _plainly = warnings.formatwarning
-    warnings.formatwarning = lambda message, *where, **more: _plainly(
-        str(in_language(message, chosen_language())), *where, **more
+    # Where in the package a warning was made says nothing to whoever ran the cell.
+    warnings.formatwarning = lambda message, kind, *where, **more: (
+        f"{kind.__name__}: {in_language(message, chosen_language())}\n"
+        if any(isinstance(said, Words) for said in getattr(message, "args", ()))
+        else _plainly(message, kind, *where, **more)
     )
 
 

@@ -111,7 +111,9 @@ def lost_digits(rows: frames.Table, column: str, target: frames.Table, key: str)
         and frames.height(table.filter(nw.col(name).str.starts_with("0")).head(1)) > 0
         for table, name in ((rows, column), (target, key))
     )
-    return say("zeros_on_one_side") if theirs > ours else NOTHING
+    if theirs == ours:
+        return NOTHING
+    return say("zeros_on_one_side" if theirs else "zeros_on_other_side")
 
 
 def unexplained_splits(

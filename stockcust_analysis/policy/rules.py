@@ -388,6 +388,15 @@ class Policy:
         """Take one name where names are listed for a list of one."""
         take_one_as_list(self)
 
+    def __repr__(self) -> str:
+        """Return which rules these are, and how to read them: in full they fill a screen."""
+        tiers = ", ".join(self.tiers.names)
+        return (
+            f"<Policy {self.name!r} {self.version}: tiers {tiers}; "
+            f"dormancy {self.dormancy.name}; scorecard {self.scorecard.name}>\n"
+            "Go on: policy.tiers, policy.dormancy; all of it in words: stockcust policy show"
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""

@@ -54,6 +54,9 @@ _NARROW: Final = 0.66
 _LEGIBLE_SIZE: Final = 7.3
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
+# A table that would need less, such as pandas' own of twenty columns, gets what it needs: it can be
+# read enlarged, letters printed over one another cannot.
+_FAR_TOO_WIDE: Final = 5.0
 _LAST_SIZE: Final = 8.0
 """Of a report's last table: what its words mean is small print."""
 _WIDEST_WORDS: Final = 30.0
@@ -339,12 +342,17 @@ def _measure_table(table: Block) -> dict[str, Any]:
         least.append(max(cells, min(label, in_four)) + gutter)
         before = column["align"]
     line = _LINE * (0.48 if half else 1)
-    widths = _fit_widths(widths, least, line * _ORDINARY_SIZE / _LEGIBLE_SIZE)
+    is_far_too_wide = sum(least) * _FAR_TOO_WIDE > line * _ORDINARY_SIZE
+    if is_far_too_wide:
+        widths = least
+    else:
+        widths = _fit_widths(widths, least, line * _ORDINARY_SIZE / _LEGIBLE_SIZE)
     # What is left of a line is for whole sentences: they are the ones that are broken.
     if (widest := max(widths, default=0.0)) >= _WIDEST_WORDS:
         widths[widths.index(widest)] += max(line - sum(widths), 0)
     total = max(sum(widths), 1.0)
-    size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
+    smallest = 0 if is_far_too_wide else _SMALLEST_SIZE
+    size = min(_ORDINARY_SIZE, max(smallest, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.
     share = _NARROW if not half and total < _NARROW * line / 2 else 1.0
     rounded = [round(width, 2) for width in widths]

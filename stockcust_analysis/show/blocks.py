@@ -411,8 +411,13 @@ def report_style() -> Iterator[None]:
     import matplotlib as mpl
 
     register_fonts()
-    with mpl.rc_context(_style()):
+    style = _style()
+    before = {name: mpl.rcParams[name] for name in style}
+    mpl.rcParams.update(style)
+    try:
         yield
+    finally:  # these alone: the backend of a kernel, loaded by the first figure, sets one as well
+        mpl.rcParams.update(before)
 
 
 @cache

@@ -26,6 +26,10 @@ CASES = {
         {"customers": CUSTOMERS.replace(",C", ",000"), "holdings": HOLDINGS.replace(",C", ",")},
         "not in customers.customer_id at the same as_of. Keys there begin with 0, none of ",
     ),
+    "holdings whose customers lack their zeros": (
+        {"customers": CUSTOMERS.replace(",C", ","), "holdings": HOLDINGS.replace(",C", ",000")},
+        "not in customers.customer_id at the same as_of. Some of these begin with 0, no key there",
+    ),
     "missing column": (
         {"holdings": HOLDINGS.replace("balance", "amount_total")},
         "holdings.balance: column is missing",

@@ -310,7 +310,7 @@ def test_a_table_less_is_told_in_chinese(
     assert run("check", folder) == 2
     assert capsys.readouterr().err == (
         f"stockcust: '{folder}'的1张表有1个问题：\n  1. 持有表（holdings）：没有这张表的文件。"
-        "请提供holdings.csv、.parquet或.xlsx，或在映射文件中写明文件名。\n"
+        "请提供holdings.csv、.parquet或.xlsx，或在映射文件中写明文件名：stockcust map可代拟。\n"
     )
 
 

@@ -111,6 +111,14 @@ def test_shipped_families_are_nine_and_channels_are_apart() -> None:
     assert "loan" not in families.aum_products
 
 
+def test_a_policy_shows_itself_in_a_few_words() -> None:
+    """As the last line of a cell: which rules these are, not every parameter of all of them."""
+    shown = repr(load_policy())
+    assert shown.startswith("<Policy 'rural_commercial_bank' 2026.1: tiers residual, potential, ")
+    assert "dormancy rural_6m_500" in shown
+    assert len(shown) < 300
+
+
 def test_only_policies_are_on_offer() -> None:
     """Actions and presets lie beside the policies and are not taken for one."""
     assert shipped_policies() == ("joint_stock_bank", "rural_commercial_bank")

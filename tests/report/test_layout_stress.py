@@ -18,7 +18,7 @@ from stockcust_analysis.evaluation.worklists import make_lists, worklist_tables
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.wording import measure_words
 from tests.report.in_process import branch_report
-from tests.report.printed import COVER, Printed, printed, shown, words
+from tests.report.printed import COVER, Printed, displayed, printed, shown, words
 from tests.report.word_boxes import badly_placed, needs_pdftotext, word_boxes
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
@@ -176,3 +176,14 @@ def test_a_name_of_any_length_stands_on_cover_header_and_in_a_table(name: str) -
     assert len(pages) >= 2
     assert pages[0].startswith("示例农村商业银行")
     assert all(name in page for page in pages)
+
+
+@needs_pdftotext
+def test_pandas_own_table_of_many_columns_can_be_read_enlarged() -> None:
+    """Twenty columns of names and amounts get small letters, not letters over one another."""
+    columns = [f"aum_average_quarter_{number}" for number in range(10)]
+    frame = pd.DataFrame([[123_456.78] * 10 + ["multi_product_share"] * 10] * 5)
+    frame.columns = pd.Index([*columns, *(f"holds_{name}" for name in columns)])
+    report = printed(displayed({"text/html": frame.to_html(), "text/plain": "…"}))
+    assert report.text().count("123456.78") == 50
+    assert badly_placed(word_boxes(report.content)) == []

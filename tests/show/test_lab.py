@@ -109,7 +109,7 @@ def test_a_notebook_opens_the_newest_quarter_of_the_folder_above(lab: Lab) -> No
     [
         ({"quarter": "2026Q4"}, "unknown quarter '2026Q4'.*2026Q3"),
         ({"branch_id": "02"}, "unknown branch '02'.*Did you mean '002'"),
-        ({"branch_id": 110}, "parameter 'branch_id' must be text.*-r branch_id"),
+        ({"branch_id": 110}, "parameter 'branch_id' must be text.*in quotes.*-r branch_id"),
         ({"language": "fr"}, "unknown language 'fr'"),
         ({"policy": "rural"}, "rural"),
     ],
@@ -120,6 +120,14 @@ def test_parameters_are_checked_before_anything_is_shown(
     """What is no text, quarter, language or policy is an error that says what there is."""
     with pytest.raises((UsageError, ValueError), match=re.compile(words, re.DOTALL)):
         open_lab("pareto", "bank", **{"language": "en", **changed})  # type: ignore[arg-type]
+
+
+def test_a_quarter_is_written_as_everywhere_else(lab: Lab) -> None:
+    """`bank.customers("2026q2")` is answered, and so is the notebook's parameter."""
+    opened = open_lab("pareto", "bank", quarter=" 2026q2", language="en")
+    with opened.bank as bank:
+        assert str(opened.quarter) == "2026Q2"
+        assert len(bank.customers(" 2026q2")) == len(bank.customers(opened.quarter))
 
 
 def test_a_branch_taken_over_is_refused_at_the_start() -> None:
@@ -166,6 +174,13 @@ def test_every_text_of_a_notebook_is_there_and_used(topic: str) -> None:
     assert used <= own | common
     described = {key.removesuffix("_caption") for key in used}
     assert own <= used | described
+
+
+@pytest.mark.parametrize("topic", EXPLORING)
+def test_the_title_is_among_what_is_run_again_after_a_choice(topic: str) -> None:
+    """Above the picker it would go on naming the branch and the day of before."""
+    called = [method for method, _ in calls_of(EXPLORING[topic]) if method in ("pick", "title")]
+    assert called == ["pick", "title"]
 
 
 def test_the_picker_changes_what_the_cells_below_take(lab: Lab) -> None:
@@ -269,6 +284,7 @@ class TestOneBranch:
         moves = {"opening": 700, "grown": 50, "transferred_out": -100, "closing": 650}
         assert amounts[amounts != 0].to_dict() == moves
         shown = cell_result("growth", "same_customer_growth(", names)
+        assert "quarter-average AUM" in shown.caption  # the bridge is of the period's end
         assert [row[-1] for row in shown.rows] == ["-7.1%", "8.3%"]
         shown = cell_result("growth", "sca.asset_retention", names)
         rates = {row[:2]: row[-1] for row in shown.rows}
@@ -285,6 +301,15 @@ class TestOneBranch:
         }
         (row,) = cell_result("tier_migration", "sca.customer_retention", names).rows
         assert row[-2:] == ("3", "100.0%")
+
+
+@pytest.mark.parametrize("topic", ["dormancy", "tier_migration"])
+def test_what_needs_one_quarter_is_shown_of_a_banks_first(topic: str) -> None:
+    """The quarter before is looked up below what does without it, which the first lacks."""
+    called = EXPLORING[topic]
+    before = called.index("lab.quarter.previous")
+    alone = {"dormancy": "compare_rules", "tier_migration": "tier_counts(customers"}[topic]
+    assert called.rindex(alone) < before < called.index("before, now")
 
 
 @pytest.fixture

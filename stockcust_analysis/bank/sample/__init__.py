@@ -64,7 +64,8 @@ def make_bank(
     quarters : int
         Number of quarters up to 2026Q3, 2 to 5.
     effects : str
-        `planted`: with effects that models can find; `none`: where they must find nothing.
+        `planted`: with effects that models can find; `none`: where they must find nothing; `""`:
+        an ordinary bank, for everything but models.
 
     Returns
     -------
