@@ -130,8 +130,8 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     scores = evaluation.scores
     if scores.empty:
         scores = evaluation.branches[["branch_id"]].assign(peer_group="all")
-    order = [row["branch_id"] for row in tables.branch_rows(page)[:-1]]
-    scores = scores.set_index("branch_id").loc[order].reset_index()
+    ordered = pd.DataFrame(tables.branch_rows(page)[:-1])[["branch_id", "unfavourable"]]
+    scores = ordered.merge(scores, on="branch_id")
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
     states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
     intervals = _intervals(page)
@@ -171,15 +171,14 @@ def _columns(
     types = [page.label(str(kind), "branch_type") for kind in facts["type"]]
     peers = [hq.peer_name(page, str(group)) for group in scores["peer_group"]]
     trends = [_trend(page, branch) for branch in branches]
-    beyond_chance = page.exceptions["branch_id"].value_counts()
-    counts = [int(beyond_chance.get(branch, 0)) for branch in branches]
+    counts = [_number(str(n), n or 0) for n in scores["unfavourable"]]
     return [
         _words(text("branch", "hq_header"), [page.names[b] for b in branches], choose=False),
         _figure_column(page, branches, *FIGURES[0]),
         *_plan_columns(page, branches),
         _Column(text("trend", "index"), trends),
         *(_figure_column(page, branches, *measure) for measure in FIGURES[1:]),
-        _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
+        _Column(text("unfavourable", "hq_header"), counts),
         *_score_columns(page, scores),
         *(_interval_column(page, branches, *measure) for measure in intervals),
         _words(text("peer_group", "hq_header"), peers),
