@@ -32,6 +32,7 @@ from bisect import bisect
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final, TypeVar
@@ -151,12 +152,19 @@ def joined(parts: Iterable[object], en: str = "\n", zh: str = "\n") -> Words:
 def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
     """Ask, perhaps of a code, whether a name like this one was meant; nothing where none is.
 
+    Those come first of which it begins a word: it may be all that somebody remembers of them.
+
     >>> did_you_mean("balanse", ["balance", "product"])
     " Did you mean 'balance'?"
+    >>> did_you_mean("age", ["average_balance", "age_group"])
+    " Did you mean 'age_group'?"
     >>> did_you_mean("zzz", ["balance", "product"])
     ''
     """
-    close = either(get_close_matches(name, list(available), n=2, cutoff=0.6))
+    names, word = [*available], re.compile(f"(?<![a-z0-9]){re.escape(name)}", re.IGNORECASE)
+    begun = [option for option in names if len(name) > 1 and word.search(option)]
+    alike = (get_close_matches(name, of, 2, least) for of, least in ((begun, 0.0), (names, 0.6)))
+    close = either(list(dict.fromkeys(chain(*alike)))[:2])
     return say("for_code" if code else "did_you_mean", *code, close) if close else NOTHING
 
 
