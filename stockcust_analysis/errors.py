@@ -32,7 +32,6 @@ from bisect import bisect
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final, TypeVar
@@ -163,8 +162,8 @@ def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
     """
     names, word = [*available], re.compile(f"(?<![a-z0-9]){re.escape(name)}", re.IGNORECASE)
     begun = [option for option in names if len(name) > 1 and word.search(option)]
-    alike = (get_close_matches(name, of, 2, least) for of, least in ((begun, 0.0), (names, 0.6)))
-    close = either(list(dict.fromkeys(chain(*alike)))[:2])
+    alike = get_close_matches(name, begun, 2, cutoff=0.0) + get_close_matches(name, names, 2)
+    close = either(list(dict.fromkeys(alike))[:2])
     return say("for_code" if code else "did_you_mean", *code, close) if close else NOTHING
 
 
