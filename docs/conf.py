@@ -78,7 +78,15 @@ def join_lines(app: Any, name: str, source: list[str]) -> None:
     source[0] = re.sub(rf"(?<=[{HAN}，。；：、）》”])\n *(?=[{HAN}（《“])", "", source[0])
 
 
+def hide_own_signatures(*event: Any) -> tuple[str, str] | None:
+    """Print no call of a class that takes private names: the package alone makes it."""
+    _, what, *_, signature, _ = event
+    is_own = what == "class" and re.search(r"[(, ]_\w", signature or "")
+    return ("", "") if is_own else None
+
+
 def setup(app: Any) -> None:
     """Let the search know both languages, and lines of Chinese end where the page ends."""
+    app.connect("autodoc-process-signature", hide_own_signatures)
     app.add_search_language(BilingualSearch)
     app.connect("source-read", join_lines)

@@ -154,12 +154,19 @@ def joined(parts: Iterable[object], en: str = "\n", zh: str = "\n") -> Words:
 def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
     """Ask, perhaps of a code, whether a name like this one was meant; nothing where none is.
 
+    Those come first of which it begins a word: it may be all that somebody remembers of them.
+
     >>> did_you_mean("balanse", ["balance", "product"])
     " Did you mean 'balance'?"
+    >>> did_you_mean("age", ["average_balance", "age_group"])
+    " Did you mean 'age_group'?"
     >>> did_you_mean("zzz", ["balance", "product"])
     ''
     """
-    close = either(get_close_matches(name, list(available), n=2, cutoff=0.6))
+    names, word = [*available], re.compile(f"(?<![a-z0-9]){re.escape(name)}", re.IGNORECASE)
+    begun = [option for option in names if len(name) > 1 and word.search(option)]
+    alike = get_close_matches(name, begun, 2, cutoff=0.0) + get_close_matches(name, names, 2)
+    close = either(list(dict.fromkeys(alike))[:2])
     return say("for_code" if code else "did_you_mean", *code, close) if close else NOTHING
 
 

@@ -146,6 +146,9 @@ def test_the_site_is_built_without_a_warning_and_asks_no_network(tmp_path: Path)
     assert "浏览器或中文字体" in (site / "tutorial" / "first-branch-report.zh-CN.html").read_text(
         "utf-8"
     )
+    signatures = re.findall(r"<dt.*?</dt>", (site / "reference" / "api.html").read_text(), re.S)
+    assert any('id="stockcust_analysis.Bank"' in signature for signature in signatures)
+    assert not [one for one in signatures if re.search(r'"n"><span class="pre">_', one)]
     if chromium := shutil.which("chromium"):
         for words, guide in (
             ("网点报告", "first-branch-report.zh-CN"),

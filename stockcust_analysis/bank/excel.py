@@ -255,8 +255,8 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
         starts = [next(c for c in enumerate(sheet.rows[row]) if c[1] is not None) for row in summed]
-        words = grammar.sums_shown(str(cell).strip() for _, cell in starts)
-        remedy = say("leave_totals_out", table.headers[starts[0][0]], words)
+        totals = (str(cell).strip() for _, cell in starts)
+        remedy = grammar.leave_totals_out(table.headers[starts[0][0]], totals)
         yield "", say("total_lines"), remedy, summed
     lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):

@@ -22,7 +22,7 @@ from stockcust_analysis.bank import file_names
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.excel import read_tables
-from stockcust_analysis.bank.grammar import TOTALS, is_one_of, other_units, sums_shown
+from stockcust_analysis.bank.grammar import TOTALS, is_one_of, leave_totals_out, other_units
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
@@ -275,8 +275,8 @@ class FileReader:
             width = len(alike.header) - alike.is_spare
             what, remedy = advise("ragged", self._shown[paths.pop(path)], width)
             if not has_cells:
-                words = sums_shown(map(str.strip, lines))
-                remedy = say("no_separator", say("leave_totals_out", alike.header[0], words))
+                lines_out = leave_totals_out(alike.header[0], map(str.strip, lines))
+                remedy = say("no_separator", lines_out)
             self._note(what, remedy, rows, first)
         if not paths:
             return []
@@ -303,7 +303,7 @@ class FileReader:
             warnings.warn(say("nameless", names, counts[_NAMELESS]), stacklevel=2)
         for what in (_TOTAL_LINES, _SPARE):
             if counts[what]:
-                cells = ", ".join(map(quoted, alike.header))
+                cells, header = ", ".join(map(quoted, alike.header)), alike.header
                 first = f"COALESCE({cells})"
                 rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
@@ -311,8 +311,10 @@ class FileReader:
                 odd = self.connection.execute(
                     f"{rows} FROM {numbered} {where} LIMIT {most}"
                 ).fetchall()
-                words = sums_shown(cell.strip() for *_, cell in odd)
-                said = advise(what, names, alike.header[odd[0][1] - 1], words)
+                said = advise(_SPARE, names)
+                if what == _TOTAL_LINES:
+                    remedy = leave_totals_out(header[odd[0][1] - 1], (c.strip() for *_, c in odd))
+                    said = say(what, names), remedy
                 self._note(*said, counts[what], [row for row, *_ in odd])
 
     def csv_options(self, file: TextFile) -> str:

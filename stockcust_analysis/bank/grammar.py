@@ -199,14 +199,15 @@ def find_units(text: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def sums_shown(cells: Iterable[str]) -> str:
-    """Return what total lines begin with, as a mapping lists it; "…" where it may be a name.
+def leave_totals_out(header: str, cells: Iterable[str]) -> Words:
+    """Return what to do about total lines that begin with these cells; what may be a name is "…".
 
-    >>> sums_shown(["小计", "一支行小计", "小计", "合计"])
-    '"小计", "…", "合计"'
+    >>> leave_totals_out("机构", ["小计", "一支行小计", "小计", "合计"])[-37:]
+    'such as { "机构" = ["小计", "…", "合计"] }.'
     """
-    words = (cell if re.fullmatch(TOTAL_WORDS, cell.lower()) else "…" for cell in cells)
-    return ", ".join(f'"{word}"' for word in dict.fromkeys(words))
+    words = dict.fromkeys(c if re.fullmatch(TOTAL_WORDS, c.lower()) else "…" for c in cells)
+    shown = ", ".join(f'"{word}"' for word in words)
+    return say("leave_names_out" if [*words] == ["…"] else "leave_totals_out", header, shown)
 
 
 def unit_named(word: str) -> str:

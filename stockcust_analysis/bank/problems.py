@@ -199,8 +199,7 @@ class SetAside:
 
 def parts_of(rows: Rows, contract: Table) -> tuple[tuple[Part, ...], bool]:
     """Return how many rows of which as-of date and BRANCH, and whether the table holds money."""
-    names = rows.collect_schema().names()
-    money = contract.money_column(names)
+    money = contract.money_column(rows.collect_schema().names())
     by = ["as_of"] if "as_of" in contract.column_names else []
     size = {"rows": ONE, "cents": ONE if money is None else cents(money).abs()}
     found = collect_rows(sums(rows, [*by, BRANCH], size))

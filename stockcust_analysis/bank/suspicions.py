@@ -226,8 +226,7 @@ def _misfits(
     same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
     old = [branch for branch, part in same.items() if part < parts_of.LEAST_KEPT]
     if old and median(same.values()) >= 1 - STEADY:
-        unlike = count_groups(old, parts)
-        yield "part_of_aum", say("not_as_held", aum, quarter, unlike)
+        yield "part_of_aum", say("not_as_held", aum, quarter, count_groups(old, parts))
     if wrong := sorted(b for b, part in parts.items() if is_another_unit(part / usual)):
         groups = count_groups(wrong, parts)
         yield "part_of_aum", say("unit_of_branches", aum, quarter, groups)

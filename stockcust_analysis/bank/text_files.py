@@ -165,8 +165,7 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
             raise UnusableFileError(*advise(name, path.name, fact), len(rows), rows)
     notes = (encoding.removesuffix("-sig").upper(), say("fixed_width", record.size))
     header, first_row = tuple(distinct_headers(mapping.header)), mapping.skip_rows + 1
-    separator = _COLUMN_END.decode()
-    return TextFile(path, copy, header, separator, False, 0, first_row, notes)
+    return TextFile(path, copy, header, _COLUMN_END.decode(), False, 0, first_row, notes)
 
 
 def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str, list[list[str]]]:

@@ -105,8 +105,7 @@ def codebook_sections() -> dict[str, tuple[MeasureDefinition, ...]]:
             build(MeasureDefinition, _with_defaults(name, entry), f"{key}.{name}", problems)
             for name, entry in entries.items()
         )
-        title = f"{section['en']} {section['zh']}"
-        sections[title] = tuple(filter(None, definitions))
+        sections[f"{section['en']} {section['zh']}"] = tuple(filter(None, definitions))
     return require(sections, file.name, problems)
 
 

@@ -223,8 +223,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
     table = calendar.on_every_day(source.ended_assignments)
     table = in_force(table, calendar, lambda as_of: as_of)
     began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
-    latest = began.max().over(*KEYS)
-    table = table.with_columns(managed_from=began, latest=latest)
+    table = table.with_columns(managed_from=began, latest=began.max().over(*KEYS))
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
     if bases.OWN_NUMBER in table.collect_schema().names():
         leads = nw.col(bases.OWN_NUMBER) == nw.col("customer_id")

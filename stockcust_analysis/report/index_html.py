@@ -166,9 +166,8 @@ def _columns(
     types = [page.label(str(kind), "branch_type") for kind in facts["type"]]
     peers = [hq.peer_name(page, str(group)) for group in scores["peer_group"]]
     trends = [_trend(page, branch) for branch in branches]
-    beyond_chance = page.exceptions["branch_id"].value_counts()
-    counts = [int(beyond_chance.get(branch, 0)) for branch in branches]
     customers = [page.value("customers", base="funded", branch_id=branch) for branch in branches]
+    unfavourable = [_number(str(n), n or 0) for n in figures["unfavourable"]]
     whole = page.value(wording.AVERAGE, base="funded")
     typical = whole / max(len(branches), 1) if isinstance(whole, float) else 1e7
     unit = wording.money_unit([typical], page.language)
@@ -181,7 +180,7 @@ def _columns(
         _Column(text("trend", "index"), trends),
         _numbers(text("funded_customers", "hq_header"), customers, wording.format_count),
         *(_numbers(text(n, "hq_header"), figures[n], wording.format_share) for n in _SHARES),
-        _numbers(text("exceptions_n", "index"), counts, str),
+        _Column(text("unfavourable", "hq_header"), unfavourable),
         *(
             _numbers(text(n, "hq_header"), figures[n], _SCORES[n])
             for n in tables.score_columns(page)

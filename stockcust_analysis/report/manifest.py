@@ -247,11 +247,14 @@ def differences(folder: Path, known: Mapping[str, str]) -> Iterator[Words]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what the manifest of a quarter's folder says; UsageError where there is none."""
+    """Return what the manifest of a quarter's folder says; UsageError where there is none.
+
+    `files` are its outputs and tables as one, each with its hash.
+    """
     if os.path.lexists(folder / MANIFEST):
         (folder / MANIFEST).open().close()  # one that may not be read is there
     if facts := read_json(folder / MANIFEST):
-        return facts
+        return facts | {"files": facts["outputs"] | facts.get("evaluation", {})}
     raise UsageError(say("no_manifest", folder, MANIFEST))
 
 

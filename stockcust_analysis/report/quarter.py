@@ -188,7 +188,7 @@ class _Run:
         stamp = {} if options.force else manifest.read_stamp(known)
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
-            if evaluation.has_sizes or not options.circulated:
+            if evaluation.has_sizes == options.circulated:
                 slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
                 return EvaluationCache(known, evaluation, slices, is_new=False)
         evaluation, lists = evaluate_with_lists(
@@ -382,8 +382,8 @@ def verify_folder(
     differences = [say("not_made", facts["missing"])] if "missing" in facts else []
     if not manifest.has_ended(folder / "run.log"):
         differences.append(say("run_not_ended"))
-    known = facts["outputs"] | facts.get("evaluation", {})
-    differences += [*manifest.differences(folder, known), *_unlisted(folder, known)]
+    differences += [*manifest.differences(folder, facts["files"])]
+    differences += _unlisted(folder, facts["files"])
     if data is None:
         return differences + _print_again(folder, facts, workers or render.default_workers())
     bank = open_bank(data, mapping=mapping, layout=layout)
@@ -446,8 +446,8 @@ def _make_again(
         again = manifest.read_manifest(run.folder)
     made_of = ["inputs", "policy", "notebook", "packages", "code", "fonts", "look"]
     differences = [say("made_from_else", name) for name in made_of if again[name] != facts[name]]
-    before = facts["outputs"] | facts.get("evaluation", {})  # which old manifests do not know
-    after = again["outputs"] | (again["evaluation"] if "evaluation" in facts else {})
+    before = facts["files"]
+    after = again["files" if "evaluation" in facts else "outputs"]  # which old ones do not know
     other = (name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
     return differences + [say("made_otherwise", name) for name in other]
 

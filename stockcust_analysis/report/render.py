@@ -330,10 +330,12 @@ def _result(future: Future[PageResult], job: PageJob) -> PageResult:
     except errors.OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - an executor has errors of its own
-        if with_actions([job])[0].action == "keep":  # finished, though nobody was told
+        # Of one by force it cannot be told: whole and of the same inputs, an earlier one stays.
+        there = with_actions([replace(job, options=replace(job.options, force=False))])[0].action
+        if there == "keep" and not job.options.force:  # finished, though nobody was told
             return PageResult(job.branch_id, 0.0, job.files, action=job.action)
         reason = say("worker_lost", type(error).__name__)
-        if job.action == "run":  # a page that was to be printed again is as it was
+        if there == "run":  # a page that was to be printed again is as it was
             with output_errors(job.folder), files.access(job.options.access):
                 job.withdraw()
                 _record_failure(job, reason)

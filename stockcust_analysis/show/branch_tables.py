@@ -379,7 +379,10 @@ def five_things(page: page_data.BranchPage) -> Table | None:
     """Return this month's five things to do 本月先做五件事; None where there are no lists."""
     evaluation = page.evaluation
     pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
-    unit = page.unit(pressing["amount"] if len(pressing) else ())
+    amounts = pressing["amount"] if len(pressing) else ()
+    # English counts by thousands: a list of a million is said in the unit of the branch's assets.
+    large = [amount for amount in amounts if page.language == "en" and amount >= 1e6]
+    unit = page.unit(large or amounts)
     by = page_data.begin(page.tier_amount)
     rows = [
         {

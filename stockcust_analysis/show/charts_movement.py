@@ -278,8 +278,7 @@ def migration_flow(
     for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
         for name, breadth, customers in sides[side].itertuples():
             label = f"{members[name]} {wording.format_count(customers)}"
-            middle = tops[side][name] - breadth / 2
-            canvas.write(ax, x, middle, label, ha=align)
+            canvas.write(ax, x, tops[side][name] - breadth / 2, label, ha=align)
     canvas.without_frame(ax)
     lowest = min(level for levels in used.values() for level in levels.values())
     ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))

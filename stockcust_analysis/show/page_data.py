@@ -347,8 +347,7 @@ class Page:
 
     def label(self, name: str, within: str = "measure") -> str:
         """Return the word for a name in the data; one that has none stays as it is."""
-        known = name in wording.names(within)
-        return self.text(name, within) if known else name
+        return self.text(name, within) if name in wording.names(within) else name
 
     def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
         """Return one unit of money for a column or table."""

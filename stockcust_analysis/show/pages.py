@@ -171,8 +171,7 @@ def _injected_problems() -> list[object]:
     cells: list[str] = getattr(sys.modules["__main__"], "In", [])  # those that IPython has run
     injected = [number for number, cell in enumerate(cells) if cell.startswith(_INJECTED)]
     declared = [name for cell in cells[: (injected or [0])[0]] for name in _assigned(cell)]
-    given = _assigned(cells[injected[-1]]) if declared else []
-    return unknown_parameters(given, declared)
+    return unknown_parameters(_assigned(cells[injected[-1]]) if declared else [], declared)
 
 
 def check_texts(language: object, **texts: object) -> None:

@@ -153,6 +153,10 @@ def test_what_is_no_cut(make: Make) -> None:
     """The error says what there is; a series needs dates."""
     with pytest.raises(StockcustError, match=r"'famly'.*Did you mean 'family'.*gender, branch"):
         concentration(make(CUSTOMERS), by="famly")
+    for begun, meant in {"age": "'age_band' or 'age_group'", "Reg": "'region'"}.items():
+        columns = CUSTOMERS | {"age_group": ["a"] * 4, "region": ["r"] * 4, "manages": ["m"] * 4}
+        with pytest.raises(StockcustError, match=rf"'{begun}'\. Did you mean {meant}\?"):
+            concentration(make(columns), by=begun)
     with pytest.raises(StockcustError, match="needs 'as_of'"):
         concentration(make(CUSTOMERS), over="quarter")
     for by in (7, ["tier", None], ["branch", "branch"], ["family", "family"]):

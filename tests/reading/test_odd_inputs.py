@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
         f"ending {row!r}": (ending(row), what)
         for row, what in {
             "合计,2,,": TOTAL_LINE,
-            "一支行合计,2,urban,1": TOTAL_LINE,
+            "一支行合计,2,urban,1": "by its text under 'branch_id', which may hold a name",
             "B3 Total,2,,1": TOTAL_LINE,
             ",合计,2,": 'such as { "name" = ["合计"] }',
             "小计,2,,\n合计,2,,\n一支行小计,1,,": '{ "branch_id" = ["小计", "合计", "…"] }',

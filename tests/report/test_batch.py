@@ -78,6 +78,20 @@ def test_a_page_that_a_lost_worker_was_to_print_is_as_it_was(tmp_path: Path) -> 
     assert finished_pages([job])[job.branch_id].status == "draft"
 
 
+def test_a_page_that_a_lost_worker_was_to_make_by_force_stays_if_it_fits(tmp_path: Path) -> None:
+    """One of the same inputs is as good; one of other inputs would pass for today's and goes."""
+    (job,) = jobs_of(tmp_path, 1)
+    assert not render_page(job).failed
+    before = job.files[0].read_bytes()
+    forced = replace(job, options=replace(job.options, force=True))
+    for one, left in ((forced, [job.branch_id]), (replace(forced, made_from="else"), [])):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+            assert run_batch([one], executor=broken)[0].failed
+        assert [*finished_pages([job])] == left
+        assert [job.branch_id for path in job.files[:1] if path.exists()] == left
+        assert not left or job.files[0].read_bytes() == before
+
+
 class _Broken(Executor):
     """An executor that breaks when its page is made, before it has said so."""
 

@@ -238,6 +238,22 @@ def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None
     assert ["户数过少的网点不排名次" in text for text in texts] == [False, True]
 
 
+def test_exceptions_are_counted_as_on_the_first_page_of_the_review(tmp_path: Path) -> None:
+    """The one exception is unfavourable; turned to the other side it is favourable: no count."""
+    path, review = tmp_path / "index.html", small_review()
+    table, counted = review.evaluation.comparison, []
+    for comparison in (table, table.assign(z=-table["z"])):
+        turned = replace(review, evaluation=replace(review.evaluation, comparison=comparison))
+        page = headquarters_page(turned, language="zh")
+        assert len(page.exceptions) == 1
+        write_index(path, page, status="draft", links={}, others={})
+        rows = path.read_text(encoding="utf-8").split('<table id="branches"')[1].split("<tr")[1:]
+        column = re.findall(r"<th[^>]*>([^<]*)", rows[0]).index("例外")
+        cells = (re.findall(r"<t[dh][^>]*>([^<]*)", row) for row in rows[1:])
+        counted.append(sorted({row[column] for row in cells if len(row) > column}))
+    assert counted == [["", "1"], [""]]
+
+
 def test_key_figures_print_as_dark_letters_on_white(written: Path) -> None:
     """On paper the labels and comparisons of key figures are small, and keep their colours."""
     printed = written.read_text(encoding="utf-8").split("size: A4;", 1)[1].split("</style>")[0]

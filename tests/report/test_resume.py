@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -467,6 +468,19 @@ def test_a_slice_is_what_the_evaluation_says_of_the_branch(
         ours, theirs = open_evaluation(tmp_path / "branches" / branch), evaluation.of_branch(branch)
         for name in ("measures", "lorenz", "co_holding", "migration", "bridge", "targets"):
             assert_frame_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_a_circulated_edition_that_was_removed_leaves_a_quarter_without_it(tmp_path: Path) -> None:
+    """Verification says that it is gone; after another run nothing is left of it or differs."""
+    quarter = Quarter(tmp_path)
+    quarter.make(replace(OPTIONS, circulated=True))
+    assert (quarter.folder / "evaluation" / "circulated").is_dir()
+    shutil.rmtree(quarter.folder / "circulated")
+    gone = "circulated/index.html is missing. Run `stockcust report` again."
+    assert gone in verify_folder(quarter.folder)
+    quarter.make()
+    assert not (quarter.folder / "evaluation" / "circulated").exists()
+    assert verify_folder(quarter.folder, data=quarter.data) == []
 
 
 def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

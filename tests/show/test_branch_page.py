@@ -71,6 +71,18 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert english.rows[0][-2:] == ("first 5 Oct; 5\u00a0in\u00a0Oct", "Maturing")
 
 
+def test_english_tasks_of_a_million_are_not_in_thousands() -> None:
+    """The assets above them are in millions; where no list is as large, thousands stay."""
+    for scale, unit, shown in ((0.25, "million", ["0.30", "2.10"]),
+                               (0.1, "thousand", ["120.0", "840.0"])):  # fmt: skip
+        lists = LISTS.assign(amount=LISTS["amount"] * scale)
+        lists = pd.concat([lists, lists.iloc[:1].assign(list="emptied", amount=1e5)])
+        things = branch_tables.five_things(page_of(story(), "en", worklists=lists))
+        assert things is not None
+        assert things.columns[3].label == f"At stake,\nCNY {unit}"
+        assert sorted(row[3] for row in things.rows)[-2:] == shown
+
+
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
     """What is not there is left out, not printed empty."""
     page = page_of(story())
