@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
-import pypandoc
+from pypandoc import convert_text
 
 from stockcust_analysis.errors import ReportError, say
 from stockcust_analysis.show.blocks import Alignment, Column, Table, natural_alignment
@@ -68,7 +68,7 @@ def read_texts(texts: Sequence[str], *, reader: str = "markdown") -> list[list[B
 
 def _pandoc(text: str, reader: str) -> list[Node]:
     try:
-        tree = pypandoc.convert_text(text, "json", READERS[reader], extra_args=["--sandbox"])
+        tree = convert_text(text, "json", READERS[reader], ["--sandbox"], verify_format=False)
     except (OSError, RuntimeError) as error:
         raise ReportError(say("pandoc_failed", reader, error)) from error
     nodes: list[Node] = json.loads(tree)["blocks"]

@@ -21,7 +21,6 @@ from typing import Any, Final, Literal, ParamSpec
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -454,6 +453,8 @@ def shade_cells(
     ax: Axes, shares: pd.DataFrame, words: pd.DataFrame, *, tilted: bool = False
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
+    import seaborn as sns  # here alone: it loads SciPy's statistics, as long as all else takes
+
     values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
     palette = sns.light_palette(ACTUAL, as_cmap=True)
     # Not seaborn's heatmap, which draws the whole figure once to see whether its labels overlap

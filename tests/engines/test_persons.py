@@ -63,8 +63,11 @@ def joined_by_hand(tables: Tables) -> dict[str, pd.DataFrame]:
     for number, own in by_number.items():
         if not pd.isna(own[-1]["person_id"]):
             persons.setdefault(own[-1]["person_id"], []).append(number)
+    held = tables["holdings"][tables["holdings"]["product"].isin(POLICY.families.aum_products)]
+    held = held.assign(balance=held["balance"].clip(0)).groupby(["as_of", "customer_id"])
+    balances = held["balance"].sum().to_dict()
     leads = {
-        number: leading(numbers, by_number, tables)
+        number: leading(numbers, by_number, balances, tables)
         for numbers in persons.values()
         if len(numbers) > 1
         for number in numbers
@@ -95,15 +98,13 @@ def today(branch: str, tables: Tables) -> str:
     return str(mergers.get(branch, branch))
 
 
-def leading(numbers: list[str], by_number: dict[str, Any], tables: Tables) -> str:
+def leading(
+    numbers: list[str], by_number: dict[str, Any], held: dict[Any, float], tables: Tables
+) -> str:
     """Return the number that leads: the largest of the branch with most of the AUM."""
     newest = max(by_number[number][-1]["as_of"] for number in numbers)
     there = [number for number in numbers if by_number[number][-1]["as_of"] == newest]
-    accounts = tables["holdings"][tables["holdings"]["as_of"] == newest]
-    accounts = accounts[accounts["product"].isin(POLICY.families.aum_products)]
-    accounts = accounts[accounts["customer_id"].isin(there)]
-    held = accounts["balance"].clip(0).groupby(accounts["customer_id"]).sum()
-    cents = {number: round(held.get(number, 0.0) * 100) for number in there}
+    cents = {number: round(held.get((newest, number), 0.0) * 100) for number in there}
     branch = {n: today(by_number[n][-1]["branch_id"], tables) for n in there}
     of_branch = {n: sum(cents[m] for m in there if branch[m] == branch[n]) for n in there}
     return min(there, key=lambda number: (-of_branch[number], -cents[number], number))

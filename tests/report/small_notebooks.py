@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation import evaluate
+from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageJob, ReportOptions, notebook_path
 
@@ -62,6 +66,25 @@ def report_of_one_cell(folder: Path, cell: str = "branch_id") -> Iterator[None]:
     path = small_notebook(folder / "branch_report.ipynb", cell)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "notebook_path", find_instead(path))
+        yield
+
+
+@contextmanager
+def evaluated_once() -> Iterator[None]:
+    """Let a bank be evaluated once while its tables are the same: not the figures are tested."""
+    made: dict[Any, Any] = {}
+    anew = evaluate.evaluate_with_lists
+
+    def once(bank: Bank, *, progress: Any, policy: str, **options: Any) -> Any:
+        inputs = [(entry.name, entry.fingerprint) for entry in bank.inputs]
+        key = (*inputs, read_policy(policy).digest, *options.items())
+        if not inputs or key not in made:
+            made[key] = anew(bank, policy=policy, **options)
+        evaluation, lists = made[key]
+        return replace(evaluation, bank_name=bank.name), lists
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "evaluate_with_lists", once)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import signal
@@ -58,10 +59,17 @@ def test_jobs_and_results_travel(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps([job, result])) == [job, result]
 
 
+def dying() -> ProcessPoolExecutor:
+    """Return an executor whose worker ends before it has imported anything."""
+    return ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=os._exit, initargs=(1,)
+    )
+
+
 def test_a_lost_worker_costs_its_pages_only(tmp_path: Path) -> None:
     """When an executor breaks, every page still has a result, and it says to run again."""
     jobs = jobs_of(tmp_path, 2)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+    with dying() as broken:
         results = run_batch(jobs, executor=broken)
     assert all("its worker was lost (BrokenProcessPool)" in result.error for result in results)
     assert {*failed_pages(jobs)} == {"000", "001"}
@@ -73,7 +81,7 @@ def test_a_page_that_a_lost_worker_was_to_print_is_as_it_was(tmp_path: Path) -> 
     (job,) = jobs_of(tmp_path, 1)
     assert not render_page(job).failed
     again = replace(job, action="print", options=replace(job.options, status="reviewed"))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+    with dying() as broken:
         assert run_batch([again], executor=broken)[0].failed
     assert finished_pages([job])[job.branch_id].status == "draft"
 
@@ -85,7 +93,7 @@ def test_a_page_that_a_lost_worker_was_to_make_by_force_stays_if_it_fits(tmp_pat
     before = job.files[0].read_bytes()
     forced = replace(job, options=replace(job.options, force=True))
     for one, left in ((forced, [job.branch_id]), (replace(forced, made_from="else"), [])):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+        with dying() as broken:
             assert run_batch([one], executor=broken)[0].failed
         assert [*finished_pages([job])] == left
         assert [job.branch_id for path in job.files[:1] if path.exists()] == left
@@ -151,12 +159,6 @@ def test_a_page_that_never_ran_shows_no_notebook_of_another_run(tmp_path: Path) 
     (job.failed_folder / "report.ipynb").touch()
     assert render_page(replace(job, notebook=tmp_path / "gone.ipynb")).failed
     assert not job.failed_folder.exists()
-
-
-def _die() -> None:
-    import os
-
-    os._exit(1)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 from stockcust_analysis.core import files
 from stockcust_analysis.report.quarter import verify_folder
-from tests.report.small_notebooks import report_of_one_cell
+from tests.report.small_notebooks import evaluated_once, report_of_one_cell
 from tests.test_cli import run
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, write_tiny_bank
 
@@ -32,7 +32,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one_cell_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let a branch's report be its cover: what is tested is who signs it."""
     cell = "from stockcust_analysis import show\nshow.document(title=branch_id)"
-    with report_of_one_cell(tmp_path_factory.mktemp("notebook"), cell):
+    with report_of_one_cell(tmp_path_factory.mktemp("notebook"), cell), evaluated_once():
         yield
 
 

@@ -20,6 +20,7 @@ from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.files import sha256, write_json
 from stockcust_analysis.errors import BankDataError, FileInUseError, UsageError, words_of
+from stockcust_analysis.evaluation.worklists import make_lists
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report import worklists as workbooks
@@ -327,29 +328,37 @@ def _zh(name: str) -> str:
     return list_name(name, "zh")
 
 
+@pytest.fixture(scope="module")
+def tiny_lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[Path]]]:
+    """Return what writes the tiny bank's lists, which are made once."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path_factory.mktemp("tiny")))) as bank:
+        lists = make_lists(bank, as_of=AS_OF, policy=POLICY)
+        yield partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, lists=lists)
+
+
 def test_only_the_branches_asked_for(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """One branch, or an error that offers close names."""
     with open_bank(as_frames(tiny_bank())) as bank:
-        files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["001"])
-        assert files == [tmp_path / "001" / "worklists.xlsx"]
-        assert (
-            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches="001") == files
-        )
+        make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path)
+        assert make(branches=["001"]) == [tmp_path / "001" / "worklists.xlsx"]
+        assert make(branches="001") == [tmp_path / "001" / "worklists.xlsx"]
         with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 '01'\. Did you"):
-            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["01"])
+            make(branches=["01"])
 
 
-def test_lists_made_again_lose_nothing(tmp_path: Path) -> None:
+def test_lists_made_again_lose_nothing(
+    tiny_lists: Callable[..., list[Path]], tmp_path: Path
+) -> None:
     """What was written into them is kept, twice, too; those of a branch that is no more go."""
-    merged, filled = CUSTOMERS.replace(",002,", ",001,"), (b"by somebody", b"by another")
-    for customers in (CUSTOMERS, CUSTOMERS, CUSTOMERS, merged):
-        with open_bank(as_frames(write_tiny_bank(tmp_path, customers=customers))) as bank:
-            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
-        book = tmp_path / "out" / "001" / "worklists.xlsx"
+    book = tmp_path / "out" / "001" / "worklists.xlsx"
+    for written in (b"by somebody", b"by another", b""):
+        tiny_lists(out=tmp_path / "out")
         assert book.read_bytes().startswith(b"PK")
-        if filled:
-            book.write_bytes(filled[0])
-            filled = filled[1:]
+        book.write_bytes(written or book.read_bytes())
+    merged = write_tiny_bank(tmp_path, customers=CUSTOMERS.replace(",002,", ",001,"))
+    with open_bank(as_frames(merged)) as bank:
+        make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
+    assert book.read_bytes().startswith(b"PK")
     kept = ("worklists.filled.xlsx", "worklists.filled-2.xlsx")
     assert [book.with_name(name).read_bytes() for name in kept] == [b"by somebody", b"by another"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".pages", "001"]
@@ -369,9 +378,10 @@ def test_all_that_was_filled_in_is_imported_as_the_guide_says(tmp_path: Path) ->
 
 
 def test_a_run_killed_at_a_list_keeps_no_list_as_filled_in(
-    tiny_bank: TinyBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_lists: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before its stamp is written or after: nobody has written into it."""
+    make = partial(tiny_lists, out=tmp_path / "out")
 
     def before(*_: object) -> None:
         raise KeyboardInterrupt
@@ -380,19 +390,20 @@ def test_a_run_killed_at_a_list_keeps_no_list_as_filled_in(
         write_json(*stamp)
         raise KeyboardInterrupt
 
-    with open_bank(as_frames(tiny_bank())) as bank:
-        make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
-        for kill in (before, after):
-            with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-                patched.setattr(workbooks, "write_json", kill)
-                make()
-            assert [path.parent.name for path in make()] == ["001", "002"]
+    for kill in (before, after):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(workbooks, "write_json", kill)
+            make()
+        assert [path.parent.name for path in make()] == ["001", "002"]
     assert not [*tmp_path.rglob("worklists.filled*")]
 
 
 @pytest.mark.parametrize("content", [b"", b"by somebody"])
 def test_lists_open_elsewhere_stay_as_they_are(
-    tiny_bank: TinyBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    tiny_lists: Callable[..., list[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
 ) -> None:
     """They are named, untouched or filled in, and the next run knows which they were."""
     book = tmp_path / "001" / "worklists.xlsx"
@@ -402,29 +413,26 @@ def test_lists_open_elsewhere_stay_as_they_are(
             raise PermissionError(errno.EACCES, "open elsewhere")
         return allowed(self, *arguments, **more)
 
-    with open_bank(as_frames(tiny_bank())) as bank:
-        make = partial(make_worklists, bank, as_of=AS_OF, policy=POLICY, out=tmp_path)
-        make()
-        book.write_bytes(known := content or book.read_bytes())
-        with monkeypatch.context() as patched:
-            for name in ("unlink", "replace"):
-                patched.setattr(Path, name, partialmethod(refuse, getattr(Path, name)))
-            with pytest.raises(FileInUseError, match=r"001/worklists\.xlsx'.*open elsewhere"):
-                make()
-        assert book.read_bytes() == known
-        make()
+    tiny_lists(out=tmp_path)
+    book.write_bytes(known := content or book.read_bytes())
+    with monkeypatch.context() as patched:
+        for name in ("unlink", "replace"):
+            patched.setattr(Path, name, partialmethod(refuse, getattr(Path, name)))
+        with pytest.raises(FileInUseError, match=r"001/worklists\.xlsx'.*open elsewhere"):
+            tiny_lists(out=tmp_path)
+    assert book.read_bytes() == known
+    tiny_lists(out=tmp_path)
     kept = [path.read_bytes() for path in book.parent.glob("worklists.filled*")]
     assert kept == [content] * bool(content)
 
 
-def test_a_branch_keeps_its_folder(tiny_bank: TinyBank, tmp_path: Path) -> None:
+def test_a_branch_keeps_its_folder(tiny_lists: Callable[..., list[Path]], tmp_path: Path) -> None:
     """With the rights that somebody has given it."""
     modes = []
-    with open_bank(as_frames(tiny_bank())) as bank:
-        for _ in range(2):
-            book = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path)[0]
-            modes.append(book.parent.stat().st_mode & 0o777)
-            book.parent.chmod(0o755)
+    for _ in range(2):
+        book = tiny_lists(out=tmp_path)[0]
+        modes.append(book.parent.stat().st_mode & 0o777)
+        book.parent.chmod(0o755)
     assert modes == [0o700, 0o755]
 
 

@@ -26,7 +26,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.lab import Lab, open_lab
 from tests.models.banks import FEW, bank_with
-from tests.tiny_bank import BRANCHES, write_tiny_bank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank, write_tiny_bank
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
@@ -130,32 +130,41 @@ def test_a_quarter_is_written_as_everywhere_else(lab: Lab) -> None:
         assert len(bank.customers(" 2026q2")) == len(bank.customers(opened.quarter))
 
 
-def test_a_branch_taken_over_is_refused_at_the_start() -> None:
+THREE = BRANCHES + "003,桥头支行,西区,township\n"
+
+
+def test_a_branch_taken_over_is_refused_at_the_start(tiny_bank: TinyBank) -> None:
     """In both languages, with the branch that has its customers and no stranger."""
-    sample = str(ROOT / "data" / "sample")
+    mergers = "old_branch_id,new_branch_id,effective_on\n003,001,2026-07-01\n"
+    customers = CUSTOMERS.replace("06-30,C2,001", "06-30,C2,003")
+    bank = str(tiny_bank(branches=THREE, customers=customers, branch_successors=mergers))
     with pytest.raises(UsageError) as refused:
-        open_lab("tier_migration", sample, branch_id="B025", language="en")
+        open_lab("tier_migration", bank, branch_id="003", language="en")
     said: dict[Language, str] = {
-        "zh": "网点“B025”已并入“B008”，其客户在2026-09-30归属后者：请改用后者。",
-        "en": "branch 'B025' has been merged into 'B008', which has its customers on 2026-09-30",
+        "zh": "网点“003”已并入“001”，其客户在2026-09-30归属后者：请改用后者。",
+        "en": "branch '003' has been merged into '001', which has its customers on 2026-09-30",
     }
     for language, words in said.items():
         assert words_of(refused.value).text(language).startswith(words)
-    # Before the merger of 1 April it was a branch like any other.
-    with open_lab("tier_migration", sample, branch_id="B025", quarter="2026Q1").bank:
+    # Before the merger of 1 July it was a branch like any other.
+    with open_lab("tier_migration", bank, branch_id="003", quarter="2026Q2").bank:
         pass
 
 
-def test_a_branch_opened_this_quarter_has_no_table_without_a_word() -> None:
-    """B007 of the sample opened in the quarter: nobody was there to stay, and the tables say so."""
-    lab = open_lab("tier_migration", str(ROOT / "data" / "sample"), branch_id="B007")
-    with lab.bank as bank:
-        before = bank.customers(lab.quarter.previous, structure=lab.quarter)
-        now = bank.customers(lab.quarter)
-    retention = customer_retention(before, now, by=lab.by)
-    table = lab.table(lab.keep_branch(retention), "retention")
-    assert table is not None and table.rows == ()
-    assert table.note == "没有可计入的客户：本季新开的网点，期初没有客户。"
+def test_a_branch_opened_this_quarter_has_no_table_without_a_word(tiny_bank: TinyBank) -> None:
+    """Nobody was there to stay, and the tables say so; those of a branch that was have a row."""
+    customers = CUSTOMERS.replace("09-30,C4,002", "09-30,C4,003")
+    folder = str(tiny_bank(branches=THREE, customers=customers))
+    for branch, rows in (("003", 0), ("001", 1)):
+        lab = open_lab("tier_migration", folder, branch_id=branch)
+        with lab.bank as bank:
+            before = bank.customers(lab.quarter.previous, structure=lab.quarter)
+            now = bank.customers(lab.quarter)
+        retention = customer_retention(before, now, by=lab.by)
+        table = lab.table(lab.keep_branch(retention), "retention")
+        assert table is not None and len(table.rows) == rows
+        said = "没有可计入的客户：本季新开的网点，期初没有客户。"
+        assert table.note == said or rows
 
 
 @pytest.mark.parametrize("topic", EXPLORING)
