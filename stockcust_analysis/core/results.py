@@ -79,7 +79,8 @@ class Result(pd.DataFrame):
 
     In Jupyter and on the console cells are printed with their units (%, 万元 or 亿元), names in the
     language of `set_language`; the cells themselves stay plain numbers: CNY, shares from 0 to 1.
-    Everything that pandas does works on it: `result["value"]`, `result.query(…)`, `len(result)`.
+    Everything that pandas does works on it: `result["value"]`, `result.query(…)`, `len(result)`;
+    `plot` and `pivot` are its own, those of pandas are at `result.to_pandas()`.
 
     Examples
     --------
@@ -173,15 +174,26 @@ class Result(pd.DataFrame):
         axes: Axes = presentation().draw(self, **options)
         return axes
 
-    def to_excel(self, path: str | Path) -> None:  # type: ignore[override,misc]
+    def to_excel(  # type: ignore[override,misc]
+        self, path: Any, *, sheet_name: str = "Sheet1", index: bool = False, **options: Any
+    ) -> None:
         """Write the result into a workbook, headers in words, cells as numbers with their units.
 
         Parameters
         ----------
         path : str or Path
             The file, such as "dormancy.xlsx"; one that is there is replaced.
+        sheet_name : str
+            What the sheet is called.
+        index, **options
+            As pandas' own `to_excel` takes them. With any but `index=False`, or a `pd.ExcelWriter`
+            for `path`, pandas writes the plain cells.
         """
-        presentation().write_workbook({"Sheet1": self}, Path(path))
+        if index or options or not isinstance(path, (str, Path)):
+            options |= {"sheet_name": sheet_name, "index": index}
+            self.to_pandas().to_excel(path, **options)
+        else:
+            presentation().write_workbook({sheet_name: self}, Path(path))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         bundle: dict[str, Any] = presentation().mimebundle(self)

@@ -210,6 +210,7 @@ class _Reading:
             if mime in _PICTURES:
                 path = self._add_file(mime, content)
                 return {"kind": "image", "path": path, "alt": picture["alt"] or name}
+        name = name.partition(",")[0]  # of a picture written out in the text itself, its kind
         logger.warning("the picture '%s' is not attached to its cell; not printed.", name)
         return f"[{picture['alt'] or name}]"
 

@@ -358,6 +358,14 @@ class TestOrdinaryNotebook:
         assert "[别处]" in result.text()
         assert [each["/Alt"] for each in result.structure() if "/Alt" in each] == ["方块"]
 
+    def test_a_picture_in_the_text_itself_is_named_by_its_kind(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """What a library draws in place is no page of letters, nor a long warning."""
+        text = printed(words(f"![](data:image/svg+xml;base64,{'QUJD' * 500})")).text()
+        assert "data:image/svg+xml;base64" in text
+        assert "QUJD" not in text + caplog.text
+
     def test_unclosed_code_fence(self) -> None:
         """A code fence left open in one cell does not swallow the next."""
         result = printed(words("文\n\n```\ncode"), words("# 甲"), words("# 乙"))

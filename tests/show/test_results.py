@@ -232,6 +232,22 @@ def test_workbook(tmp_path: Path) -> None:
         result.to_excel(tmp_path / "a.csv")
 
 
+def test_a_workbook_is_written_as_pandas_users_write_it(tmp_path: Path) -> None:
+    """`index=False` and `sheet_name=` keep headers in words; pandas' writer gets plain cells."""
+    result = concentration(OPENING, by="branch_id", base="all")
+    result.to_excel(tmp_path / "a.xlsx", index=False, sheet_name="集中度")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["集中度"]
+    assert [cell.value for cell in sheet[1]][:2] == ["机构", "指标"]
+    with pd.ExcelWriter(tmp_path / "b.xlsx") as writer:
+        result.to_excel(writer, sheet_name="one", index=False)
+        result.to_excel(writer, sheet_name="two", startrow=1)
+    book = openpyxl.load_workbook(tmp_path / "b.xlsx")
+    assert [book[name].cell(row, 1).value for name, row in (("one", 1), ("two", 2))] == [
+        "branch_id",
+        "branch_id",
+    ]
+
+
 def test_languages() -> None:
     """There are two."""
     with pytest.raises(StockcustError, match="language 'fr'"):
