@@ -166,21 +166,21 @@ def open_duckdb_file(
     With a layout those of the layout are its own, such as a mart's.
     """
     with _opening(memory_limit) as engine:
-        row_numbers = _attach(engine.connection, path)
-        sources = {c.name: names.get(c.name, c.name) for c in TABLES}
+        there = _attach(engine.connection, path)
+        wanted = {c.name: names.get(c.name, c.name) for c in TABLES}
         groups = {
-            name: [_database_table(engine.connection, source, row_numbers[source])]
-            for name, source in sources.items()
-            if source in row_numbers
+            name: [_database_table(engine.connection, source, *there[source])]
+            for name, source in wanted.items()
+            if source in there
         }
         if layout:
-            own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
+            own = {name.rpartition(".")[2].upper(): source for name, (source, _) in there.items()}
             made, mapping = _layout_tables(engine, own, mapping, say("by_layout", path, layout))
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
                 groups.setdefault(contract.name, [])
                 groups[contract.name] += reader.read([made.tables[contract.name]])
-        problems = missing_tables(groups, row_numbers)
+        problems = missing_tables(groups, there)
         name = mapping.name or path.stem
         inputs = [Input(path.name, path)]
         bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
@@ -226,8 +226,11 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
         raise
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """Attach a database for reading; return its tables and views → SQL of their row numbers."""
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, tuple[str, str]]:
+    """Attach a database for reading; return its tables and views → SQL of them, and of their rows.
+
+    Any name, schema or table, may hold a dot: none is taken apart again.
+    """
     if not path.is_file():
         raise UsageError(say("no_duckdb_file" if path.exists() else "no_such_file", path))
     try:
@@ -241,20 +244,17 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
         "WHERE database_name = 'source' UNION ALL SELECT schema_name, view_name, "
         "'row_number() OVER ()' FROM duckdb_views() WHERE database_name = 'source' AND NOT internal"
     ).fetchall()
-    return {
-        name if schema == "main" else f"{schema}.{name}": number for schema, name, number in names
-    }
+    tables = {}
+    for schema, name, number in names:
+        known = name if schema == "main" else f"{schema}.{name}"
+        tables[known] = f"source.{quoted(schema)}.{quoted(name)}", number
+    return tables
 
 
-def _source_of(name: str) -> str:
-    """Return the SQL name of a table of the attached database."""
-    *schema, table = name.split(".", 1)
-    return f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
-
-
-def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number: str) -> FileGroup:
+def _database_table(
+    connection: duckdb.DuckDBPyConnection, name: str, source: str, row_number: str
+) -> FileGroup:
     """Return a table of the attached database as files are read."""
-    source = _source_of(name)
     numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
     return FileGroup((name,), column_types(connection, source), source, numbered, is_columnar=True)
 

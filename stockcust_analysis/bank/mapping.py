@@ -252,8 +252,7 @@ def _complaints(entry: Any, contract: Table) -> list[Words]:
     complaints = _unknown("key_word", entry, _OPTIONS)
     for name, fits in _OPTIONS.items():
         if name in entry and not fits(entry[name]):
-            wanted = say(f"as_{name}", [*UNITS], [*KINDS])
-            complaints.append(say("is_not", name, wanted))
+            complaints.append(say("is_not", name, say(f"as_{name}", [*UNITS], [*KINDS])))
     if complaints:
         return complaints
     for name in ("codes", "constants"):

@@ -138,11 +138,12 @@ def _open(
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
+    bare = {table: name.replace('"', "") for table, name in names.items()}  # as it is in SQL
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, mapping, names, memory_limit, layout)
+        return open_duckdb_file(path, mapping, bare, memory_limit, layout)
     if url:
-        return _open_database(url, mapping, names)
+        return _open_database(url, mapping, bare)
     if isinstance(source, Dictionary):
         return _open_frames(_require_known(source), mapping, memory_limit)
     if isinstance(source, duckdb.DuckDBPyConnection):

@@ -222,6 +222,18 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
         open_bank(url, tables={"customers": "dm.cust", "holdings": "bad"})
 
 
+@pytest.mark.parametrize("name", ["a.b", '"a.b"', "dm.cust", '"dm"."cust"', 'dm."a.b"', "dm.a.b"])
+def test_a_table_of_a_duckdb_database_may_have_a_dot_in_its_name(tmp_path: Path, name: str) -> None:
+    """With or without a schema and SQL's quotation marks it is that table."""
+    url = in_duckdb(tiny(), tmp_path)
+    with duckdb.connect(url.removeprefix("duckdb://")) as connection:
+        connection.execute("ALTER TABLE customers RENAME TO raw; CREATE SCHEMA dm")
+        for made in ('"a.b"', "dm.cust", 'dm."a.b"'):
+            connection.execute(f"CREATE TABLE {made} AS FROM raw")
+    with open_bank(url, tables={"customers": name}) as bank:
+        assert bank.rows("customers") == len(tiny()["customers"])
+
+
 def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """SQLite makes an empty database of a misspelt name."""
     for place in (tmp_path / "gone.db", tmp_path / "no" / "gone.db"):
