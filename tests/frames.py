@@ -11,11 +11,6 @@ import duckdb
 import pandas as pd
 import polars as pl
 
-from stockcust_analysis.core.frames import PERIOD, Calendar, as_lazy, same_kind
-from stockcust_analysis.measures.holdings import snapshot
-from stockcust_analysis.measures.population import population
-from stockcust_analysis.policy import PolicyLike, as_policy
-
 Columns = Mapping[str, Sequence[Any]]
 AS_OF = date(2026, 9, 30)
 
@@ -77,22 +72,6 @@ def two_branches() -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     return customers, holdings | {
         name: [account[place] for account in accounts] for place, name in enumerate(names)
     }
-
-
-def customer_facts(
-    customers: Any,
-    holdings: Any,
-    *,
-    policy: PolicyLike = None,
-    as_of: date = AS_OF,
-    contacts: Any = None,
-) -> Any:
-    """Return one row per customer of a day with all that measures look at, of the kind given."""
-    tables = {"customers": customers, "holdings": holdings}
-    rows = [snapshot(as_lazy(table), as_of, name) for name, table in tables.items()]
-    rules, more = as_policy(policy), None if contacts is None else as_lazy(contacts)
-    facts = population(*rows, policy=rules, calendar=Calendar((as_of,)), contacts=more)
-    return same_kind(customers, facts.drop(PERIOD))
 
 
 def without_activity(columns: Columns) -> dict[str, list[Any]]:

@@ -166,7 +166,7 @@ def unused_openings(
     Parameters
     ----------
     customers : table
-        One row per customer as `bank.customers` returns them, who know their
+        One row per customer as `bank.customers` or `customer_facts` return them, who know their
         openings (`opened_<age>`, `unused_<age>`), with the columns of `by` and of the base. Only
         products of families count, not channels; accounts closed again cannot be counted.
     by : str, list of str or None

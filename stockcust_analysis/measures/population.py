@@ -19,10 +19,10 @@ from stockcust_analysis.core.frames import Calendar, Frame, Table, as_lazy, coll
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import holdings as held
-from stockcust_analysis.measures.bases import base_flag, require_columns
+from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.tiers import label_reached, tier_name
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 _MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
@@ -181,6 +181,7 @@ AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")
 TENURE_YEARS = (1, 3, 5, 10)
 AGE_GROUPS = ("0-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+", "unknown")
 _AGES = (18, 25, 35, 45, 55, 65)
+_NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
 
 
 def population(
@@ -222,6 +223,78 @@ def population(
         status=held.status_name(table, rule, calendar, amount=amount),
         **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
+
+
+def customer_facts(
+    customers: Frame,
+    holdings: Frame,
+    *,
+    policy: PolicyLike = None,
+    as_of: Day,
+    contacts: Frame | None = None,
+) -> Frame:
+    """Return one row per customer of the as-of date, with all that the measures look at.
+
+    Parameters
+    ----------
+    customers, holdings : table
+        As in the contract, of any number of as-of dates, and of the same engine.
+    policy : Policy, name or path, optional
+        Customer types in scope, tiers, dormancy rule, families and bases.
+    as_of : date, "2026-09-30" or "2026Q3"
+        The snapshot; also the day idle periods end on.
+    contacts : table, optional
+        For a policy whose dormancy rule counts contacts as activity.
+
+    Returns
+    -------
+    table
+        Of the kind given; lazy stays lazy. Customers of the policy's types who had not left by
+        `as_of`. Columns: those of customers, with money as Int64 cents (`aum_period_end_cents`,
+        `aum_average_month_cents`, `aum_average_quarter_cents`, `loan_balance_cents`); 0/1 columns
+        `holds_<family>` and `uses_<channel>` (an empty, unused or matured account does not
+        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately`,
+        `seen_account` and `large_account` (dormancy rule), `in_all`, `in_funded`,
+        `in_established`, `in_effective`; the number of `families`; `tier`; `status`; `tenure` and
+        `established` where there is a `relationship_since`; new accounts and the unused among them
+        (see `opening_amounts`).
+        An AUM column that the bank does not deliver is made from holdings (see `aum_origins`).
+        `in_managed` needs assignments and is added by who has them.
+
+    Raises
+    ------
+    UsageError
+        A column or the snapshot is not there; AUM is missing or negative; somebody was last
+        active after `as_of`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> bank = pd.DataFrame({
+    ...     "customer_id": ["1"], "branch_id": ["A"], "customer_type": ["personal"],
+    ...     "last_active_on": pd.to_datetime(["2026-09-01"]),
+    ... })
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [60_000.0]})
+    >>> facts = customer_facts(bank, accounts, policy=load_policy(), as_of=date(2026, 9, 30))
+    >>> facts[["holds_fund", "families", "tier", "status"]].values.tolist()
+    [[1, 1, 'mid', 'active']]
+    """
+    table, rules, on = as_lazy(customers), as_policy(policy), as_day(as_of)
+    require_columns(table, _NEEDED, "customers")
+    present = in_scope(held.snapshot(table, on), rules, Calendar((on,)))
+    require_customers(present, on)
+    delivered = present.collect_schema().names()
+    require_amounts(present, [name for name in AUM if name in delivered], "customers")
+    held.require_past_activity(present, on)
+    facts = population(
+        held.snapshot(table, on),
+        held.snapshot(as_lazy(holdings), on, "holdings"),
+        policy=rules,
+        calendar=Calendar((on,)),
+        contacts=None if contacts is None else as_lazy(contacts),
+    )
+    return frames.same_kind(customers, facts.drop(frames.PERIOD))
 
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:

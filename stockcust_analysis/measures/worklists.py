@@ -68,7 +68,7 @@ def worklist_facts(
     Parameters
     ----------
     facts : table
-        As `population` returns them for one day.
+        As `customer_facts` returns them.
     holdings : table
         As in the contract; those of `as_of` count.
     policy : Policy, name or path, optional
@@ -152,16 +152,13 @@ def worklists(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.core.frames import Calendar
-    >>> from stockcust_analysis.measures.population import population
+    >>> from stockcust_analysis.measures.population import customer_facts
     >>> from stockcust_analysis.measures.worklists import worklist_facts
-    >>> rules = {"policy": as_policy("rural_commercial_bank"), "as_of": date(2026, 9, 30)}
+    >>> rules = {"policy": "rural_commercial_bank", "as_of": "2026-09-30"}
     >>> bank = pd.DataFrame({"customer_id": ["1"], "branch_id": "A", "customer_type": "personal",
     ...     "last_active_on": pd.to_datetime(["2026-09-01"])})
     >>> funds = pd.DataFrame({"customer_id": ["1"], "product": "fund", "balance": 45_000.0})
-    >>> day = {"policy": rules["policy"], "calendar": Calendar((rules["as_of"],))}
-    >>> facts = population(as_lazy(bank), as_lazy(funds), **day)
-    >>> facts = worklist_facts(facts.to_native(), funds, **rules)
+    >>> facts = worklist_facts(customer_facts(bank, funds, **rules), funds, **rules)
     >>> worklists(facts, **rules)["list"].tolist()
     ['upgrade_candidates', 'next_product']
     """

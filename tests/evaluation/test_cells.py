@@ -15,8 +15,8 @@ from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.evaluation.cells import CELL_COLUMNS
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
-from tests.frames import customer_facts
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 AS_OF, QUARTER = date(2026, 9, 30), "2026Q3"

@@ -20,11 +20,11 @@ from stockcust_analysis.measures.concentration import (
 )
 from stockcust_analysis.measures.cross_sell import PENETRATION, penetration
 from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.population import aum_origins
+from stockcust_analysis.measures.population import aum_origins, customer_facts
 from stockcust_analysis.measures.registry import Spec, answer, shown
 from stockcust_analysis.measures.tiers import TIERS, tier_counts
 from stockcust_analysis.policy import load_policy
-from tests.frames import AS_OF, Columns, customer_facts, rows_of, two_branches, values_of
+from tests.frames import AS_OF, Columns, rows_of, two_branches, values_of
 
 Make = Callable[[Columns], Any]
 POLICY = load_policy()
@@ -155,6 +155,23 @@ def test_origins_of_aum_are_told() -> None:
         "aum_average_month": "holdings.average_balance",
         "aum_average_quarter": "customers.aum_average_quarter",
     }
+
+
+def test_facts_refuse_what_measures_refuse(make: Make) -> None:
+    """A missing snapshot, missing AUM, activity after the date and missing columns are told."""
+    customers, holdings = two_branches()
+    with pytest.raises(
+        UsageError, match=r"customers have no rows as of 2026-06-30\. Days there are: 2026-09-30"
+    ):
+        customer_facts(make(customers), make(holdings), policy=POLICY, as_of=date(2026, 6, 30))
+    with pytest.raises(UsageError, match="'aum_period_end' is missing or infinite in 1 rows"):
+        facts_of(make, customers | {"aum_period_end": [None, *[1.0] * 7]}, holdings)
+    late = [date(2026, 10, 1), *customers["last_active_on"][1:]]
+    with pytest.raises(UsageError, match="'last_active_on' is after 2026-09-30 in 1 rows"):
+        facts_of(make, customers | {"last_active_on": late}, holdings)
+    customers.pop("branch_id")
+    with pytest.raises(UsageError, match="column of customers 'branch_id'"):
+        facts_of(make, customers, holdings)
 
 
 @pytest.mark.parametrize("by", [[], ["branch_id"]])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.population import restate_branches
+from stockcust_analysis.measures.population import customer_facts, restate_branches
 from stockcust_analysis.measures.two_dates import (
     by_group,
     compared_columns,
@@ -22,7 +22,7 @@ from stockcust_analysis.measures.two_dates import (
     tier_move_rates,
 )
 from stockcust_analysis.policy import load_policy
-from tests.frames import Columns, customer_facts, rows_of, values_of
+from tests.frames import Columns, rows_of, values_of
 from tests.measures.two_dates import (
     BANKS,
     JUNE,

@@ -11,7 +11,8 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.holdings import unused_openings
-from tests.frames import AS_OF, Columns, as_polars, customer_facts, rows_of
+from stockcust_analysis.measures.population import customer_facts
+from tests.frames import AS_OF, Columns, as_polars, rows_of
 
 Make = Callable[[Columns], Any]
 AGES = ("90_days", "6_months")

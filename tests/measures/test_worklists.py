@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.measures.worklist_outcomes import draw_control_group
 from stockcust_analysis.measures.worklists import (
     list_name,
@@ -25,7 +26,7 @@ from stockcust_analysis.measures.worklists import (
 from stockcust_analysis.policy import LISTS, Policy, load_policy
 from stockcust_analysis.policy.rules import DormancyRule
 from stockcust_analysis.policy.service import CustomerClass
-from tests.frames import AS_OF, Columns, as_pandas, computed, customer_facts, rows_of, values_of
+from tests.frames import AS_OF, Columns, as_pandas, computed, rows_of, values_of
 from tests.measures.service_bank import (
     IDS,
     accounts,
