@@ -75,6 +75,7 @@ _COMMANDS_HEAD = """# Command line
 Every command of `stockcust` with its options, as `--help` shows them. Exit codes are the same for
 all: 0 done, 1 some branches failed and the others are finished, 2 bad input or usage, 130
 interrupted and resumable ([read a failed run](../how-to/read-a-failed-run.md)).
+Where scripts are not on the path, `python -m stockcust_analysis` is `stockcust`.
 
 This page is printed from the commands themselves.
 """

@@ -243,11 +243,10 @@ def test_a_folder_that_may_not_be_read_is_not_missing(
 
 
 def test_warnings_are_lines_without_source(tiny_bank: TinyBank) -> None:
-    """A person is told what may be wrong, and no line of the program."""
+    """A person is told what may be wrong, and no line of the program; `python -m` will do."""
     header, *rows = HOLDINGS.splitlines()
     folder = tiny_bank(holdings="\n".join([f"{header},", *(f"{row},x" for row in rows), ""]))
-    code = "from stockcust_analysis.cli import main; main()"
-    command = [sys.executable, "-c", code, "check", str(folder), "--language", "en"]
+    command = [sys.executable, "-m", "stockcust_analysis", "check", str(folder), "--language", "en"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "Warning: holdings.csv: " in shown
     assert [line for line in shown.splitlines() if not line.startswith("Warning: ")] == []

@@ -30,12 +30,13 @@ Frame: TypeAlias = Any
 # has a type of that database alone.
 _DRIVERS = {"OperationalError", "InterfaceError", "InternalError", "DataError"}
 _REFUSED = ("InsufficientPrivilege", "CannotCoerce")
-_FAILURES = _DRIVERS | {"Py4JError", "PySparkException", "ConnectionError", *_REFUSED}
+_UNKNOWN = "OperationNotDefinedError"
+_FAILURES = _DRIVERS | {"Py4JError", "PySparkException", "ConnectionError", *_REFUSED, _UNKNOWN}
 _OURS = {"AnalysisException", "ParseException", "PySparkTypeError", "PySparkValueError"}
 # How databases, and Ibis for them, say that they make no temporary table.
 _REFUSALS = {"ReadOnlySqlTransaction", "InsufficientPrivilege", "NotImplementedError"}
 _NO_TABLES = _REFUSALS | {"UnsupportedOperationError", "UnsupportedBackendFeatureError"}
-_EXPLAINED = ("OutOfMemoryException", *_REFUSED, "DataError")
+_EXPLAINED = ("OutOfMemoryException", *_REFUSED, _UNKNOWN, "DataError")
 _NUMBERS = count(1)
 DEFAULT_MEMORY_LIMIT = "60%"
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")

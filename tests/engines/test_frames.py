@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import doctest
 import re
+import sqlite3
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -20,7 +21,7 @@ import pytest
 from stockcust_analysis.bank.source import open_bank, without_secrets
 from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.errors import BankDataError, EngineError, UsageError
 from tests.engines.banks import in_duckdb, in_pandas, in_polars
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
 
@@ -245,12 +246,19 @@ def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_that_a_database_has_not_are_a_usage_error(tmp_path: Path) -> None:
-    """What stands behind `?` in the URL reaches the driver; one it refuses is no traceback."""
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option:DeprecationWarning")
+def test_what_sqlite_cannot_do_is_said(tmp_path: Path) -> None:
+    """An option that its driver refuses is no traceback, nor is a test of amounts it has not."""
     pytest.importorskip("ibis.backends.sqlite", reason="the extra for SQLite is not installed")
-    (tmp_path / "there.db").touch()
+    url = f"sqlite://{tmp_path / 'bank.db'}"
+    with sqlite3.connect(tmp_path / "bank.db") as connection:
+        for name, frame in tiny().items():
+            frame.to_sql(name, connection, index=False)
     with pytest.raises(UsageError, match="unexpected keyword argument 'mode'"):
-        open_bank(f"sqlite://{tmp_path / 'there.db'}?mode=ro")
+        open_bank(f"{url}?mode=ro")
+    with pytest.raises(EngineError, match=r"lacks a computation .* Use PostgreSQL or DuckDB"):
+        open_bank(url)
 
 
 def test_a_database_file_that_is_none_is_said(tmp_path: Path) -> None:
