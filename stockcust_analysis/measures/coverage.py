@@ -155,7 +155,7 @@ def managed_share(
     >>> missing = ["tier", "role", "managers", "aum_average_month", "contactable", *SERVICE_FLAGS]
     >>> shares = managed_share(served.assign(**dict.fromkeys(missing, 0)))
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
-    [0.4, 0.5]
+    [0.5, 0.4]
     """
     return _answer(Request.of(service, by, base, policy), MANAGEMENT)
 

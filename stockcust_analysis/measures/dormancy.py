@@ -274,8 +274,7 @@ def compare_rules(
         rates = dormancy_rate(judged_anew, rule, **given)
         rates.insert(len(keys), "rule", rule.name)
         tables.append(rates)
-    order = [*keys, "rule", "measure"]
-    return Result(pd.concat(tables).sort_values(order, kind="stable", ignore_index=True))
+    return Result(pd.concat(tables).sort_values([*keys, "rule"], kind="stable", ignore_index=True))
 
 
 def _has_status(customers: Table, as_of: date | None) -> bool:

@@ -385,7 +385,7 @@ def attrition_rate(
     >>> after = before.assign(aum_average_quarter=[20_000.0, 10_000.0])
     >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=2))
     >>> attrition_rate(before, after, policy=policy)["value"].tolist()
-    [0.25, 0.5]
+    [0.5, 0.25]
     """
     request = bases.Request.of(closing, by, base, policy)
     table = _customers_with_warning(opening, request)

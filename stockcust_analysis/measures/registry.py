@@ -173,13 +173,13 @@ def answer(
 def shown(totals: pd.DataFrame, spec: Spec, request: bases.Request) -> Result:
     """Return collected sums as the measure frame an analyst sees.
 
-    One row per group and measure, sorted by both; the members of a measure stand in a column that
-    is called as their dimension.
+    One row per group and measure: groups sorted, the measures of each in the order in which their
+    question names them; the members of a measure stand in a column called as their dimension.
     """
     by, policy = request.by, request.policy
     ordered = totals.sort_values(by, ignore_index=True) if by else totals
     rows = measure_rows(ordered, [spec], policy, by)
-    rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
+    rows = rows.sort_values(by, kind="stable", ignore_index=True) if by else rows
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
     return Result(rows.drop(columns="dimension"))

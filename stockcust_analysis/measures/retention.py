@@ -243,7 +243,7 @@ def steep_fall_rate(
     >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [600.0, 400.0]})
     >>> september = june.assign(aum_average_quarter=[300.0, 100.0])
     >>> steep_fall_rate(june, september)[["measure", "value"]].values.tolist()
-    [['steep_fall_outflow_share', 0.3], ['steep_fall_rate', 0.5]]
+    [['steep_fall_rate', 0.5], ['steep_fall_outflow_share', 0.3]]
     """
     return _retention(Request.of(opening, by, base, policy), closing, "steep_fall", value)
 
@@ -306,7 +306,7 @@ def same_customer_growth(
     >>> september = pd.DataFrame(
     ...     {"customer_id": ["1", "2"], "aum_average_quarter": [900.0, 600.0]})
     >>> same_customer_growth(june, september)[["measure", "value"]].values.tolist()
-    [['all_customer_growth', 0.5], ['same_customer_growth', -0.1]]
+    [['same_customer_growth', -0.1], ['all_customer_growth', 0.5]]
     """
     request = Request.of(opening, by, base, policy)
     pairs = pair_customers(opening, replace(request, frame=closing), value)

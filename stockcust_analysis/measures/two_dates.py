@@ -290,7 +290,7 @@ def tier_move_rates(
     >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [600.0, 200.0]})
     >>> september = june.assign(aum_average_quarter=[70_000.0, 300.0])
     >>> tier_move_rates(june, september)["value"].tolist()
-    [0.0, 0.5, 0.5]
+    [0.5, 0.0, 0.5]
     """
     request = Request.of(opening, by, "funded", policy).under(tiers=scheme)
     return answer(_tier_view(request, closing), TIER_MOVES, request)

@@ -294,7 +294,7 @@ class TestOneBranch:
         assert amounts[amounts != 0].to_dict() == moves
         shown = cell_result("growth", "same_customer_growth(", names)
         assert "quarter-average AUM" in shown.caption  # the bridge is of the period's end
-        assert [row[-1] for row in shown.rows] == ["-7.1%", "8.3%"]
+        assert [row[-1] for row in shown.rows] == ["8.3%", "-7.1%"]
         shown = cell_result("growth", "sca.asset_retention", names)
         rates = {row[:2]: row[-1] for row in shown.rows}
         assert rates["Potential", "Asset retention"] == "100.0%"
