@@ -119,10 +119,10 @@ def words_of(error: Exception) -> Words:
 if getattr(sys.modules.get("IPython"), "get_ipython", bool)():  # in a notebook
     _plainly = warnings.formatwarning
     # Where in the package a warning was made says nothing to whoever ran the cell.
-    warnings.formatwarning = lambda message, kind, *where, **more: (
-        f"{kind.__name__}: {in_language(message, chosen_language())}\n"
+    warnings.formatwarning = lambda message, category, *where, **more: (
+        f"{category.__name__}: {in_language(message, chosen_language())}\n"
         if any(isinstance(said, Words) for said in getattr(message, "args", ()))
-        else _plainly(message, kind, *where, **more)
+        else _plainly(message, category, *where, **more)
     )
 
 
@@ -154,7 +154,7 @@ def joined(parts: Iterable[object], en: str = "\n", zh: str = "\n") -> Words:
 def did_you_mean(name: str, available: Iterable[str], *code: str) -> Words:
     """Ask, perhaps of a code, whether a name like this one was meant; nothing where none is.
 
-    Those come first of which it begins a word: it may be all that somebody remembers of them.
+    Names in which it begins a word come first: it may be all that somebody remembers.
 
     >>> did_you_mean("balanse", ["balance", "product"])
     " Did you mean 'balance'?"

@@ -245,7 +245,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, tupl
         "'row_number() OVER ()' FROM duckdb_views() WHERE database_name = 'source' AND NOT internal"
     ).fetchall()
     tables = {}
-    for schema, name, number in names:
+    # A table of main that is called "dm.cust" comes first: table cust of dm takes its place.
+    for schema, name, number in sorted(names, key=lambda n: n[0] != "main" or "." not in n[1]):
         known = name if schema == "main" else f"{schema}.{name}"
         tables[known] = f"source.{quoted(schema)}.{quoted(name)}", number
     return tables

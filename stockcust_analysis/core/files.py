@@ -73,7 +73,9 @@ class Access:
 
 
 def read_mode(octal: str) -> int:
-    """Return a mode that chmod writes so; UsageError unless the owner can read and write.
+    """Return the mode of octal digits, as chmod takes them.
+
+    UsageError for others, or unless the owner can read and write, and not execute.
 
     >>> read_mode("640") == 0o640
     True

@@ -394,7 +394,7 @@ class Policy:
         return (
             f"<Policy {self.name!r} {self.version}: tiers {tiers}; "
             f"dormancy {self.dormancy.name}; scorecard {self.scorecard.name}>\n"
-            "Go on: policy.tiers, policy.dormancy; all of it in words: stockcust policy show"
+            "Go on: policy.tiers, policy.dormancy; all in words: stockcust policy show NAME_OR_FILE"
         )
 
     @property

@@ -210,7 +210,8 @@ class _Reading:
             if mime in _PICTURES:
                 path = self._add_file(mime, content)
                 return {"kind": "image", "path": path, "alt": picture["alt"] or name}
-        name = name.partition(",")[0]  # of a picture written out in the text itself, its kind
+        # A picture that is written out in the text itself is named by its kind.
+        name = name.partition(",")[0] if name.startswith("data:") else name
         logger.warning("the picture '%s' is not attached to its cell; not printed.", name)
         return f"[{picture['alt'] or name}]"
 

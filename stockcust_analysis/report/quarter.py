@@ -82,7 +82,6 @@ def make_reports(
         its branch's failure alone.
     """
     folder = options.folder(out)
-    options = _with_earlier_editions(options, folder)
     with _locked_run(bank, options, folder, progress) as run:
         cache, jobs = run.prepare()
         from stockcust_analysis.kernels.warm import warm_start  # slow to import
@@ -153,6 +152,7 @@ def _locked_run(
     locked = files.exclusive_lock(lock, what=errors.either([folder]), rivals=rivals)
     with render.output_errors(folder), files.access(options.access), locked:
         files.give_tree(folder)
+        options = _with_earlier_editions(options, folder)
         yield _Run(bank, options, folder, progress, time.perf_counter())
 
 

@@ -330,7 +330,8 @@ def _result(future: Future[PageResult], job: PageJob) -> PageResult:
     except errors.OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - an executor has errors of its own
-        # Of one by force it cannot be told: whole and of the same inputs, an earlier one stays.
+        # With --force the page that is there may be an earlier one. Whole and of the same inputs it
+        # stays, but nobody knows that it was made again: it counts as failed.
         there = with_actions([replace(job, options=replace(job.options, force=False))])[0].action
         if there == "keep" and not job.options.force:  # finished, though nobody was told
             return PageResult(job.branch_id, 0.0, job.files, action=job.action)

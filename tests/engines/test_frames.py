@@ -231,6 +231,7 @@ def test_a_table_of_a_duckdb_database_may_have_a_dot_in_its_name(tmp_path: Path,
         connection.execute("ALTER TABLE customers RENAME TO raw; CREATE SCHEMA dm")
         for made in ('"a.b"', "dm.cust", 'dm."a.b"'):
             connection.execute(f"CREATE TABLE {made} AS FROM raw")
+        connection.execute('CREATE TABLE "dm.cust" AS FROM raw LIMIT 1')  # not the one of dm
     with open_bank(url, tables={"customers": name}) as bank:
         assert bank.rows("customers") == len(tiny()["customers"])
 

@@ -116,6 +116,7 @@ def test_a_policy_shows_itself_in_a_few_words() -> None:
     shown = repr(load_policy())
     assert shown.startswith("<Policy 'rural_commercial_bank' 2026.1: tiers residual, potential, ")
     assert "dormancy rural_6m_500" in shown
+    assert shown.endswith("stockcust policy show NAME_OR_FILE")  # without, it shows the shipped one
     assert len(shown) < 300
 
 

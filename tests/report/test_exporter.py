@@ -352,10 +352,10 @@ class TestOrdinaryNotebook:
 
     def test_attached_picture(self) -> None:
         """A picture attached to a markdown cell is printed; any other leaves its description."""
-        cell = words("![方块](attachment:a.png) ![别处](http://example.com/b.png)")
+        cell = words("![方块](attachment:a.png) ![别处](http://x.com/b.png) ![](c,d.png)")
         cell["attachments"] = {"a.png": {"image/png": PIXEL}}
         result = printed(cell)
-        assert "[别处]" in result.text()
+        assert "[别处][c,d.png]" in result.text()
         assert [each["/Alt"] for each in result.structure() if "/Alt" in each] == ["方块"]
 
     def test_a_picture_in_the_text_itself_is_named_by_its_kind(

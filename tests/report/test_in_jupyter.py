@@ -196,7 +196,8 @@ def test_a_warning_is_in_the_notebooks_language(language: str, said: str) -> Non
     cell = (
         f"import warnings; from stockcust_analysis.errors import either\n"
         f"from stockcust_analysis import set_language; set_language('{language}')\n"
-        "warnings.warn(either(['2026Q3'])); warnings.warn('of another')"
+        "warnings.warn(either(['2026Q3'])); warnings.warn('of another')\n"
+        "print(warnings.formatwarning(message='m', category=UserWarning, filename='f', lineno=3))"
     )
     shell = "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
     shell += f"Shell.instance(colors='nocolor').run_cell({cell!r})"
@@ -206,6 +207,7 @@ def test_a_warning_is_in_the_notebooks_language(language: str, said: str) -> Non
     own, other = shown.stderr.splitlines()[:2]
     assert own == f"UserWarning: {said}"  # no file and line of the package before it
     assert re.search(r":\d+: UserWarning: of another$", other)
+    assert "f:3: UserWarning: m" in shown.stdout  # as the standard library's is called
 
 
 def test_opening_a_page_chooses_its_language() -> None:

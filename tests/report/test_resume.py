@@ -21,7 +21,13 @@ from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report import render
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
-from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
+from stockcust_analysis.report.quarter import (
+    ReportRun,
+    make_reports,
+    plan_reports,
+    verify_folder,
+    write_evaluation,
+)
 from tests.report.small_notebooks import report_of_one_cell
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, IN_LATIN, write_tiny_bank
 
@@ -481,6 +487,15 @@ def test_a_circulated_edition_that_was_removed_leaves_a_quarter_without_it(tmp_p
     quarter.make()
     assert not (quarter.folder / "evaluation" / "circulated").exists()
     assert verify_folder(quarter.folder, data=quarter.data) == []
+
+
+def test_an_evaluation_alone_keeps_what_the_circulated_edition_needs(tmp_path: Path) -> None:
+    """`stockcust evaluate` takes over what is there: the files stay those of the manifest."""
+    quarter = Quarter(tmp_path)
+    quarter.make(replace(OPTIONS, circulated=True))
+    with open_bank(quarter.data) as bank:
+        assert not write_evaluation(bank, OPTIONS, out=quarter.out).is_new
+    assert verify_folder(quarter.folder) == []
 
 
 def test_a_touched_quarter_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
