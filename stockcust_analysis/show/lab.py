@@ -332,7 +332,8 @@ def open_lab(
     rules = load_policy(policy)
     bank = open_bank(find_folder(folder, "") or folder)
     quarters = {str(known): known for known in bank.quarters}
-    chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter.strip().upper()
+    chosen = quarter.strip().upper()
+    chosen = [*quarters][-1] if chosen == "LATEST" and quarters else chosen
     require_known("quarter", chosen, quarters)
     lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
     lab.require_branch()

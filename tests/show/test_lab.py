@@ -128,6 +128,7 @@ def test_a_quarter_is_written_as_everywhere_else(lab: Lab) -> None:
     with opened.bank as bank:
         assert str(opened.quarter) == "2026Q2"
         assert len(bank.customers(" 2026q2")) == len(bank.customers(opened.quarter))
+    assert str(open_lab("pareto", "bank", quarter="Latest ").quarter) == "2026Q3"
 
 
 THREE = BRANCHES + "003,桥头支行,西区,township\n"
