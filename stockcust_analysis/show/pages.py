@@ -130,8 +130,9 @@ def wrong_type(name: str, wanted: str, value: object) -> Words:
     YAML: branch 0110 becomes the number 110, or 72. Only `-r` hands over what was written.
 
     >>> print(wrong_type("branch_id", "str", 110))
-    parameter 'branch_id' must be text (str), not a whole number (110): papermill's -p turns the
-    text 0110 into 110, and -y into 72. Give it with -r, as it is written: -r branch_id …
+    parameter 'branch_id' must be text (str), not a whole number (110): write it in quotes.
+    papermill's -p turns the text 0110 into 110, and -y into 72: give it with -r, as it is written:
+    -r branch_id …
     >>> wrong_type("branch_id", "str", "0110")
     ''
     """
