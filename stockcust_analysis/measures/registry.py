@@ -177,8 +177,7 @@ def shown(totals: pd.DataFrame, spec: Spec, request: bases.Request) -> Result:
     question names them; the members of a measure stand in a column called as their dimension.
     """
     by, policy = request.by, request.policy
-    ordered = totals.sort_values(by, ignore_index=True) if by else totals
-    rows = measure_rows(ordered, [spec], policy, by)
+    rows = measure_rows(totals, [spec], policy, by)
     rows = rows.sort_values(by, kind="stable", ignore_index=True) if by else rows
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
