@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from math import sqrt
 from pathlib import Path
@@ -408,16 +408,12 @@ class _DuckDBDelivery(Delivery):
             for group, header in zip(self.groups, self.headers, strict=True)
         ]
         cells = [with_readings(own) for own in readings]
+        for columns in cells:
+            columns |= {f"{c.name}|{ABSENT}": "true" for c in self.columns if c.name not in columns}
         # A condition that one group lacks does not hold in its rows.
-        conditions = {name for group in cells for name in group if "|" in name}
-        lacking = {
-            column.name for column in self.columns for group in cells if column.name not in group
-        }
-        conditions |= {f"{name}|{ABSENT}" for name in lacking}
+        conditions = {name for columns in cells for name in columns if "|" in name}
         selects = []
         for group, own, columns in zip(self.groups, readings, cells, strict=True):
-            absent = lacking - {*columns}
-            columns |= {f"{name}|{ABSENT}": "true" for name in absent}
             columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
             source = group.scan
             if numbered:
@@ -432,14 +428,9 @@ class _DuckDBDelivery(Delivery):
         self, group: FileGroup, header: Dictionary[str, str], trimmed: Collection[str]
     ) -> dict[str, Reading[str]]:
         """Return how a group's columns are read, by name."""
+        read, types = partial(sql_reading, mapping=self.mapping, zone=self.zone), group.columns
+        columns = {name: self.contract.column(name) for name in header}
         return {
-            name: sql_reading(
-                self.contract.column(name),
-                quoted(source),
-                group.columns[source],
-                self.mapping,
-                trimmed=name in trimmed,
-                zone=self.zone,
-            )
+            name: read(columns[name], quoted(source), types[source], trimmed=name in trimmed)
             for name, source in header.items()
         }

@@ -151,15 +151,9 @@ class LayoutFiles:
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
             every = set[str]().union(*found.values())
+            name = self._named(code)
             gaps += [
-                say(
-                    "licence_lacking",
-                    self._named(code),
-                    day,
-                    len(some),
-                    len(every),
-                    sorted(every - some),
-                )
+                say("licence_lacking", name, day, len(some), len(every), sorted(every - some))
                 for day, some in found.items()
                 if some < every
             ]

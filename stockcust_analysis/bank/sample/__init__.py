@@ -96,10 +96,8 @@ def check_size(branches: int, customers: int, quarters: int) -> None:
     """Raise UsageError for a bank that cannot hold its stories."""
     if branches < len(Branch):
         raise UsageError(say("too_few_branches", branches, len(Branch)))
-    if customers < branches * CUSTOMERS_PER_BRANCH:
-        raise UsageError(
-            say("too_few_customers", customers, branches, branches * CUSTOMERS_PER_BRANCH)
-        )
+    if customers < (least := branches * CUSTOMERS_PER_BRANCH):
+        raise UsageError(say("too_few_customers", customers, branches, least))
     if not 2 <= quarters <= LAST:
         raise UsageError(say("quarters_of_sample", quarters, LAST))
 
