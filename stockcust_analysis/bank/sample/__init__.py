@@ -165,8 +165,7 @@ def write_texts(
         pair=" and ".join(pair),
         **dict(zip(stories["branch_id"], stories["name"], strict=True)),
     )
-    name = f'name = "{BANK_NAME}"\n'
-    (folder / "mapping.toml").write_text(name, encoding="utf-8", newline="\n")
+    (folder / "mapping.toml").write_bytes(f'name = "{BANK_NAME}"\n'.encode())
     (folder / "README.md").write_text(page + notes, encoding="utf-8", newline="\n")
 
 
