@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -253,6 +254,17 @@ def test_public_names_are_all_there_and_documented() -> None:
         assert getattr(sca, name).__doc__, f"{name} has no docstring"
     with pytest.raises(AttributeError, match="no attribute 'ginni'"):
         sca.ginni  # noqa: B018
+
+
+def test_signatures_read_as_they_are_called() -> None:
+    """What a tooltip shows of a public name holds no address of a function, nor a `<lambda>`."""
+    import stockcust_analysis as sca
+
+    charts = {f"plot.{name}": getattr(sca.plot, name) for name in sca.plot.__all__}
+    public = {name: getattr(sca, name) for name in sca.__all__} | charts
+    public.pop("StockcustError")  # Python has no signature of exceptions
+    shown = {n: str(inspect.signature(kind)) for n, kind in public.items() if callable(kind)}
+    assert {n: text for n, text in shown.items() if re.search(r"lambda| at 0x", text)} == {}
 
 
 @pytest.mark.parametrize("name", sorted(script_of_docs("make_reference").PAGES))

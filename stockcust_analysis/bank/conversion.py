@@ -146,7 +146,8 @@ def sql_reading(
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
     names = [quoted(f"{column.name}|{step}") for step in ("text", "given", "value", "fault")]
     text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
-    steps, known = grammar.whole_value(column.kind, names, factor, unreadable(column))
+    otherwise, order = unreadable(column), mapping.date_order
+    steps, known = grammar.whole_value(column.kind, names, factor, otherwise, order)
     faults = {what: f"{names[-1]} = '{what}'" for what in known}
     return Reading(names[2], faults, steps=dict(zip(names, [text, *steps], strict=True)))
 

@@ -395,9 +395,8 @@ class Bank(BankTables):
         if quarters != 1:
             days = [quarter.end for quarter in self.quarters if quarter.end <= days[0]][-quarters:]
             if not 1 <= quarters == len(days):
-                raise UsageError(
-                    say("too_many_quarters", quarters, as_of, len(days), [*self.quarters])
-                )
+                facts = quarters, as_of, len(days), [*self.quarters]
+                raise UsageError(say("too_many_quarters", *facts))
         parts = []
         for day in days:
             frame = self.customers_frame(day, policy=policy, structure=structure or days[-1])

@@ -217,10 +217,9 @@ def _of_numbers(rows: frames.Table, name: str) -> list[Words]:
     """
     number, width = nw.col(name), nw.col(name).str.len_chars()
     other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
-    forms = {"amount": _AMOUNT, "small": "[a-z]", "capital": "[A-Z]", "other": "[^0-9]"}
-    seen = frames.count_rows(
-        first, {form: number.str.contains(mark) for form, mark in forms.items()}
-    )
+    marks = {"amount": _AMOUNT, "small": "[a-z]", "capital": "[A-Z]", "other": "[^0-9]"}
+    forms = {form: number.str.contains(mark) for form, mark in marks.items()}
+    seen = frames.count_rows(first, forms)
     if seen["amount"]:
         return [say("written_as_amounts")]
     if seen["small"] and seen["capital"]:

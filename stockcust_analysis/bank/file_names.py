@@ -104,9 +104,8 @@ def assign_files(
             problems.append(Problem(name, "", *advise("may_hold", shown, name)))
     for name, others in passed_over.items():
         names = [*others[:_SHOWN], *("…" for _ in others[_SHOWN : _SHOWN + 1])]
-        warnings.warn(
-            say("others_left_out", named(name), mapping.of(name).file, names), stacklevel=2
-        )
+        facts = named(name), mapping.of(name).file, names
+        warnings.warn(say("others_left_out", *facts), stacklevel=2)
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out

@@ -6,12 +6,13 @@ all tables come in one error.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from math import sqrt
 from pathlib import Path
@@ -112,8 +113,7 @@ def _missing_files(folder: Path, tables: Collection[str], layout: str | None) ->
     stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
     missing = missing_tables(tables, stems, holder="file")
     if missing and not layout and has_layout_names(folder):
-        east5 = say("east5_there")
-        missing = [replace(problem, remedy=problem.remedy + east5) for problem in missing]
+        missing = [replace(p, remedy=p.remedy + say("east5_there")) for p in missing]
     return missing
 
 
@@ -134,8 +134,7 @@ def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str
     """Return what is not read; warn of texts neither the contract's nor called as the layout's."""
     below = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*.txt")}
     known = {name.split(" (")[0] for name in made.left_out} | {path.name for path in made.notes}
-    unread = sorted(n for n in below.union(names) if n.lower().endswith(TEXT_ENDINGS))
-    unread = [name for name in unread if name not in known]
+    unread = sorted(n for n in below.union(names) - known if n.lower().endswith(TEXT_ENDINGS))
     inside = (n for n in made.left_out if "/" in n)
     packed = [n for n in inside if n.lower().endswith((*TEXT_ENDINGS, *_PACKED))]
     packed += sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PACKED[1:])
@@ -167,14 +166,16 @@ def open_duckdb_file(
     """
     with _opening(memory_limit) as engine:
         there = _attach(engine.connection, path)
-        wanted = {c.name: names.get(c.name, c.name) for c in TABLES}
+        wanted = {c.name: _written(names.get(c.name, c.name), there) for c in TABLES}
+        if absent := [name for table, name in names.items() if wanted[table] not in there]:
+            raise UsageError(say("no_table_there", absent[0]))
         groups = {
             name: [_database_table(engine.connection, source, *there[source])]
             for name, source in wanted.items()
             if source in there
         }
         if layout:
-            own = {name.rpartition(".")[2].upper(): source for name, (source, _) in there.items()}
+            own = {n.rpartition(".")[2].strip('"').upper(): sql for n, (sql, _) in there.items()}
             made, mapping = _layout_tables(engine, own, mapping, say("by_layout", path, layout))
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
@@ -229,7 +230,7 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, tuple[str, str]]:
     """Attach a database for reading; return its tables and views → SQL of them, and of their rows.
 
-    Any name, schema or table, may hold a dot: none is taken apart again.
+    A schema or a table whose name holds a dot stands in quotation marks.
     """
     if not path.is_file():
         raise UsageError(say("no_duckdb_file" if path.exists() else "no_such_file", path))
@@ -245,11 +246,24 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, tupl
         "'row_number() OVER ()' FROM duckdb_views() WHERE database_name = 'source' AND NOT internal"
     ).fetchall()
     tables = {}
-    # A table of main that is called "dm.cust" comes first: table cust of dm takes its place.
-    for schema, name, number in sorted(names, key=lambda n: n[0] != "main" or "." not in n[1]):
-        known = name if schema == "main" else f"{schema}.{name}"
+    for schema, name, number in names:
+        parts = (f'"{part}"' if "." in part else part for part in (schema, name))
+        known = ".".join(parts).removeprefix("main.")
         tables[known] = f"source.{quoted(schema)}.{quoted(name)}", number
     return tables
+
+
+def _written(name: str, there: Iterable[str]) -> str:
+    """Return a table's name as it is written there: dots in quotation marks part nothing.
+
+    Without marks a dot parts schema and table; only where there is no such table it parts nothing.
+
+    >>> _written('DM."Cust"', ["dm.cust", '"dm.cust"']), _written('"dm.cust"', ['"dm.cust"'])
+    ('dm.cust', '"dm.cust"')
+    """
+    plain = re.sub(r'"([^".]*)"', r"\1", name).lower().removeprefix("main.")
+    known = {each.replace('"', "").lower(): each for each in there}
+    return (known | {each.lower(): each for each in there}).get(plain, name)
 
 
 def _database_table(
@@ -408,16 +422,12 @@ class _DuckDBDelivery(Delivery):
             for group, header in zip(self.groups, self.headers, strict=True)
         ]
         cells = [with_readings(own) for own in readings]
+        for columns in cells:
+            columns |= {f"{c.name}|{ABSENT}": "true" for c in self.columns if c.name not in columns}
         # A condition that one group lacks does not hold in its rows.
-        conditions = {name for group in cells for name in group if "|" in name}
-        lacking = {
-            column.name for column in self.columns for group in cells if column.name not in group
-        }
-        conditions |= {f"{name}|{ABSENT}" for name in lacking}
+        conditions = {name for columns in cells for name in columns if "|" in name}
         selects = []
         for group, own, columns in zip(self.groups, readings, cells, strict=True):
-            absent = lacking - {*columns}
-            columns |= {f"{name}|{ABSENT}": "true" for name in absent}
             columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
             source = group.scan
             if numbered:
@@ -432,14 +442,9 @@ class _DuckDBDelivery(Delivery):
         self, group: FileGroup, header: Dictionary[str, str], trimmed: Collection[str]
     ) -> dict[str, Reading[str]]:
         """Return how a group's columns are read, by name."""
+        read, types = partial(sql_reading, mapping=self.mapping, zone=self.zone), group.columns
+        columns = {name: self.contract.column(name) for name in header}
         return {
-            name: sql_reading(
-                self.contract.column(name),
-                quoted(source),
-                group.columns[source],
-                self.mapping,
-                trimmed=name in trimmed,
-                zone=self.zone,
-            )
+            name: read(columns[name], quoted(source), types[source], trimmed=name in trimmed)
             for name, source in header.items()
         }

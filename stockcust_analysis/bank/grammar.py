@@ -88,8 +88,7 @@ _IN_ENGLISH = {
     "cny": "元",
 }
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
-_EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
-SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
+SENTINELS = ("0001-01-01", "1899-12-31", "1900-01-01", "2999-12-31", "3000-12-31", "9999-12-31")
 """Days by which systems write that there is none; all lie outside the span."""
 
 NOT_FINITE, NOT_MIDNIGHT, OUT_OF_SPAN = "not_finite", "not_midnight", "out_of_span"
@@ -111,7 +110,11 @@ _YEAR = "(19|20|21)\\d\\d"
 _DAY = r"{0}-\d\d?-\d\d?|{0}/\d\d?/\d\d?|{0}\.\d\d?\.\d\d?|{0}年\d\d?月\d\d?日|{0}\d\d\d\d"
 _TIME = r"( ?| ?T|-)\d\d?[:.]\d\d([:.]\d\d([.,]\d+)?)?"
 _ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
+_NUMBERS = {"d": r"([0-2]?\d|3[01])", "m": r"(0?\d|1[0-2])"}
+DATE_ORDERS = ("dmy", "mdy")
+"""Which number of days whose year is last is the day, and which is the month."""
 _DATE_FAULTS = {
+    "year_last": r"\d\d?[-/.]\d\d?[-/.]\d{4}(\D.*)?",
     "excel_serial": r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",
     "in_zone": f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
     NOT_MIDNIGHT: f"{_ANY_DAY}({_TIME})",
@@ -155,7 +158,7 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
 
 
 def whole_value(
-    kind: Kind, names: Sequence[str], factor: int, otherwise: str
+    kind: Kind, names: Sequence[str], factor: int, otherwise: str, date_order: str
 ) -> tuple[list[str], list[str]]:
     """Return the SQL of the steps that read a clean text, and the names of what may be wrong.
 
@@ -172,7 +175,7 @@ def whole_value(
         quarter = f"regexp_replace({digits}, '{form}', '\\1Q\\2')"
         steps = [text, f"(CASE WHEN {_matches(quarter, QUARTER)} THEN {quarter} END)"]
     elif kind is Kind.DATE:
-        steps, patterns = _date(text, given), _DATE_FAULTS
+        steps, patterns = _date(text, given, date_order), _DATE_FAULTS
     else:
         form, patterns = _NUMBER
         signs = f"translate({text}, {literal(_DIGITS[0])}, {literal(_DIGITS[1])})"
@@ -262,13 +265,20 @@ def _cast(kind: Kind, number: str, factor: int) -> str:
     return f"(CASE WHEN isfinite({double}) THEN {double} END)"
 
 
-def _date(text: str, given: str) -> list[str]:
-    """Return the SQL of a day's text where it is no sentinel, and of the day it gives."""
+def _date(text: str, given: str, order: str) -> list[str]:
+    """Return the SQL of a day's text, year first, where it is no sentinel, and of its day."""
     midnight = "(?:[ T]|-)0?0[:.]00(?:[:.]00(?:[.,]0+)?)?$"
     day = f"regexp_replace({text}, {literal(midnight)}, '')"
+    if order:
+        first, second = (_NUMBERS[letter] for letter in order[:2])
+        ordered = r"\3-\2-\1\4" if order == "dmy" else r"\3-\1-\2\4"
+        for mark in "-/.":
+            form = f"^{first}[{mark}]{second}[{mark}](\\d{{4}})(\\D.*)?$"
+            day = f"regexp_replace({day}, '{form}', '{ordered}')"
     digits = f"lower(regexp_replace({day}, '[-/.年月日]', '', 'g'))"
     absent = [*(day.replace("-", "") for day in SENTINELS), "00000000", "infinity"]
-    told = f"(CASE WHEN NOT {is_one_of(digits, absent)} THEN {day} END)"
+    is_first = _matches(day, "(0001|1900)[-/.年]0?1[-/.月]0?1日?")
+    told = f"(CASE WHEN NOT ({is_one_of(digits, absent)} OR {is_first}) THEN {day} END)"
     forms = "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y年%m月%d日', '%Y%m%d']"
     parsed = f"TRY_CAST(try_strptime({given}, {forms}) AS DATE)"
     return [told, f"(CASE WHEN {_matches(given, _DAY.format(_YEAR))} THEN {parsed} END)"]

@@ -11,6 +11,7 @@ as_errors = ["unit", "renumbered"]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
+date_order = "dmy"                       # of days such as 31/12/2026; "mdy": 12/31/2026
 null = ["无"]                             # further texts that stand for an empty cell
 ignore = ["备注"]                         # headers that mean nothing here, and are not named
 kind = "db2"                             # or "hive": files without a header, read by `header`
@@ -45,7 +46,7 @@ from zoneinfo import ZoneInfo
 
 from stockcust_analysis import errors
 from stockcust_analysis.bank.contract import TABLES, Table, table
-from stockcust_analysis.bank.grammar import UNITS, unit_named
+from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, unit_named
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
@@ -70,6 +71,7 @@ class TableMapping:
     null: Sequence[str] = ()
     ignore: Sequence[str] = ()
     unit: str = "元"
+    date_order: str = ""
     kind: str = ""
     delimiter: str = ""
     encoding: str = ""
@@ -177,17 +179,8 @@ def read_mapping(path: Path) -> Mapping:
         name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
     }
-    allowed = _read_tolerances(stated)
+    allowed = {(t, c): Tolerance(**limits) for t in stated for c, limits in stated[t].items()}
     return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()), layout)
-
-
-def _read_tolerances(content: Any) -> dict[tuple[str, str], Tolerance]:
-    """Return table and column → tolerance of a mapping's `[tolerance]` without complaints."""
-    return {
-        (t, c): Tolerance(**limits)
-        for t, columns in content.items()
-        for c, limits in columns.items()
-    }
 
 
 def _suspicion_complaints(entry: Any) -> list[Words]:
@@ -307,6 +300,7 @@ _OPTIONS: Dictionary[str, _Fits] = {
     "null": _is_list,
     "ignore": _is_list,
     "unit": lambda value: _is_text(value) and bool(unit_named(value)),
+    "date_order": lambda value: _is_text(value) and value in DATE_ORDERS,
     "kind": lambda value: _is_text(value) and value in KINDS,
     "delimiter": _is_delimiter,
     "encoding": _is_encoding,
@@ -324,7 +318,7 @@ _LAYOUT_OPTIONS: Dictionary[str, _Fits] = {
     "orders": _is_list,
     **dict.fromkeys(("products", "states", "kinds", "subjects", "branch_types"), _is_text),
 }
-_FILE_OPTIONS = list(_OPTIONS)[7:]
+_FILE_OPTIONS = list(_OPTIONS)[8:]
 
 
 def _unknown(what: str, given: Any, allowed: Any, *facts: str) -> list[Words]:

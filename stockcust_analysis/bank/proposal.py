@@ -22,7 +22,7 @@ from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
-from stockcust_analysis.bank.grammar import UNITS, find_units
+from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, find_units
 from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
@@ -34,6 +34,7 @@ _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
+_YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
 _FILE_WORDS = [
     (normalize(word), table.name)
     for table in TABLES
@@ -127,7 +128,8 @@ def propose_mapping(folder: Path) -> Words:
         lines += [say("map_table", table.name, table.zh, count, matches[0].sample.form)]
         lines += [f"[tables.{table.name}]"]
         lines += [] if plain[table.name] == paths else [f"file = {_quote(pattern)}"]
-        lines += [*_reading_lines(matches), *_column_lines(matches, keys), *_code_lines(matches)]
+        lines += [*_reading_lines(matches), *_date_order_line(matches)]
+        lines += [*_column_lines(matches, keys), *_code_lines(matches)]
         lines += [say("perhaps_too", _quote(more)) for more, _, _ in rest]
         lines.append("")
     absent = [table.name for table in TABLES if table.name not in proposed]
@@ -277,6 +279,20 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             unit, *others = map(_quote, sorted(units))
             also = say("unit_beside", others) if others else NOTHING
             yield say("unit_in_doubt", unit, also, say(place))
+
+
+def _date_order_line(matches: Sequence[_Match]) -> Iterator[Words]:
+    """Yield the order of days whose year is last, if a number above 12 says which is the day."""
+    columns = [entry.values for match in matches for entry in match.entries]
+    texts = [
+        text for values in columns if {*values.kinds} == {Kind.DATE} for text in values.distinct
+    ]
+    found = [match.groups() for text in texts if (match := _YEAR_LAST.match(text))]
+    orders = [order for at, order in enumerate(DATE_ORDERS) if any(int(n[at]) > 12 for n in found)]
+    if len(orders) == 1:
+        yield say("commented", f"date_order = {_quote(*orders)}", say("by_day_number"))
+    elif found:
+        yield say("date_order_in_doubt")
 
 
 def _footer_lines(sample: Sample) -> Iterator[str]:

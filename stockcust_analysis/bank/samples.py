@@ -35,7 +35,7 @@ _SHAPES = {
         r"([ T-]?00[:.]00.*)?",
         {Kind.DATE},
     ),
-    "days_mixed": (r"[0-3]?\d([-/.])[0-3]?\d\1(19|20)\d\d( .*)?", set()),
+    "year_last_days": (r"[0-3]?\d([-/.])[0-3]?\d\1(19|20|00|99|29|30)\d\d( .*)?", {Kind.DATE}),
     "QUARTER": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
     "decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
     "INTEGER": (r"[+-]?\d+", {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE}),

@@ -138,12 +138,11 @@ def _open(
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
-    bare = {table: name.replace('"', "") for table, name in names.items()}  # as it is in SQL
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, mapping, bare, memory_limit, layout)
+        return open_duckdb_file(path, mapping, names, memory_limit, layout)
     if url:
-        return _open_database(url, mapping, bare)
+        return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):
         return _open_frames(_require_known(source), mapping, memory_limit)
     if isinstance(source, duckdb.DuckDBPyConnection):
@@ -336,11 +335,20 @@ def _redact(text: str, url: str) -> str:
     return text
 
 
+def _parts(name: str) -> list[str]:
+    """Return schema and table of a name as SQL writes it: dots in quotation marks part nothing.
+
+    >>> _parts('dm."cust.2026"'), _parts("cust")
+    (['dm', 'cust.2026'], ['cust'])
+    """
+    return [part.strip('"') for part in re.findall(r'"[^"]+"|[^".]+', name)]
+
+
 def _database_table(backend: Any, name: str) -> Frame:
     """Return a table by its name, with its schema in front where it has one."""
-    *schema, table = name.rsplit(".", 1)
+    *schema, table = _parts(name)
     try:
-        return backend.table(table, database=schema[0] if schema else None)
+        return backend.table(table, database=".".join(schema) or None)
     except Exception as error:
         if "TableNotFound" not in class_names(error):
             raise
@@ -353,7 +361,7 @@ def _look_at_tables(backend: Any, names: Collection[str], needed: Collection[str
     Warn of those that are not needed, which may be another application's, and of those that were
     never analysed, on which it plans blindly.
     """
-    quoted = {".".join(f'"{part}"' for part in name.rsplit(".", 1)): name for name in names}
+    quoted = {".".join(f'"{part}"' for part in _parts(name)[-2:]): name for name in names}
     rows = backend.con.execute(
         "SELECT name, has_any_column_privilege(oid, 'SELECT'), reltuples < 0 AND relkind IN "
         "('r', 'm', 'p') FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(name)",

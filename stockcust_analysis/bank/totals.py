@@ -139,9 +139,8 @@ def _structure(bank: Bank) -> Structure:
         return Structure(branches, [])
     rows = collect_rows(as_lazy(bank.table("branch_successors")))
     since = _days(rows["effective_on"], otherwise=date.max)
-    return Structure(
-        branches, [*zip(rows["old_branch_id"], rows["new_branch_id"], since, strict=True)]
-    )
+    successions = zip(rows["old_branch_id"], rows["new_branch_id"], since, strict=True)
+    return Structure(branches, [*successions])
 
 
 def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
@@ -233,11 +232,8 @@ def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[s
             sizes[column] = (nw.col(column) * 100 if is_exact else cents_or_zero(column)).abs()
         elif kind is Kind.INTEGER:
             sizes[column] = nw.col(column).fill_null(0).cast(nw.Int64)
-        elif kind is Kind.DATE and column not in ("as_of", "closed_on"):
+        elif column == "person_id" or (kind is Kind.DATE and column not in ("as_of", "closed_on")):
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
-        elif column == "person_id":
-            sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
-            sizes[f"{column}|odd"] = flag(nw.col(column).str.ends_with("1"))
     for column in [column for column in AUM if column in sizes][:1]:
         digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
         sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)
@@ -250,6 +246,8 @@ def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[s
             sizes[f"{one}|{other}"] = flag((nw.col(one) == nw.col(other)) & (nw.col(one) > 0))
         near, far = ((mean - end).abs() for mean in means)
         sizes |= {"aum|nearer": flag(near < far), "aum|farther": flag(near > far)}
+    if "person_id" in kinds:
+        sizes["person_id|odd"] = flag(nw.col("person_id").str.ends_with("1"))
     if "birth_date" in kinds:
         sizes["birth_date|odd"] = flag(nw.col("birth_date").dt.day() % 2 == 1)
     if name == "customers":

@@ -78,6 +78,7 @@ def sample(
     tables = make_bank(seed, **size, effects=effects or "")
     if layout:
         write_east_files(tables, out, **dict.fromkeys(forms, True))
+        options.tell("east_written", len([*out.glob("*.txt")]), out)
         return
     write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():

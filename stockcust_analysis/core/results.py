@@ -6,6 +6,7 @@ and charts are no matter of this layer: it asks the `core.presentation` in force
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -22,6 +23,8 @@ from stockcust_analysis.errors import UsageError, choose_language, require_known
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
+
+_SHEET_NAME = re.compile(r"(?!')[^][:*?/\\]{1,31}(?<!')")
 
 
 def set_language(language: str) -> None:
@@ -184,11 +187,18 @@ class Result(pd.DataFrame):
         path : str or Path
             The file, such as "dormancy.xlsx"; one that is there is replaced.
         sheet_name : str
-            What the sheet is called.
+            What the sheet is called, up to 31 characters.
         index, **options
             As pandas' own `to_excel` takes them. With any but `index=False`, or a `pd.ExcelWriter`
             for `path`, pandas writes the plain cells.
+
+        Raises
+        ------
+        UsageError
+            A sheet cannot be called so, or the file's name does not end in .xlsx.
         """
+        if not _SHEET_NAME.fullmatch(sheet_name):
+            raise UsageError(say("no_sheet_name", sheet_name, len(sheet_name)))
         if index or options or not isinstance(path, (str, Path)):
             options |= {"sheet_name": sheet_name, "index": index}
             self.to_pandas().to_excel(path, **options)

@@ -48,7 +48,7 @@ def evaluate(
     policy: Policy | str | Path = DEFAULT,
     first_quarter: bool = False,
     sizes: bool = False,
-    progress: Steps = lambda done, total: None,
+    progress: Steps | None = None,
 ) -> Evaluation:
     """Compute every measure of every branch for a quarter and the four before it.
 
@@ -95,6 +95,7 @@ def evaluate(
         options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
         with open_bank(bank) as opened:
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
+    progress = progress or (lambda done, total: None)
     target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
     branches, targets = provided.branches_of(bank), targets_of(bank, target)
@@ -281,7 +282,7 @@ def evaluate_with_lists(
 
 
 def make_missing_evaluation(
-    folder: str | Path, *, data: str | Path, progress: Steps = lambda done, total: None
+    folder: str | Path, *, data: str | Path, progress: Steps | None = None
 ) -> Evaluation:
     """Make the evaluation that a notebook asks for from a bank beside it, and keep it for the next.
 

@@ -90,7 +90,7 @@ _PRODUCT_KEYS = ("families.aum_products", "dormancy.products", "dormancy.exempt"
 _RESERVED = ("NEW", "CLOSED", "DRAINED", "RETURNED", "TRANSFERRED", "total")
 
 
-def load_policy(name_or_path: str | Path = DEFAULT, *, check: Check = lambda table: ()) -> Policy:
+def load_policy(name_or_path: str | Path = DEFAULT, *, check: Check | None = None) -> Policy:
     """Read a policy that is shipped with the package, by name, or a bank's own, by path.
 
     A bank's own file states its `base` (a shipped policy, or a file beside it) and only what
@@ -156,7 +156,7 @@ def _read_shipped_policy(name: str) -> Policy:
     return _read_policy(_shipped_file(name))
 
 
-def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> Policy:
+def _read_policy(file: Path | Traversable, check: Check | None = None) -> Policy:
     """Build the policy of a file, or raise one error that lists all problems."""
     problems: list[str] = []
     presets = [read_toml(path) for path in _FOLDER.iterdir() if path.name.endswith("_presets.toml")]
@@ -166,7 +166,7 @@ def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> P
     policy = rule_file.build(Policy, table, "", problems)
     if "base" not in table and {"tiers", "dormancy", "families"} - table.keys():
         problems.append(say("needs_base", DEFAULT))
-    problems += [*_contradictions(table), *check(table)]
+    problems += [*_contradictions(table), *(check(table) if check else ())]
     return rule_file.require(policy, file.name, problems)
 
 

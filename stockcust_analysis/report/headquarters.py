@@ -180,17 +180,13 @@ class _Edition:
         step()
         others = {} if result.failed else {"review_pdf": f"{plan.REVIEW}.pdf"}
         others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
+        others = {page.text(key, "index"): file for key, file in others.items()}
+        links = self._links(page)
         write_index(
-            self.files / _INDEX,
-            page,
-            status=status,
-            signed=signed,
-            links=self._links(page),
-            others={page.text(key, "index"): file for key, file in others.items()},
+            self.files / _INDEX, page, status=status, signed=signed, links=links, others=others
         )
         step()
-        files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
-        files += result.files
+        files = [*(self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)), *result.files]
         if status == plan.ISSUED:
             self._issue(review, *made_from)
             files += [path for issue in self.issues() for path in issue.iterdir() if path.is_file()]

@@ -316,7 +316,12 @@ class _Run:
         return run
 
     def _withdraw_vanished(self, cache: EvaluationCache) -> None:
-        """Remove drafts of branches that report no longer; what was reviewed or issued by force."""
+        """Remove drafts of branches that report no longer; what was reviewed or issued by force.
+
+        And the record of a circulated edition that somebody has removed.
+        """
+        if not self.options.circulated:
+            (self.folder / plan.RECORDS / f"~{plan.CIRCULATED}.json").unlink(missing_ok=True)
         whole, known = self.options.whole_quarter, {*cache.slices, "@internal", "@circulated"}
         for record in map(PageRecord.read, (self.folder / plan.RECORDS).glob("*.json")):
             gone = record is not None and record.branch_id not in known

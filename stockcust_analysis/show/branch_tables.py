@@ -214,10 +214,9 @@ def _measure_rows(page: page_data.BranchPage, name: str) -> list[dict[str, str]]
     for measure, base in measures:
         value, kind = partial(page.value, measure, base=base), wording.measure_words(measure).kind
         now, plan = value(), page.targets.get(measure) if base == "funded" else None
+        words = (f"{base}_customers", "") if measure == "customers" else (measure, "measure")
         cells = {
-            "measure": page.text(f"{base}_customers")
-            if measure == "customers"
-            else page.text(measure, "measure"),
+            "measure": page.text(*words),
             "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
             "now": show(now, measure),
             "before": show(value(quarter=str(this.previous)), measure),
@@ -382,7 +381,7 @@ def five_things(page: page_data.BranchPage) -> Table | None:
     amounts = pressing["amount"] if len(pressing) else ()
     # English counts by thousands: a list of a million is said in the unit of the branch's assets.
     large = [amount for amount in amounts if page.language == "en" and amount >= 1e6]
-    unit = page.unit(large or amounts)
+    unit = page.unit(large or amounts, told=amounts)
     by = page_data.begin(page.tier_amount)
     rows = [
         {
@@ -417,7 +416,8 @@ def worklist_table(page: page_data.BranchPage) -> Table | None:
         for row in page_data.rows_of(own)
     ]
     # Every list has its own cut of the customers: their sums would count many twice.
-    unit = page.unit([row["stake"] for row in rows])
+    amounts = [row["stake"] for row in rows]
+    unit = page.unit(amounts, told=amounts)
     left_out = page.evaluation.policy_facts.get("lists_left_out", {})
     note = page.text("worklists_note") + page_data.lists_not_provided(left_out, page.language)
     return page_table(page, "worklists", rows, unit=unit, note=note)

@@ -60,6 +60,7 @@ _METADATA: Final[dict[str, dict[str, Any]]] = {
     ".svg": {"Date": None, "Creator": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+_SHADED: Final = ("co_holding", "grid", "migration")
 # From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
 _NUMBERS: Final = (
@@ -168,9 +169,8 @@ class Source:
         if group is None and not columns:
             return rows
         if group is None:
-            raise UsageError(
-                say("several_groups", len(rows[columns].drop_duplicates()), [*columns])
-            )
+            number = len(rows[columns].drop_duplicates())
+            raise UsageError(say("several_groups", number, [*columns]))
         values = group if isinstance(group, tuple) else (group,)
         if len(values) != len(columns):
             # A column by which the table holds one group only may be named, too.
@@ -255,6 +255,9 @@ def chart(draw: Callable[P, Axes]) -> Callable[P, Axes]:
 
     @wraps(draw)
     def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        if draw.__name__ in _SHADED:
+            import seaborn  # noqa: F401 - it keeps the settings that it finds, to reset them
+
         with report_style():
             try:
                 return draw(*args, **kwargs)

@@ -325,11 +325,8 @@ class Page:
         A quarter that is not over ends on the data date so far.
         """
         if not self.evaluation.quarter.is_whole:
-            end, so_far = (
-                wording.text(key, self.language, within="word")
-                for key in ("quarter_end", "data_date")
-            )
-            words = words.replace(end, so_far)
+            known = wording.section_words("word", self.language)
+            words = words.replace(known["quarter_end"], known["data_date"])
         return wording.name_deposits(words, self.language) if self.deposits else words
 
     def figure(self, drawn: Axes, *, alt: str, caption: str) -> Drawing:
@@ -349,9 +346,11 @@ class Page:
         """Return the word for a name in the data; one that has none stays as it is."""
         return self.text(name, within) if name in wording.names(within) else name
 
-    def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
-        """Return one unit of money for a column or table."""
-        return wording.money_unit(values, self.language)
+    def unit(self, values: Iterable[wording.Figure], *, told: Iterable[float] = ()) -> wording.Unit:
+        """Return one unit of money for a column or table; none `told` would stand there as 0.00."""
+        unit = wording.money_unit(values, self.language)
+        least = 200 * min((amount for amount in told if amount > 0), default=unit.divisor)
+        return unit if least >= unit.divisor else wording.money_unit([least], self.language)
 
     def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
         """Return a change of a measure, as a table prints it."""
@@ -443,15 +442,10 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
     >>> lists_not_provided({"no_maturities": ["maturing"]}, "zh")
     '未提供的名单：到期（没有存款到期日）。'
     """
-    words = wording.section_words("list_left_out", language)
-    comma, semicolon = (
-        wording.text(key, language, within="page") for key in ("enumeration", "list_separator")
-    )
-    groups = [
-        words[reason].format(lists=comma.join(list_name(name, language) for name in names))
-        for reason, names in left_out.items()
-    ]
-    said = words["lists"].format(groups=semicolon.join(groups)) if groups else ""
+    words, marks = (wording.section_words(name, language) for name in ("list_left_out", "page"))
+    lists = {why: [list_name(name, language) for name in names] for why, names in left_out.items()}
+    groups = [words[why].format(lists=marks["enumeration"].join(n)) for why, n in lists.items()]
+    said = words["lists"].format(groups=marks["list_separator"].join(groups)) if groups else ""
     return wording.name_deposits(said, language) if "no_positions" in left_out else said
 
 

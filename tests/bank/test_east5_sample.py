@@ -431,7 +431,11 @@ def test_the_command_writes_east_files_as_they_are_delivered(tmp_path: Path) -> 
     size = ["--customers", "1000", "--branches", "10", "--quarters", "2"]
     forms = ["--form", "cut", "--form", "masked", "--form", "split"]
     command = ["sample", "--out", str(tmp_path), "--layout", "east5", *size, *forms]
-    assert CliRunner().invoke(cli, command).exit_code == 0
+    ran = CliRunner().invoke(cli, [*command, "--language", "en"])
+    assert ran.exit_code == 0
+    number = len([*tmp_path.glob("*.txt")])
+    assert ran.output.startswith(f"{number} files of EAST 5.0 written to {tmp_path}, ")
+    assert ran.output.endswith(f"Next: stockcust check {tmp_path} --layout east5\n")
     cells = {
         table: [
             dict(zip(ORDERS[table], line.split("\x01"), strict=True))

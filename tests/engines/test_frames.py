@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import doctest
 import re
 import sqlite3
@@ -234,6 +235,49 @@ def test_a_table_of_a_duckdb_database_may_have_a_dot_in_its_name(tmp_path: Path,
         connection.execute('CREATE TABLE "dm.cust" AS FROM raw LIMIT 1')  # not the one of dm
     with open_bank(url, tables={"customers": name}) as bank:
         assert bank.rows("customers") == len(tiny()["customers"])
+
+
+NAMES = {'"a.b"': 7, "a.b": 6, '"a"."b"': 6, 'A."B"': 6, "main.raw": 7, 'main."a.b"': 7, "RAW": 7}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quotation_marks_tell_a_table_with_a_dot_from_one_of_a_schema(
+    tmp_path: Path, name: str
+) -> None:
+    """As SQL reads them, in a DuckDB file and by an open connection: `"a.b"` is no table b of a."""
+    url = in_duckdb(tiny(), tmp_path)
+    with duckdb.connect(url.removeprefix("duckdb://")) as connection:
+        connection.execute("ALTER TABLE customers RENAME TO raw; CREATE SCHEMA a")
+        connection.execute('CREATE TABLE "a.b" AS FROM raw')
+        connection.execute("CREATE TABLE a.b AS FROM raw WHERE customer_id <> 'C4'")
+        connection.execute("DELETE FROM holdings WHERE customer_id = 'C4'")
+    with open_bank(url, tables={"customers": name}) as bank:
+        assert bank.rows("customers") == NAMES[name]
+    connection = duckdb.connect(url.removeprefix("duckdb://"), read_only=True)
+    with connection, open_bank(connection, tables={"customers": name}) as bank:
+        assert bank.rows("customers") == NAMES[name]
+
+
+@pytest.mark.parametrize("table", ["customers", "contacts"])
+def test_a_table_that_a_duckdb_file_lacks_is_named(tmp_path: Path, table: str) -> None:
+    """An optional one, too: a misspelt name is no table that was not delivered."""
+    url = in_duckdb(tiny(), tmp_path)
+    with pytest.raises(UsageError, match=r"the database has no table 'dm\.cust'\."):
+        open_bank(url, tables={table: "dm.cust"})
+
+
+def test_a_table_of_sqlite_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+    """SQLite cannot compute measures, but it is found; without quotation marks it is a schema's."""
+    pytest.importorskip("ibis.backends.sqlite")
+    path = tmp_path / "bank.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for name, frame in tiny().items():
+            frame.to_sql("a.b" if name == "customers" else name, connection, index=False)
+    for name in ('"a.b"', 'main."a.b"'):
+        with pytest.raises(EngineError, match="lacks a computation"):
+            open_bank(f"sqlite://{path}", tables={"customers": name})
+    with pytest.raises(UsageError, match=r"the database has no table 'a\.b'"):
+        open_bank(f"sqlite://{path}", tables={"customers": "a.b"})
 
 
 def test_a_file_of_sqlite_that_is_not_there_is_not_made(tmp_path: Path) -> None:

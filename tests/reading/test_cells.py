@@ -22,6 +22,10 @@ UNIT = "a number with a unit (万, 亿)"
 WITHIN = "a moment within a day where a day belongs"
 IN_ZONE = "a moment with a time zone where a day belongs"
 SPAN = "a year before 1900 or after 2199"
+YEAR_LAST = (
+    "a date whose year is last, such as 03/04/2026, and the mapping does not say which number is "
+    "the day, or says otherwise"
+)
 SERIAL = "a bare number where a date belongs (an Excel date?)"
 SHORTENED = "number in scientific notation"
 DAY = date(2026, 9, 30)
@@ -118,7 +122,7 @@ CASES = [
     *(
         (DATE, text, "not a date")
         for text in (
-            *("09/30/2026", "9/30/26", "26.9.30", "2026-09-31", "20260931", "2026年09月"),
+            *("9/30/26", "26.9.30", "2026-09-31", "20260931", "2026年09月"),
             *("30-SEP-26", "30-SEP-2026", "Sep 30 2026", "二〇二六年九月三十日", "2026 09 30"),
             *("2026-09-30 星期三", "2026–09–30", "today", "2026-13-01", "2026-9", "2026093"),
             *("民国115年9月30日", "2026-09-30.", "2026-09-30日"),
@@ -134,7 +138,10 @@ CASES = [
     (DATE, "46294.5", SERIAL),
     (DATE, "26-09-30", "not a date"),
     (DATE, "2026-02-30", "not a date"),
-    (DATE, "30/09/2026", "not a date"),
+    *((DATE, cell, None) for cell in ("1900/1/1", "1900-1-01", "1900年1月1日", "0001.1.1")),
+    (DATE, "1900/1/11", date(1900, 1, 11)),
+    *((DATE, cell, YEAR_LAST) for cell in ("30/09/2026", "09/30/2026", "3.4.2026", "03-04-2026")),
+    (DATE, "30/09/20261", "not a date"),
     (DATE, "2026-09", "not a date"),
     (DATE, "1026-09-30", SPAN),
     (DATE, "2300-01-01", SPAN),
@@ -229,3 +236,36 @@ def test_a_bank_states_null_marks_and_the_unit_of_its_amounts() -> None:
     assert read(("customers", "gender"), " - ", coded) is None
     assert read(MONEY, "1,234.5", mapping) == Decimal("12345000")
     assert read(MONEY, "1.23456", mapping) == Decimal("12345.60")
+
+
+@pytest.mark.parametrize(
+    ("order", "cell", "expected"),
+    [
+        ("dmy", "03/04/2026", date(2026, 4, 3)),
+        ("mdy", "03/04/2026", date(2026, 3, 4)),
+        ("dmy", "30/09/2026", DAY),
+        ("dmy", "30-9-2026", DAY),
+        ("dmy", " 30.09.2026 00:00:00", DAY),
+        ("mdy", "9/30/2026", DAY),
+        ("dmy", "2026-09-30", DAY),
+        ("mdy", "20260930", DAY),
+        ("dmy", "2026/03/04", date(2026, 3, 4)),
+        ("dmy", "31/12/9999", None),
+        ("mdy", "1/1/0001", None),
+        ("mdy", "1/1/1900", None),
+        ("mdy", "1/2/1900", date(1900, 1, 2)),
+        ("mdy", "1/11/1900", date(1900, 1, 11)),
+        ("dmy", "09/30/2026", YEAR_LAST),
+        ("mdy", "30/09/2026", YEAR_LAST),
+        ("dmy", "31/02/2026", "not a date"),
+        ("dmy", "30/09/20261", "not a date"),
+        ("dmy", "30/09/26", SPAN),
+        ("dmy", "30/09/1850", SPAN),
+        ("mdy", "9/30/2026 13:30", WITHIN),
+    ],
+)
+def test_a_mapping_says_in_which_order_days_are_written(
+    order: str, cell: str, expected: object
+) -> None:
+    """03/04/2026 is 3 April or 4 March, as `date_order` says; other forms are read as without."""
+    assert read(DATE, cell, TableMapping(date_order=order)) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import polars as pl
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.core.frames import collect_rows
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import BankDataError, UsageError
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, write_tiny_bank
 
@@ -291,3 +292,43 @@ def test_headers_that_are_no_text_are_passed_over() -> None:
     frames["customers"] = pd.concat([frames["customers"], frames["customers"]], axis=1)
     with pytest.raises(UsageError, match="customers: a frame has two columns of one name, '5',"):
         open_bank(frames)
+
+
+def day_first(text: str) -> str:
+    """Return a table of text with its days as Britons write them."""
+    return re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3/\2/\1", text)
+
+
+def test_days_with_the_year_last_are_read_by_the_order_that_the_mapping_states(
+    tmp_path: Path,
+) -> None:
+    """31/12/2026 alone is a problem that names `date_order`; with it the bank is the same."""
+    tables = {"customers": day_first(CUSTOMERS), "holdings": day_first(HOLDINGS)}
+    folder = write_tiny_bank(tmp_path, **tables)
+    with pytest.raises(BankDataError, match="State the table's date_order") as caught:
+        open_bank(folder)
+    problem = next(p for p in caught.value.problems if p.column == "last_active_on")
+    assert problem.rows == 5
+    assert "请在映射文件中为该表写明date_order" in problem.text("zh")
+    mapping = '[tables.customers]\ndate_order = "dmy"\n[tables.holdings]\ndate_order = "dmy"\n'
+    (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    plain_folder = tmp_path / "plain"
+    plain_folder.mkdir()
+    with open_bank(folder) as bank, open_bank(write_tiny_bank(plain_folder)) as same:
+        read, expected = (collect_rows(as_lazy(each.table("customers"))) for each in (bank, same))
+        assert {name: [*read[name]] for name in DATES} == {n: [*expected[n]] for n in DATES}
+        assert bank.days("holdings") == same.days("holdings")
+
+
+def test_days_of_text_in_a_database_are_read_by_the_stated_order(tmp_path: Path) -> None:
+    """A DuckDB table may hold days as text; `date_order` says of them what it says of files."""
+    path, mapping = tmp_path / "bank.duckdb", tmp_path / "mapping.toml"
+    texts = {"branches": BRANCHES, "customers": day_first(CUSTOMERS), "holdings": HOLDINGS}
+    with duckdb.connect(str(path)) as connection:
+        for name, text in texts.items():
+            frame = pd.read_csv(StringIO(text), dtype=str)
+            connection.register("frame", frame)
+            connection.execute(f"CREATE TABLE {name} AS FROM frame")
+    mapping.write_text('[tables.customers]\ndate_order = "dmy"\n', encoding="utf-8")
+    with open_bank(f"duckdb://{path}", mapping=mapping) as bank:
+        assert [str(quarter) for quarter in bank.quarters] == ["2026Q2", "2026Q3"]

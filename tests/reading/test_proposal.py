@@ -451,15 +451,29 @@ def test_files_with_other_headers_are_left_to_a_person(tmp_path: Path) -> None:
     assert "perhaps of this table" in text
 
 
-def test_days_whose_year_is_last_are_not_guessed(tmp_path: Path) -> None:
-    """12/31/2026 is no text of some column: `map` says that it is a date, and what to do."""
-    rows = re.sub(r"2026-09-0(\d)", r"9/1\1/2026", ROWS)
+@pytest.mark.parametrize(
+    ("form", "proposed"),
+    [
+        (r"9/1\1/2026", 'date_order = "mdy"  # by a number above 12: of days whose year is last'),
+        (r"1\1.9.2026", 'date_order = "dmy"  # by a number above 12: of days whose year is last'),
+        (r"0\1/09/2026", '# date_order = "?"  # dmy or mdy, of days whose year is last: no number'),
+    ],
+)
+def test_the_order_of_days_is_proposed_where_one_above_12_says_it(
+    tmp_path: Path, form: str, proposed: str
+) -> None:
+    """9/15/2026 has no fifteenth month; of 05/09/2026 nobody knows, and nothing is guessed."""
+    rows = re.sub(r"2026-09-0(\d)", form, ROWS)
     text = propose(tmp_path, {"客户_20260930.csv": f"{HEADERS}\n{rows}"})
-    said = "dates whose year is last, as in 12/31/2026: which number is the month is not guessed;"
-    assert f'# "最后交易日期" = "last_active_on"  # its name says so, but it holds {said}' in text
-    header = HEADERS.replace("最后交易日期", "Seen")
-    text = propose(tmp_path, {"客户_20260930.csv": f"{header}\n{rows}"})
-    assert f'# "Seen" = "?"  # {said} export them as 2026-12-31; not taken\n' in text
+    assert f"\n{proposed}" in text
+    assert '\n"最后交易日期" = "last_active_on"  # ' in text
+
+
+def test_days_in_two_orders_are_left_to_a_person(tmp_path: Path) -> None:
+    """13/09/2026 beside 09/14/2026 is no order: the mapping is asked for it in a comment."""
+    rows = re.sub(r"2026-09-0(\d)", r"1\1/09/2026", ROWS).replace("15/09", "09/15")
+    text = propose(tmp_path, {"客户_20260930.csv": f"{HEADERS}\n{rows}"})
+    assert '\n# date_order = "?"' in text
 
 
 @pytest.mark.parametrize(

@@ -649,6 +649,10 @@ def test_check_says_what_each_file_was_taken_as(
         ),
         ('[tables.branches]\ncodes = { type = 3 }\nnull = "无"\n', ["codes is not", "null is not"]),
         ('[tables.branches]\nkind = "db2"\n', ["kind needs header"]),
+        (
+            '[tables.customers]\ndate_order = "ydm"\n',
+            ['date_order is not "dmy" (31/12/2026) or "mdy" (12/31/2026).'],
+        ),
         ('[tables.branches]\nas_of = "file name"\n', ["as_of is no column of this table"]),
         ("[tables.branches]\nconstants = { colour = 1 }\n", ["unknown contract column 'colour'"]),
         (f"[tables.branches]\nskip_rows = {10**30}\n", ["skip_rows is not a number of lines"]),

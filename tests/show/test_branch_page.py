@@ -83,6 +83,20 @@ def test_english_tasks_of_a_million_are_not_in_thousands() -> None:
         assert sorted(row[3] for row in things.rows)[-2:] == shown
 
 
+def test_no_task_with_money_is_printed_as_0_00() -> None:
+    """4,000 CNY beside 8.4 million: both in CNY thousand; 9 and 10 million stay in million."""
+    for amounts, unit, shown in (([4_000.0, 8.4e6], "CNY thousand", ["4.0", "8,400.0"]),
+                                 ([9e6, 1e7], "CNY million", ["9.00", "10.00"])):  # fmt: skip
+        lists = LISTS.assign(amount=[*amounts, 6e7, 1e8])
+        page = page_of(story(), "en", worklists=lists)
+        things, table = branch_tables.five_things(page), branch_tables.worklist_table(page)
+        assert things is not None and table is not None
+        assert things.columns[3].label == f"At stake,\n{unit}"
+        assert sorted((row[3] for row in things.rows), key=len) == shown
+        assert table.unit == unit
+        assert sorted((row[3] for row in table.rows), key=len) == shown
+
+
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
     """What is not there is left out, not printed empty."""
     page = page_of(story())

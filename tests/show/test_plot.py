@@ -478,3 +478,19 @@ def test_a_branch_too_small_to_be_judged_is_no_dot() -> None:
     axes = sca.plot.funnel(as_pandas(table))
     assert sorted(x for line in axes.lines[1:] for x in line.get_xdata()) == [400, 900]
     assert axes.get_xlabel().endswith("另有1家客户过少或本年新开，不判断")
+
+
+@pytest.mark.parametrize("name", ["grid", "co_holding", "migration"])
+def test_seaborn_keeps_the_readers_settings_to_go_back_to(name: str) -> None:
+    """It keeps those it finds when it is loaded: a chart that loads it must not hand it its own."""
+    code = (
+        "import sys, matplotlib as mpl; mpl.use('agg'); mpl.rcParams['font.size'] = 13\n"
+        "from stockcust_analysis import plot\n"
+        "from tests.show.test_plot import frame_of\n"
+        "assert 'seaborn' not in sys.modules\n"
+        f"plot.{name}(frame_of('{name}'))\n"
+        "import seaborn; seaborn.reset_orig()\n"
+        "assert mpl.rcParams['font.size'] == 13, mpl.rcParams['font.size']\n"
+        "assert mpl.rcParams['font.family'] == ['sans-serif'], mpl.rcParams['font.family']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

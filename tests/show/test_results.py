@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pandas as pd
@@ -26,6 +27,7 @@ from stockcust_analysis import (
     set_language,
 )
 from stockcust_analysis.core.results import About
+from stockcust_analysis.errors import UsageError, words_of
 from stockcust_analysis.plot import bars, grid, small_multiples, trend
 from stockcust_analysis.show.blocks import TABLE_MIME
 from stockcust_analysis.show.results import cell_words, table_of
@@ -230,6 +232,22 @@ def test_workbook(tmp_path: Path) -> None:
     assert (row[6].value, row[6].number_format) == (0.01, "0.0%")
     with pytest.raises(StockcustError, match=r"\.xlsx"):
         result.to_excel(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["机构" * 16, "2026/Q3", "[a]", "a:b", "a*", "a?", "a\\b", "'a", ""]
+)
+@pytest.mark.parametrize("more", [{}, {"startrow": 1}])
+def test_a_sheet_that_cannot_be_called_so_is_said(
+    tmp_path: Path, name: str, more: dict[str, Any]
+) -> None:
+    """32 characters, or one that Excel forbids, is an error of this package, and no file."""
+    result = concentration(OPENING, by="branch_id", base="all")
+    with pytest.raises(UsageError, match="a sheet's name has up to 31 characters") as caught:
+        result.to_excel(tmp_path / "a.xlsx", sheet_name=name, **more)
+    assert f"“{name}”，{len(name)}个字符" in words_of(caught.value).zh
+    assert not [*tmp_path.iterdir()]
+    result.to_excel(tmp_path / "b.xlsx", sheet_name="机" * 31, **more)
 
 
 def test_a_workbook_is_written_as_pandas_users_write_it(tmp_path: Path) -> None:

@@ -151,15 +151,9 @@ class LayoutFiles:
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
             every = set[str]().union(*found.values())
+            name = self._named(code)
             gaps += [
-                say(
-                    "licence_lacking",
-                    self._named(code),
-                    day,
-                    len(some),
-                    len(every),
-                    sorted(every - some),
-                )
+                say("licence_lacking", name, day, len(some), len(every), sorted(every - some))
                 for day, some in found.items()
                 if some < every
             ]
@@ -255,9 +249,8 @@ class LayoutFiles:
         if stated is None:
             return
         entry = self.layout["tables"][code]
-        words = {
-            word: word for name in [*entry["read"], "CJRQ"] for word in self._words(code, name)
-        }
+        names = [*entry["read"], "CJRQ"]
+        words = {word: word for name in names for word in self._words(code, name)}
         self._files += 1
         contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
         reader = FileReader(self.connection, self.copies, contract, stated, words)
@@ -389,9 +382,8 @@ class LayoutFiles:
             elif listed:
                 values = ", ".join(map(literal, ["", *listed]))
                 several = literal(f"(({'|'.join(listed)}|其他[^;]*)(;|$))+")
-                faults[column, odd] = (
-                    f"{column} NOT IN ({values}) AND NOT regexp_full_match({column}, {several})"
-                )
+                is_listed = f"{column} IN ({values}) OR regexp_full_match({column}, {several})"
+                faults[column, odd] = f"NOT ({is_listed})"
         for column in entry.get("filled", ()):
             faults[column, "empty_field"] = f"COALESCE({column}, '') = ''"
         return faults

@@ -96,10 +96,8 @@ def check_size(branches: int, customers: int, quarters: int) -> None:
     """Raise UsageError for a bank that cannot hold its stories."""
     if branches < len(Branch):
         raise UsageError(say("too_few_branches", branches, len(Branch)))
-    if customers < branches * CUSTOMERS_PER_BRANCH:
-        raise UsageError(
-            say("too_few_customers", customers, branches, branches * CUSTOMERS_PER_BRANCH)
-        )
+    if customers < (least := branches * CUSTOMERS_PER_BRANCH):
+        raise UsageError(say("too_few_customers", customers, branches, least))
     if not 2 <= quarters <= LAST:
         raise UsageError(say("quarters_of_sample", quarters, LAST))
 
@@ -167,8 +165,7 @@ def write_texts(
         pair=" and ".join(pair),
         **dict(zip(stories["branch_id"], stories["name"], strict=True)),
     )
-    name = f'name = "{BANK_NAME}"\n'
-    (folder / "mapping.toml").write_text(name, encoding="utf-8", newline="\n")
+    (folder / "mapping.toml").write_bytes(f'name = "{BANK_NAME}"\n'.encode())
     (folder / "README.md").write_text(page + notes, encoding="utf-8", newline="\n")
 
 

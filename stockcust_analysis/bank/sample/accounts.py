@@ -212,8 +212,7 @@ def _opened_on(rng: Random, panel: Panel, held: Array, months: Array | int = 200
     """Draw the opening day: a visit in these quarters, or a day in the months before them."""
     last = np.fmax(panel.last_active_on[:, 0], panel.relationship_since)
     before = people.STARTS[0] - np.asarray(months * 30, "m8[D]")
-    earliest = np.maximum(before, panel.relationship_since)
-    earliest = np.minimum(earliest, last)
+    earliest = np.minimum(np.maximum(before, panel.relationship_since), last)
     earlier = earliest + (rng.random(len(last)) * (last - earliest).astype(int)).astype("m8[D]")
     first = held.argmax(axis=1)
     at_visit = panel.stepped_on[np.arange(len(first)), first]
