@@ -259,9 +259,8 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
     lowest, one = len(members), list[str]()
     for place in reversed([place for place, name in enumerate(members) if place and name in top]):
         one.append(members[place])
-        cell = counts.reindex(columns=one).sum(axis=1)
-        is_small = ((cell >= 1) & (cell < limits.smallest_cell)).any()
-        lowest, one = (place - 1, one) if is_small else (lowest, [])
+        small = counts.reindex(columns=one).sum(axis=1).between(1, limits.smallest_cell - 1)
+        lowest, one = (place - 1, one) if small.any() else (lowest, [])
     return dict.fromkeys(members[lowest:], f"{[*members, ''][lowest]}{figures.MERGED}")
 
 
