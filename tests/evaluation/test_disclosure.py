@@ -411,9 +411,15 @@ def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyP
     evaluation, _ = bank_of(2, branches=3, customers=150)
     told = circulated_of(2, 3, 150)
     exposed = told._replace(protected=replace(told.protected, exposed=3))
+    issued = (review.Review(told.evaluation, "circulated"),)
     monkeypatch.setattr(review, "circulate", lambda *_, **__: exposed)
-    with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
-        make_review(evaluation, policy=load_policy(), edition="circulated")
+    for known in ((), issued):  # of what needs no issued set, none is to blame
+        with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
+            make_review(evaluation, policy=load_policy(), edition="circulated", issued=known)
+    by_issued = {True: exposed, False: told}
+    monkeypatch.setattr(review, "circulate", lambda *_, earlier=(): by_issued[bool(earlier)])
+    made = make_review(evaluation, policy=load_policy(), edition="circulated", issued=issued)
+    assert made.exposed == 3
 
 
 def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:
