@@ -56,10 +56,8 @@ def by_unit(
     leads = materialize(bank, leads)
     numbers = _at_home(numbers.join(leads, on="customer_id", how="left"))
     joined = _present(numbers.filter(~nw.col(persons.LEAD).is_null()), policy, days)
-    tables = {
-        "customers": persons.join_customers(numbers, joined),
-        "holdings": persons.rename_accounts(holdings, leads, joined),
-    }
+    tables = {"customers": persons.join_customers(numbers, joined)}
+    tables["holdings"] = persons.rename_accounts(holdings, leads, joined)
     if "assignments" in read:  # who managed a number that has left does not manage the person by it
         seen = joined.group_by("customer_id").agg(valid_to=nw.col("as_of").max())
         read["assignments"] = service.end_with_managers(read["assignments"], seen, "customer_id")
@@ -73,13 +71,16 @@ def by_unit(
 def _at_home(numbers: Table) -> Table:
     """Return the numbers of persons who have several in the branch that has them in all quarters.
 
-    That a number was elsewhere is no transfer; that the branch itself was merged stays known.
+    That a number was elsewhere is no transfer; that the branch itself was merged stays known. On
+    days on which nobody is with that branch, as before it opened, they are where they were.
     """
-    home, branch = nw.col(persons.HOME), nw.col("branch_id")
-    alone = (home.is_null() | (branch == home)).fill_null(False)
-    issued = nw.when(alone).then(nw.col(ISSUED_BRANCH)).otherwise(home)
-    here = {"branch_id": nw.coalesce(home, branch), ISSUED_BRANCH: issued}
-    return numbers.with_columns(**here).drop(persons.HOME)
+    branch, home = nw.col("branch_id"), nw.col("_there")
+    there = numbers.select("as_of", branch.alias(persons.HOME), branch.alias("_there")).unique()
+    numbers = numbers.join(there, on=["as_of", persons.HOME], how="left")
+    here = nw.coalesce(home, branch)
+    issued = nw.when(here == branch).then(nw.col(ISSUED_BRANCH)).otherwise(home)
+    numbers = numbers.with_columns(issued.alias(ISSUED_BRANCH), branch_id=here)
+    return numbers.drop(persons.HOME, "_there")
 
 
 def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:

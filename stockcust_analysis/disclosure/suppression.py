@@ -249,20 +249,19 @@ def _report(system: System, reason: Array, cell: Array, protection: Protection) 
 def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -> dict[str, str]:
     """Return the members to merge, and the name of the member each is merged into.
 
-    The highest is merged first, into the one below it, wherever a unit has a small cell of it.
+    A member is merged into the one below it, and all above it with it, wherever a unit has a small
+    cell of it, or of it and those that it is already one with.
     """
     members, top = declared.merged.get("members", []), declared.merged.get("top", [])
     counted = rates["measure"] == declared.merged.get("counts")
     of_units = rates[counted & (rates["branch_id"] != declared.whole)]
     counts = of_units.pivot_table("numerator", ["quarter", "branch_id"], "member")
-    merged: list[str] = []
-    for name in reversed(members[1:]):
-        cell = counts.reindex(columns=[*merged, name]).sum(axis=1)
-        if name not in top or not ((cell >= 1) & (cell < limits.smallest_cell)).any():
-            break
-        merged.append(name)
-    into = members[-len(merged) - 1] if merged else ""
-    return dict.fromkeys([*merged, into], f"{into}{figures.MERGED}") if merged else {}
+    lowest, one = len(members), list[str]()
+    for place in reversed([place for place, name in enumerate(members) if place and name in top]):
+        one.append(members[place])
+        small = counts.reindex(columns=one).sum(axis=1).between(1, limits.smallest_cell - 1)
+        lowest, one = (place - 1, one) if small.any() else (lowest, [])
+    return dict.fromkeys(members[lowest:], f"{[*members, ''][lowest]}{figures.MERGED}")
 
 
 def merge_members(tables: Tables, names: Mapping[str, str], declared: Relations) -> Tables:

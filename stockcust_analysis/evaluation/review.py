@@ -123,7 +123,6 @@ def make_review(
     ReportError
         A figure to withhold could be worked out, and no issued set is to blame.
     """
-    quarter = evaluation.quarter
     compared = evaluation.comparison.reindex(columns=list(COMPARISON_COLUMNS))
     evaluation = replace(evaluation, comparison=compared)
     if edition == "internal":
@@ -132,7 +131,7 @@ def make_review(
         review = _make_circulated(evaluation, policy, issued)
     warnings = [] if evaluation.scorecard.empty else lint_scorecard(review.evaluation, policy)
     facts = {}
-    if (theme := policy.theme(quarter.number)) is not None:
+    if (theme := policy.theme(evaluation.quarter.number)) is not None:
         facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)}
     review = replace(review, warnings=pd.DataFrame(warnings), theme=facts)
     if not issued:
@@ -156,8 +155,10 @@ def _internal(evaluation: Evaluation) -> Review:
 def _make_circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
     circulated, result = circulate(evaluation, policy, earlier=[r.evaluation for r in issued])
-    if result.exposed and not issued:
-        raise ReportError(say("exposed", result.exposed, evaluation.quarter))
+    # An issued set is to blame for what could not be worked out without it.
+    own = circulate(evaluation, policy)[1] if result.exposed and issued else result
+    if own.exposed:
+        raise ReportError(say("exposed", own.exposed, evaluation.quarter))
     return Review(
         circulated, "circulated", merged=result.merged, report=result.report, exposed=result.exposed
     )

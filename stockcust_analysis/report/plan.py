@@ -261,10 +261,14 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
 def folder_name(branch_id: str) -> str:
     """Return a branch's folder: its number where that is a safe name, otherwise encoded.
 
+    One of more than 100 bytes by its hash: the name of a file has 255 at most.
+
     >>> folder_name("D01"), folder_name("../x")
     ('D01', '~2e2e2f78')
     """
-    return branch_id if _SAFE_ID.fullmatch(branch_id) else "~" + branch_id.encode().hex()
+    given = branch_id.encode()
+    name = given.hex() if len(given) <= 100 else hashlib.sha256(given).hexdigest()
+    return branch_id if _SAFE_ID.fullmatch(branch_id) else f"~{name}"
 
 
 def withdraw_lists(lists: Path, stamp: Path) -> None:
@@ -396,10 +400,8 @@ def package_digest() -> str:
 
 
 def _files_digest(folder: Path, paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
-    return digest.hexdigest()
+    lines = (f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for path in sorted(paths))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def notebook_path(name: str) -> Path:

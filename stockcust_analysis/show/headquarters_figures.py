@@ -18,27 +18,35 @@ _MOST_ROWS: Final = 40
 _MOST_NAMED: Final = 8
 
 
+def funnel_words(page: HeadquartersPage) -> Sentences | None:
+    """Say how the funnels are read; None where there is none to read."""
+    return Sentences([page.text("funnels_read")]) if _funnels(page) else None
+
+
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     """Draw the n-th funnel, counted from 1; None where fewer measures, or branches, are judged.
 
     First each exceptional branch's farthest measure, then the leading ones.
     """
-    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
-    ordered = [*exceptional.itertuples(index=False, name=None), *hq.leading(page)]
-    chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
-    if number > len(chosen):
+    if number > len(funnels := _funnels(page)):
         return None
-    measure, base = chosen[number - 1]
-    rows = hq.peers_compared(page, measure, base, "lower_95").dropna(subset=["centre"])
-    if not (rows["verdict"] != "").any():  # too few to tell a difference from chance
-        return None
+    measure, base, compared = funnels[number - 1]
+    rows = compared.dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
-    values = rows["compared"]
-    beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
+    beyond = rows.query("compared < lower_95 or compared > upper_95")["name"]
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
     blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
     alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
     return page.figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
+
+
+def _funnels(page: HeadquartersPage) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return the measures drawn, with their branches; among too few no chance is told."""
+    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
+    ordered = [*exceptional.itertuples(index=False, name=None), *hq.leading(page)]
+    chosen = [*dict.fromkeys(ordered)][:_MOST_FUNNELS]
+    compared = [(m, base, hq.peers_compared(page, m, base, "lower_95")) for m, base in chosen]
+    return [funnel for funnel in compared if (funnel[-1]["verdict"] != "").any()]
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:

@@ -72,6 +72,7 @@ def joined_by_hand(tables: Tables) -> dict[str, pd.DataFrame]:
         if len(numbers) > 1
         for number in numbers
     }
+    there = {(row["as_of"], today(row["branch_id"], tables)) for row in rows}
     people, in_scope = [row for row in rows if row["customer_id"] not in leads], set()
     for lead in {*leads.values()}:
         theirs = [
@@ -81,9 +82,8 @@ def joined_by_hand(tables: Tables) -> dict[str, pd.DataFrame]:
         home = today(by_number[lead][-1]["branch_id"], tables)
         for day in {row["as_of"] for row in theirs}:
             one = as_one(lead, [row for row in theirs if row["as_of"] == day])
-            people.append(
-                one if today(one["branch_id"], tables) == home else one | {"branch_id": home}
-            )
+            stays = today(one["branch_id"], tables) == home or (day, home) not in there
+            people.append(one if stays else one | {"branch_id": home})
     return dict(tables) | {
         "customers": pd.DataFrame(people).astype(tables["customers"].dtypes),
         "holdings": renamed(tables["holdings"], leads, in_scope),
@@ -441,6 +441,31 @@ def test_nothing_has_moved_of_a_person_of_two_branches() -> None:
         assert (parts[b, "opening"], parts[b, "closing"]) == (opening, 150_010.0)
         assert (parts[a, "opening"], parts[a, "closing"]) == (20.0, 20.0)
     assert not parts[parts.index.get_level_values(1).str.startswith("transferred")].any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_branch_has_nobody_before_it_opened(engine: Any, tmp_path: Path) -> None:
+    """Branch N is new: its person, whose 60,000 were in A in June, is in A then, and moves."""
+    tables = two_numbers([
+        ["2026-06-30", "1", "A", 60_000.0, "P"], ["2026-06-30", "9", "A", 20.0, None],
+        [NEWEST, "1", "A", 60_000.0, "P"], [NEWEST, "2", "N", 90_000.0, "P"],
+        [NEWEST, "9", "A", 20.0, None],
+    ])  # fmt: skip
+    with open_bank(engine(tables, tmp_path)) as bank:
+        june, now = (
+            bank.customers(quarter, policy=BY_PERSON, structure=QUARTER)
+            for quarter in ("2026Q2", QUARTER)
+        )
+        bridge = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON).bridge
+    held = ["customer_id", "branch_id", "aum_period_end"]
+    assert june[held].values.tolist() == [["2", "A", 60_000], ["9", "A", 20]]
+    assert now[held].values.tolist() == [["2", "N", 150_000], ["9", "A", 20]]
+    steps = bridge.set_index(["branch_id", "component"])["amount"]
+    assert steps[steps != 0].to_dict() == {
+        ("A", "opening"): 60_020, ("A", "transferred_out"): -60_000, ("A", "closing"): 20,
+        ("N", "transferred_in"): 60_000, ("N", "grown"): 90_000, ("N", "closing"): 150_000,
+        ("@bank", "opening"): 60_020, ("@bank", "grown"): 90_000, ("@bank", "closing"): 150_020,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -411,9 +411,15 @@ def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyP
     evaluation, _ = bank_of(2, branches=3, customers=150)
     told = circulated_of(2, 3, 150)
     exposed = told._replace(protected=replace(told.protected, exposed=3))
+    issued = (review.Review(told.evaluation, "circulated"),)
     monkeypatch.setattr(review, "circulate", lambda *_, **__: exposed)
-    with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
-        make_review(evaluation, policy=load_policy(), edition="circulated")
+    for known in ((), issued):  # of what needs no issued set, none is to blame
+        with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
+            make_review(evaluation, policy=load_policy(), edition="circulated", issued=known)
+    by_issued = {True: exposed, False: told}
+    monkeypatch.setattr(review, "circulate", lambda *_, earlier=(): by_issued[bool(earlier)])
+    made = make_review(evaluation, policy=load_policy(), edition="circulated", issued=issued)
+    assert made.exposed == 3
 
 
 def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -640,3 +646,33 @@ def test_small_top_tiers_are_told_with_the_tier_below() -> None:
     assert told.protected.merged == {"private": "high_and_above", "high": "high_and_above"}
     pd.testing.assert_series_equal(top, now)
     assert [tier["name"] for tier in told.evaluation.policy_facts["tiers"]][-1] == "high_and_above"
+
+
+@pytest.mark.parametrize(
+    ("of_first", "of_second", "lowest"),
+    [
+        ({}, {}, None),
+        ({"private": 3}, {}, "high"),
+        ({"high": 7, "private": 0, "top": 6}, {"private": 2}, "high"),
+        ({"private": 4, "top": 1}, {"private": 6}, "private"),
+        ({"private": 1, "top": 1}, {"private": 9, "top": 9}, "high"),
+        ({"high": 2, "private": 7, "top": 6}, {}, None),
+        ({"private": 0, "top": 5}, {"private": 5}, None),
+    ],
+    ids=["none", "one", "below a large one", "two are enough", "two", "not to be merged", "large"],
+)
+def test_a_small_tier_is_merged_with_all_above_it(
+    of_first: dict[str, int], of_second: dict[str, int], lowest: str | None
+) -> None:
+    """A tier of one to four customers stands with the one below, however many stand above it."""
+    cells = [("B1", *cell) for cell in of_first.items()]
+    cells += [("B2", *cell) for cell in of_second.items()]
+    rates = pd.DataFrame(cells, columns=["branch_id", "member", "numerator"])
+    rates = rates.assign(quarter="2026Q3", measure="tier_customers")
+    tiers = ["residual", "mid", "high", "private", "top"]
+    merged = {"members": tiers, "top": ["private", "top"], "counts": "tier_customers"}
+    told = suppression.members_to_merge(
+        rates, replace(relations(POLICY), merged=merged), Limits(5, 0.85, 0.2, 100)
+    )
+    names = tiers[tiers.index(lowest) :] if lowest else []
+    assert told == dict.fromkeys(names, f"{lowest}_and_above")

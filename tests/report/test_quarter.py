@@ -178,3 +178,6 @@ def test_folder_names_cannot_escape() -> None:
     assert folder_name("D01") == "D01"
     assert "/" not in folder_name("../../etc")
     assert folder_name("支行") != folder_name("分行")
+    long = "农村商业银行股份有限公司城关支行" * 3
+    assert len({folder_name(long), folder_name(f"{long}1"), folder_name(f"1{long}")}) == 3
+    assert len(folder_name(long)) < 100

@@ -316,6 +316,8 @@ def test_too_few_branches_are_not_compared_in_a_funnel() -> None:
     few = hq.headquarters_page(small_review(5), language="zh")
     assert len(few.evaluation.comparison)
     assert figures.funnel_figure(few, 1) is None
+    assert figures.funnel_words(page_of()) is not None
+    assert figures.funnel_words(few) is None
 
 
 def test_the_one_peer_group_is_called_the_bank() -> None:

@@ -156,3 +156,10 @@ def test_rates_by_person_say_of_whom_they_are() -> None:
     (english,) = labels.assumptions({"unit": unit}, "en")
     assert "funded customers change from 10 to 9, their dormancy rate from 10.00% to" in english
     assert "the share of them with two product families or more from 50.00% to 40.00%" in english
+
+
+def test_the_task_of_hand_overs_names_both_of_its_kinds() -> None:
+    """Who was handed over and is not called yet is on the list, however little he has today."""
+    zh, en = (text("hand_over", language, within="task_why") for language in ("zh", "en"))
+    assert ("贵宾标准" in zh, "尚未首次联络" in zh) == (True, True)
+    assert ("VIP level" in en, "not yet called" in en) == (True, True)
