@@ -95,7 +95,7 @@ def evaluate(
         options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
         with open_bank(bank) as opened:
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
-    target, rules = as_quarter(quarter), read_policy(policy)
+    bank, target, rules = bank.in_polars(), as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
     branches, targets = provided.branches_of(bank), targets_of(bank, target)
     customers = as_lazy(bank.snapshot("customers", as_of=target.end)).group_by("branch_id")
@@ -273,7 +273,7 @@ def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
 ) -> tuple[Evaluation, Lists]:
     """Return all that a quarter's pages show, and the work lists that it counts."""
-    rules = read_policy(policy)
+    bank, rules = bank.in_polars(), read_policy(policy)
     evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
     lists = make_lists(bank, as_of=evaluation.quarter.end, policy=rules)
     table, outcomes = worklist_tables(bank, lists, quarter=evaluation.quarter, policy=rules)
