@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import called, named
 from stockcust_analysis.bank.problems import SetAside, TableFacts
+from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import on_day
@@ -82,6 +83,19 @@ class BankTables:
         """Return the same bank, on the same engine, with these tables instead."""
         other = copy(self)
         other._tables = tables
+        return other
+
+    def in_polars(self) -> Self:
+        """Return a bank of DuckDB's in Polars, which measures in half the time, if memory allows.
+
+        To bind and plan hundreds of steps costs DuckDB more than the steps themselves.
+        """
+        rows = sum(self._facts[name].rows for name in ("customers", "holdings"))
+        if not (isinstance(self._engine, engines.DuckDBEngine) and self._engine.has_room_for(rows)):
+            return self
+        with engine_failures():
+            other = self.with_tables({n: engines.polars_of(t) for n, t in self._tables.items()})
+        other._engine = engines.PolarsEngine()
         return other
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:

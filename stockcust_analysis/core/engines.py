@@ -41,6 +41,9 @@ _NUMBERS = count(1)
 DEFAULT_MEMORY_LIMIT = "60%"
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 _MOST_RUNS = 1000
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_BYTES_A_ROW = 700
+"""What an evaluation in Polars takes at most for each row of customers and of holdings."""
 
 
 class Engine:
@@ -85,6 +88,12 @@ class DuckDBEngine(Engine):
         name = self._next_name()
         self.connection.execute(f"CREATE TABLE {name} AS {sql}")
         return self.connection.table(name)
+
+    def has_room_for(self, rows: int) -> bool:
+        """Return whether Polars, measuring so many customers and holdings, keeps to the limit."""
+        ((limit,),) = self.connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        number, unit = str(limit).split()
+        return bool(rows * _BYTES_A_ROW < float(number) * 1024 ** _UNITS.index(unit))
 
     def _next_name(self) -> str:
         self.tables += 1
@@ -186,6 +195,26 @@ class SparkEngine(Engine):
         with suppress(Exception):
             for frame in self.held.values():
                 frame.unpersist()
+
+
+@dataclass
+class _Rows:
+    """A relation's rows, given to Polars under a class of ours.
+
+    It would keep DuckDB's own class to the end of the process, which then reports leaks.
+    """
+
+    relation: duckdb.DuckDBPyRelation
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.relation.__arrow_c_stream__(requested_schema)
+
+
+def polars_of(relation: duckdb.DuckDBPyRelation) -> Frame:
+    """Return a relation of DuckDB computed, as a lazy frame of Polars."""
+    import polars
+
+    return polars.DataFrame(_Rows(relation)).lazy()
 
 
 @contextmanager

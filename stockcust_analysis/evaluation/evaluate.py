@@ -96,7 +96,7 @@ def evaluate(
         with open_bank(bank) as opened:
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
     progress = progress or (lambda done, total: None)
-    target, rules = as_quarter(quarter), read_policy(policy)
+    bank, target, rules = bank.in_polars(), as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
     branches, targets = provided.branches_of(bank), targets_of(bank, target)
     customers = as_lazy(bank.snapshot("customers", as_of=target.end)).group_by("branch_id")
@@ -274,7 +274,7 @@ def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
 ) -> tuple[Evaluation, Lists]:
     """Return all that a quarter's pages show, and the work lists that it counts."""
-    rules = read_policy(policy)
+    bank, rules = bank.in_polars(), read_policy(policy)
     evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
     lists = make_lists(bank, as_of=evaluation.quarter.end, policy=rules)
     table, outcomes = worklist_tables(bank, lists, quarter=evaluation.quarter, policy=rules)

@@ -80,7 +80,7 @@ def worklist_tables(
 
 def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
     """Return all branches' lists of a day, as branches are on that day."""
-    policy = with_lists_provided(bank, policy, as_of)
+    bank, policy = bank.in_polars(), with_lists_provided(bank, policy, as_of)
     facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
     lists = Lists(rows, pd.DataFrame(worklist_counts(facts, policy=policy)), facts)
     if policy.worklists.model:

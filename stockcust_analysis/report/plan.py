@@ -46,8 +46,8 @@ STATUSES: Final = ("draft", "reviewed", "issued")
 _LONGEST_NAME: Final = 40
 # Packages whose version can change a number or a page.
 _PACKAGES: Final = (
-    "stockcust_analysis narwhals duckdb numpy pandas matplotlib seaborn papermill nbconvert typst "
-    "pypandoc_binary mpl-font XlsxWriter itables"
+    "stockcust_analysis narwhals duckdb polars numpy pandas matplotlib seaborn papermill nbconvert "
+    "typst pypandoc_binary mpl-font XlsxWriter itables"
 )
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 # In a checkout the notebooks stand beside the package; in an installed wheel, inside it.

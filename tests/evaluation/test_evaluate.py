@@ -13,7 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.engines import DuckDBEngine, Frame
 from stockcust_analysis.core.frames import Calendar
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
@@ -24,6 +24,7 @@ from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder
+from tests.conftest import SAMPLE
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank
 
 evaluate_module = sys.modules[evaluate.__module__]
@@ -118,6 +119,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
     held: list[str] = []
     steps: dict[str, int] = {}
     begin = measuring.views_of
+    monkeypatch.setattr(DuckDBEngine, "has_room_for", lambda engine, rows: False)
 
     def materialize(bank: Bank, frame: Frame) -> Frame:
         table = MATERIALIZE(bank, frame)
@@ -253,3 +255,31 @@ def test_an_evaluation_says_what_it_holds(evaluation: Evaluation) -> None:
     assert "ev.of_branch(" in shown
     assert len(shown) < 500
     assert "&lt;Evaluation" in evaluation._repr_html_()
+
+
+def test_whoever_measures_the_same_bytes_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars measures and lists what DuckDB does, where it has room."""
+    for name in ("Polars", "DuckDB"):
+        with open_bank(SAMPLE) as bank:
+            assert (bank.in_polars() is bank) == (name == "DuckDB")
+            evaluation, lists = evaluate_module.evaluate_with_lists(bank, quarter="2026Q3")
+        evaluation.save(tmp_path / name)
+        lists.rows.to_csv(tmp_path / name / "lists.csv")
+        lists.counts.to_csv(tmp_path / name / "counts.csv")
+        monkeypatch.setattr(DuckDBEngine, "has_room_for", lambda engine, rows: False)
+    files = sorted(path.name for path in (tmp_path / "DuckDB").iterdir())
+    assert len(files) > 15
+    for file in files:
+        assert (tmp_path / "Polars" / file).read_bytes() == (
+            tmp_path / "DuckDB" / file
+        ).read_bytes()
+
+
+@pytest.mark.parametrize(("limit", "has_room"), [("120MB", False), ("200MB", True), ("1TB", True)])
+def test_polars_keeps_to_the_memory_limit(limit: str, has_room: bool) -> None:
+    """The sample's 196,998 customers and holdings take 138 MB at most."""
+    with open_bank(SAMPLE, memory_limit=limit) as bank:
+        assert bank.rows("customers") + bank.rows("holdings") == 196_998
+        assert (bank.in_polars() is not bank) == has_room
