@@ -98,13 +98,8 @@ def _same_again(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
             columns_said = [bank.named(name, column) for column in same]
             yield say("balances_as_before", columns_said, now.quarter, before.quarter)
         elif copied := parts_of.find_copied_branches(before, now, name):
-            yield say(
-                "branches_again",
-                bank.named(name),
-                now.quarter,
-                before.quarter,
-                count_groups(copied, now.branch_sizes(name)),
-            )
+            groups = count_groups(copied, now.branch_sizes(name))
+            yield say("branches_again", bank.named(name), now.quarter, before.quarter, groups)
 
 
 def _same_amounts(before: Totals, now: Totals) -> list[str]:

@@ -151,18 +151,9 @@ class LayoutFiles:
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
             every = set[str]().union(*found.values())
-            gaps += [
-                say(
-                    "licence_lacking",
-                    self._named(code),
-                    day,
-                    len(some),
-                    len(every),
-                    sorted(every - some),
-                )
-                for day, some in found.items()
-                if some < every
-            ]
+            for day, some in found.items():
+                facts = self._named(code), day, len(some), len(every), sorted(every - some)
+                gaps += [say("licence_lacking", *facts)] if some < every else []
         if gaps:
             said = Words("; ".join(gaps), "；".join(gap.zh for gap in gaps))
             warnings.warn(say("licences_lacking", said), stacklevel=3)
