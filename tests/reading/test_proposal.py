@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -340,6 +341,56 @@ def test_files_that_hold_no_table_are_named(tmp_path: Path) -> None:
         assert f'# "{name}": ' in text
     assert '#   "client_id": whole numbers; perhaps customer_id' in text
     assert "[tables." not in text
+
+
+LONG = f"{HEADERS}\n{ROWS}" + "".join(f"{n},001,个人,2026-09-01,1.20,2.30\n" for n in range(40_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("客户.csv", f"{HEADERS}\n{ROWS}".encode() + b"\x1a", ""),
+        ("客户.csv", LONG.encode("utf-16"), ""),
+        ("客户.csv", LONG.replace("\n", "\r").encode(), ""),
+        (
+            "客户.csv.gz",
+            gzip.compress((LONG + "合计,,,,1.00,2.00\n").encode("gbk")),
+            'drop_rows_where = { "客户编号" = ["合计"] }',
+        ),
+    ],
+    ids=["end of DOS", "UTF-16", "carriage returns", "gzip"],
+)
+def test_texts_are_read_as_when_the_bank_is_opened(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    """What ends files of DOS is no remark; long files are seen to their end in every encoding."""
+    text = propose(tmp_path, {name: content})
+    assert '\n"客户编号" = "customer_id"  # by its name' in text
+    assert said in text
+    assert ("drop_rows_where" in text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CUSTOMERS.replace("C1", "\ufffd"),
+        HEADERS.encode("utf-7") + f"\n{'1,' * 5}1\n".encode() * 3,
+        '[{"客户号": "C1"}]\n',
+        CUSTOMERS.replace("\n", "\u2028"),
+        CUSTOMERS.encode("utf-16-le"),
+        CUSTOMERS.encode("utf-32"),
+        CUSTOMERS.replace("C", "客户").encode("gbk") + "客户\n".encode(),
+        b"PK\x03\x04" + b"1,2\n" * 20,
+    ],
+)
+def test_what_cannot_be_read_is_not_proposed(tmp_path: Path, content: str | bytes) -> None:
+    """A text that opening the bank refuses is a comment, with the same words."""
+    text = propose(tmp_path, {"branches.csv": BRANCHES, "customers.csv": content})
+    assert "[tables.customers]" not in text
+    with pytest.raises(BankDataError) as caught:
+        open_bank(tmp_path)
+    said = {str(p.what) for p in caught.value.problems if p.table == "customers"}
+    assert any(what.removeprefix("customers.csv: ") in text for what in said)
 
 
 def test_remarks_below_a_table_are_not_copied(tmp_path: Path) -> None:
