@@ -34,11 +34,7 @@ _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
-_FILE_WORDS = [
-    (normalize(word), table.name)
-    for table in TABLES
-    for word in (table.name, table.zh, *SYNONYMS["files"].get(table.name, ()))
-]
+_FILE_WORDS = [(normalize(word), name) for word, name in file_names.words_for_tables("files")]
 _BRANCH = ("branches", "branch_id")
 
 
