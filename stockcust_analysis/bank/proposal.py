@@ -23,10 +23,10 @@ from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_units
-from stockcust_analysis.bank.headers import normalize, words_of
+from stockcust_analysis.bank.headers import bare, normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
-from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, bare, look_at
+from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, look_at
 from stockcust_analysis.errors import NOTHING, UsageError, Words, joined, say
 
 _KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
@@ -93,7 +93,8 @@ def propose_mapping(folder: Path) -> Words:
     files = _groups(folder)
     if not files:
         raise UsageError(say("no_files_of_tables", folder))
-    definitions, names = samples.read_fields(folder), {name for t in TABLES for name in _names(t)}
+    definitions = samples.read_fields(folder)
+    names = {word: column for t in TABLES for word, (column, _) in _names(t).items()}
     proposed: dict[str, list[_Group]] = {}
     others, keys = list[Words](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
@@ -132,7 +133,7 @@ def propose_mapping(folder: Path) -> Words:
 
 
 def _look_at(
-    path: Path, names: Collection[str], fields: Sequence[Field]
+    path: Path, names: dict[str, str], fields: Sequence[Field]
 ) -> tuple[list[Sample], Words]:
     """Return the samples of a file that hold rows, and why there are none."""
     try:
@@ -239,8 +240,6 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"kind = {_quote(_KINDS[sample.delimiter])}"
         elif sample.delimiter:
             yield f"delimiter = {_quote(sample.delimiter)}"
-        if sample.skip_rows:
-            yield f"skip_rows = {sample.skip_rows}"
         if not sample.fields:
             yield say("what_helps")
         doubt = "" if sample.fields or not sample.widths else "# "
@@ -249,6 +248,9 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         if sample.widths:
             source = say("by_blanks" if doubt else "by_char")
             yield say("commented", f"{doubt}widths = {[*sample.widths]}", source)
+    if sample.skip_rows:
+        doubt = "# " if sample.header and re.search(r"\d", sample.title) else ""
+        yield f"{doubt}skip_rows = {sample.skip_rows}"
     columns = {column.name for column in matches[0].lacking} | {*matches[0].sure}
     if "as_of" in table.column_names and "as_of" not in columns:
         doubt = "" if sample.header or sample.fields else "# "

@@ -13,7 +13,7 @@ import io
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from stockcust_analysis.bank.grammar import gbk_characters, other_units, unit_remedy
-from stockcust_analysis.bank.headers import distinct_headers, normalize
+from stockcust_analysis.bank.headers import LOOKED_THROUGH, distinct_headers, has_rows, header_row
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.errors import Words, advise, say
@@ -29,7 +29,6 @@ from stockcust_analysis.errors import Words, advise, say
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
 _START = 1 << 16
-_LOOKED_THROUGH = 30
 _MOST_NULS = 8
 """One character in so many is NUL where programs, or UTF-16 without its mark, are read as text."""
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|", "#", "~", "^")
@@ -81,11 +80,11 @@ class TextFile:
         return '"' if self.delimiter in _QUOTED_SEPARATORS else ""
 
 
-def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMapping) -> TextFile:
+def inspect(path: Path, copy: Path, names: Mapping[str, str], mapping: TableMapping) -> TextFile:
     """Return how a text file is read, copied where DuckDB cannot read it as it stands.
 
-    `names` are the headers that are understood, normalized. UnusableFileError when it cannot be
-    used.
+    `names` are the headers that are understood, normalized, and what they mean. UnusableFileError
+    when it cannot be used.
     """
     encoding, start, line_ends = _decode(path.name, partial(open_file, path), mapping)
     if mapping.widths:
@@ -176,10 +175,13 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     return TextFile(path, copy, header, _COLUMN_END.decode(), False, 0, first_row, notes)
 
 
-def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str, list[list[str]]]:
+def sample_text(
+    path: Path, names: Mapping[str, str], most: int
+) -> tuple[str, str, list[list[str]]]:
     """Return the encoding and separator that a file appears to have, and its first rows and last.
 
-    `names` are headers that are understood. Rows are whole lines where nothing parts them.
+    `names` are as for `inspect`. Where they tell nothing the separator is one that gives most rows
+    one length; rows are whole lines where none does.
     """
     with open_file(path) as file:
         raw = end = file.read(_BLOCK)
@@ -194,18 +196,16 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
     encoding, *_ = _decode(path.name, lambda: io.BytesIO(raw), TableMapping())
     text = re.sub("\r\n?", "\n", raw.decode(encoding)).removesuffix(_DOS_END)
 
-    def fit(delimiter: str) -> tuple[int, bool, int]:
+    def width(delimiter: str) -> int:
         rows = [cells for cells, _ in _records(text, delimiter) if any(map(str.strip, cells))]
-        known = max((sum(normalize(cell) in names for cell in cells) for cells in rows), default=0)
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         is_regular = width > 1 and 10 * count >= 8 * len(rows)
-        return (known if known > 1 else 0, is_regular, width if len(delimiter) == 1 else 1 << 20)
+        return (width if len(delimiter) == 1 else 1 << 20) if is_regular else 0
 
-    delimiter = max(_SEPARATORS, key=fit)
-    known, is_regular, _ = fit(delimiter)
-    delimiter = delimiter if known or is_regular else "\n"
+    (known, *_), delimiter, _ = _part(text, names, TableMapping())
+    delimiter = delimiter if known > 1 else max("\n", *_SEPARATORS, key=width)
     records = [cells for cells, _ in _records(text, delimiter, 1 << 20)]
-    return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
+    return encoding, delimiter, records[:most] + records[most:][-LOOKED_THROUGH:]
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -306,7 +306,7 @@ def _encoding_of(line: bytes) -> str:
 
 
 def _records(
-    text: str, delimiter: str, most: int = 2 * _LOOKED_THROUGH
+    text: str, delimiter: str, most: int = 2 * LOOKED_THROUGH
 ) -> Iterator[tuple[list[str], int]]:
     """Yield the first rows of a text as cells, each with the number of its last line."""
     if delimiter not in _QUOTED_SEPARATORS:
@@ -321,30 +321,36 @@ def _records(
             return
 
 
-def _find_header(
-    path: Path, encoding: str, start: str, names: Collection[str], mapping: TableMapping
-) -> TextFile:
-    """Return a file by its header: the first row with most of the headers that are known.
+def _part(
+    text: str, names: Mapping[str, str], mapping: TableMapping
+) -> tuple[tuple[int, int, int], str, list[tuple[list[str], int]]]:
+    """Return the `header_row` that means most, the separator that gives it, and the first rows.
 
-    It is the separator's that gives most of them; by default the one that splits the first line
-    most.
+    By default it is the separator that splits that row most. A header that the mapping states
+    stands above the first row.
     """
+    options = []
+    for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
+        rows = [*_records(text, delimiter)] or [([""], 1)]
+        if mapping.header:
+            fit, width = (-abs(len(rows[0][0]) - len(mapping.header)), 0, 1), 0
+        else:
+            fit = header_row([cells for cells, _ in rows], names)
+            width = len(rows[-fit[-1]][0])
+        options.append((fit, width, delimiter, rows))
+    fit, _, delimiter, rows = max(options, key=lambda option: option[:2])
+    return fit, delimiter, rows
+
+
+def _find_header(
+    path: Path, encoding: str, start: str, names: Mapping[str, str], mapping: TableMapping
+) -> TextFile:
+    """Return a file by its header."""
     body = _below(start, mapping.skip_rows)
     if not body.strip():
         raise UnusableFileError(*advise("empty_file", path.name))
-    options = []
-    for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
-        rows = list(_records(body, delimiter))
-        if mapping.header:  # it stands above the first row
-            row = (-abs(len(rows[0][0]) - len(mapping.header)), 0, True, 0)
-            options.append((row, 0, delimiter, -1, rows))
-            continue
-        for index, (cells, _) in enumerate(rows[:_LOOKED_THROUGH]):
-            known = sum(normalize(cell) in names for cell in cells)
-            filled = any(cell.strip() for cell in cells)
-            row = (known, -len(cells) if known else 0, filled, -index)
-            options.append((row, len(cells), delimiter, index, rows))
-    *_, delimiter, index, rows = max(options, key=lambda option: option[:2])
+    (*_, row), delimiter, rows = _part(body, names, mapping)
+    index = -row
     above = rows[: max(index, 0)]
     header, lines = (mapping.header, 0) if mapping.header else rows[index]
     filled_above = _require_title(path, above, len(header), mapping)
@@ -364,11 +370,9 @@ def _require_title(
     title = " ".join(cell for cells, _ in above for cell in cells)
     if stated := other_units(title, mapping.unit):
         raise UnusableFileError(say("unit_in_title", path.name, stated), unit_remedy(stated))
-    counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
-    if counts and max(counts) > max(1, width // 2):
-        row = mapping.skip_rows + above[counts.index(max(counts))][1]
-        raise UnusableFileError(*advise("rows_above"), len(counts), [row])
-    return sum(count > 0 for count in counts)
+    if wide := [line for cells, line in above if has_rows([cells], width)]:
+        raise UnusableFileError(*advise("rows_above"), len(above), [mapping.skip_rows + wide[0]])
+    return sum(any(map(str.strip, cells)) for cells, _ in above)
 
 
 def _fit(header: Sequence[str], rows: Sequence[list[str]]) -> tuple[Sequence[str], bool]:
