@@ -197,15 +197,15 @@ def sample_text(
     text = re.sub("\r\n?", "\n", raw.decode(encoding)).removesuffix(_DOS_END)
 
     def width(delimiter: str) -> int:
-        rows = [cells for cells, _ in _records(text, delimiter) if any(map(str.strip, cells))]
+        rows = [cells for cells, _ in records(text, delimiter) if any(map(str.strip, cells))]
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         is_regular = width > 1 and 10 * count >= 8 * len(rows)
         return (width if len(delimiter) == 1 else 1 << 20) if is_regular else 0
 
     (known, *_), delimiter, _ = _part(text, names, TableMapping())
     delimiter = delimiter if known > 1 else max("\n", *_SEPARATORS, key=width)
-    records = [cells for cells, _ in _records(text, delimiter, 1 << 20)]
-    return encoding, delimiter, records[:most] + records[most:][-LOOKED_THROUGH:]
+    rows = [cells for cells, _ in records(text, delimiter, 1 << 20)]
+    return encoding, delimiter, rows[:most] + rows[most:][-LOOKED_THROUGH:]
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -217,7 +217,8 @@ def open_file(path: Path) -> BinaryIO:
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
     with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
-        yield _moved(_below(text.read(_BLOCK), above), encoding).removesuffix(_DOS_END)
+        for _ in range(above):
+            text.readline()
         while block := text.read(_BLOCK):
             yield _moved(block, encoding).removesuffix(_DOS_END)
 
@@ -227,10 +228,6 @@ def _moved(text: str, encoding: str) -> str:
     if encoding != "gb18030":
         return text
     return _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], text)
-
-
-def _below(text: str, lines: int) -> str:
-    return "".join(text.split("\n", lines)[lines:])
 
 
 def _read_through(name: str, opened: Callable[[], BinaryIO], encoding: str) -> tuple[str, object]:
@@ -305,7 +302,7 @@ def _encoding_of(line: bytes) -> str:
     return next(iter(fits), "")
 
 
-def _records(
+def records(
     text: str, delimiter: str, most: int = 2 * LOOKED_THROUGH
 ) -> Iterator[tuple[list[str], int]]:
     """Yield the first rows of a text as cells, each with the number of its last line."""
@@ -331,7 +328,7 @@ def _part(
     """
     options = []
     for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
-        rows = [*_records(text, delimiter)] or [([""], 1)]
+        rows = [*records(text, delimiter)] or [([""], 1)]
         if mapping.header:
             fit, width = (-abs(len(rows[0][0]) - len(mapping.header)), 0, 1), 0
         else:
@@ -346,7 +343,7 @@ def _find_header(
     path: Path, encoding: str, start: str, names: Mapping[str, str], mapping: TableMapping
 ) -> TextFile:
     """Return a file by its header."""
-    body = _below(start, mapping.skip_rows)
+    body = "".join(start.split("\n", mapping.skip_rows)[mapping.skip_rows :])
     if not body.strip():
         raise UnusableFileError(*advise("empty_file", path.name))
     (*_, row), delimiter, rows = _part(body, names, mapping)

@@ -7,7 +7,6 @@ that it says. Only columns that are needed are kept.
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import warnings
@@ -29,7 +28,7 @@ from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
+from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file, records
 from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError, Words, advise, say
@@ -472,7 +471,7 @@ def _first_line(path: Path) -> tuple[str, list[str]]:
         while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
             line += more  # a cell with a line break
     text = decode(line).rstrip("\r\n")
-    rows = {"\x01": text.split("\x01"), ",": next(csv.reader([text]), []), "|": text.split("|")}
+    rows = {mark: next(records(text, mark), ([""], 1))[0] for mark in ("\x01", ",", "|")}
     if len(rows["\x01"]) > 1:
         return "\x01", rows["\x01"]
     return max(rows.items(), key=lambda entry: len(entry[1]))
