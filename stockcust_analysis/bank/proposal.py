@@ -248,9 +248,6 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         if sample.widths:
             source = say("by_blanks" if doubt else "by_char")
             yield say("commented", f"{doubt}widths = {[*sample.widths]}", source)
-    if sample.skip_rows:
-        doubt = "# " if sample.header and re.search(r"\d", sample.title) else ""
-        yield f"{doubt}skip_rows = {sample.skip_rows}"
     columns = {column.name for column in matches[0].lacking} | {*matches[0].sure}
     if "as_of" in table.column_names and "as_of" not in columns:
         doubt = "" if sample.header or sample.fields else "# "
@@ -258,7 +255,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) < len(sample.sheets):
         yield say("commented", _sheet_pattern(sheets, sample.sheets), say("other_sheets"))
-    yield from _footer_lines(sample)
+    yield from _lines_left_out(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers, units = [matches[0].sure[name].header for name in money], set[str]()
     for place, texts in (
@@ -277,8 +274,15 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield say("unit_in_doubt", unit, also, say(place))
 
 
-def _footer_lines(sample: Sample) -> Iterator[str]:
-    """Yield which rows are sums; of remarks only what they begin with, for they may hold names."""
+def _lines_left_out(sample: Sample) -> Iterator[str]:
+    """Yield how many rows stand above the header, and which are sums.
+
+    Rows that may be data are a comment; of remarks there is only what they begin with, for they may
+    hold names.
+    """
+    if sample.skip_rows:
+        doubt = "# " if sample.header and re.search(r"\d", sample.title) else ""
+        yield f"{doubt}skip_rows = {sample.skip_rows}"
     headers = dict(enumerate(sample.headers))
     whole: dict[str, list[str]] = {}
     for column, words, is_whole in sorted(sample.footers):
