@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from posixpath import join, normpath
 from typing import IO, Any
@@ -29,7 +29,7 @@ import python_calamine as calamine
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.headers import distinct_headers, normalize
+from stockcust_analysis.bank.headers import distinct_headers, has_rows, header_row, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.errors import Words, advise, either, say
@@ -39,7 +39,6 @@ ERROR, NOT_COMPUTED, MERGED = "error_cell", "not_computed", "merged_cell"
 _Lost = dict[tuple[int, int], str]
 """Row and column, both from 0, → what the cell holds."""
 
-_LOOKED_AT = 30
 _SHOWN = 3
 _LARGEST_AREA = 1 << 25
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -64,6 +63,11 @@ class Sheet:
     rows: list[list[Any]]
     lost: _Lost
 
+    @cached_property
+    def texts(self) -> list[list[str]]:
+        """The cells as text, '' where empty."""
+        return [[cell_text(cell) or "" for cell in row] for row in self.rows]
+
 
 @dataclass(frozen=True)
 class SheetTable:
@@ -77,12 +81,10 @@ class SheetTable:
     headers: tuple[str, ...]
     columns: tuple[str, ...]
 
-    def rows(self) -> Iterator[tuple[int, list[str | None]]]:
-        """Yield the number of each row that is not empty, as Excel shows it, and its texts."""
-        for number, row in enumerate(self.sheet.rows[self.header_row + 1 :], self.header_row + 2):
-            cells = [*map(cell_text, row)]
-            if any(cell is not None for cell in cells):
-                yield number, cells
+    def rows(self, start: int, end: int | None = None) -> dict[int, list[str]]:
+        """Return the texts of the rows between two positions that are not empty, by position."""
+        rows = enumerate(self.sheet.texts[start:end], start)
+        return {position: cells for position, cells in rows if any(cells)}
 
 
 def read_workbook(path: Path) -> list[Sheet]:
@@ -187,18 +189,11 @@ def read_tables(
 
 def _locate_header(sheet: Sheet, known: Mapping[str, str], mapping: TableMapping) -> SheetTable:
     """Return the sheet with the row, among its first, that holds most of the table's headers."""
-    filled = _filled_rows(sheet)
-    below = [row for row in filled if row >= mapping.skip_rows] or filled
-    candidates = []
-    for row in below[:_LOOKED_AT]:
-        headers = tuple(distinct_headers(cell_text(cell) or "" for cell in sheet.rows[row]))
-        columns = tuple(known.get(normalize(header), "") for header in headers)
-        candidates.append(SheetTable(sheet, row, headers, columns))
-    return max(candidates, key=_columns_meant)
-
-
-def _filled_rows(sheet: Sheet) -> list[int]:
-    return [index for index, row in enumerate(sheet.rows) if row.count(None) < len(row)]
+    first = min(mapping.skip_rows, len(sheet.rows) - 1)
+    row = first - header_row(sheet.texts[first:], known)[-1]
+    headers = tuple(distinct_headers(sheet.texts[row]))
+    columns = tuple(known.get(normalize(header), "") for header in headers)
+    return SheetTable(sheet, row, headers, columns)
 
 
 def _columns_meant(table: SheetTable) -> int:
@@ -236,7 +231,7 @@ def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) 
         return None if lacking else ("", *advise("hidden_sheet"), [])
     if not is_complete:  # what the sheet taken lacks is the problem
         return None
-    widest = max(len(row) - row.count(None) for row in table.sheet.rows)
+    widest = max(len(row) - row.count("") for row in table.sheet.texts)
     if widest < len(required) and 2 * len(lacking) > len(required):
         return None
     return "", *advise("sheet_lacks", sorted(lacking)), []
@@ -244,24 +239,24 @@ def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) 
 
 def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Finding]:
     """Yield what is wrong in a sheet that is read."""
-    sheet, header_row = table.sheet, table.header_row
-    above = [row for row in _filled_rows(sheet) if mapping.skip_rows <= row < header_row]
-    cells = [len(sheet.rows[row]) - sheet.rows[row].count(None) for row in above]
-    if cells and max(cells) > max(1, len(table.headers) // 2):
-        yield "", *advise("rows_above_sheet"), above
-    title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
+    sheet = table.sheet
+    above = table.rows(mapping.skip_rows, table.header_row)
+    if has_rows(above.values(), len(table.headers)):
+        yield "", *advise("rows_above_sheet"), [*above]
+    title = " ".join(cell for cells in above.values() for cell in cells)
     if stated := grammar.other_units(title, mapping.unit):
-        yield "", say("unit_above", stated), grammar.unit_remedy(stated), above
+        yield "", say("unit_above", stated), grammar.unit_remedy(stated), [*above]
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
-        starts = [next(c for c in enumerate(sheet.rows[row]) if c[1] is not None) for row in summed]
-        totals = (str(cell).strip() for _, cell in starts)
+        starts = [next(c for c in enumerate(sheet.texts[row]) if c[1]) for row in summed]
+        totals = (cell.strip() for _, cell in starts)
         remedy = grammar.leave_totals_out(table.headers[starts[0][0]], totals)
         yield "", say("total_lines"), remedy, summed
     lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""
-        if row == header_row or (name and row > header_row and row not in passed_over):
+        is_below = row > table.header_row and row not in passed_over
+        if row == table.header_row or (name and is_below):
             lost.setdefault((name, what), {})[row] = None  # of a header's cells once
     for (name, what), rows_lost in lost.items():
         yield name, *advise(what), [*rows_lost]
@@ -269,20 +264,14 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
 
 def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[int], list[int]]:
     """Return the rows, from 0, of sums (合计), and those that the mapping drops."""
-    columns = {normalize(header): index for index, header in enumerate(table.headers)}
-    conditions = [
-        (columns[normalize(header)], values)
-        for header, values in mapping.drop_rows_where.items()
-        if normalize(header) in columns
-    ]
+    stated = {normalize(header): values for header, values in mapping.drop_rows_where.items()}
+    marks = [stated.get(normalize(header), ()) for header in table.headers]
     summed, dropped = list[int](), list[int]()
-    for number, row in table.rows():
-        if any((row[column] or "").strip() in values for column, values in conditions):
-            dropped.append(number - 1)
+    for position, row in table.rows(table.header_row + 1).items():
+        if any(cell.strip() in values for cell, values in zip(row, marks, strict=True)):
+            dropped.append(position)
         else:
-            first, *others = filter(None, row)  # what stands alone in a row is a remark, or a sum
-            if re.fullmatch(grammar.TOTALS, first.strip().lower()) or (len(row) > 3 and not others):
-                summed.append(number - 1)
+            summed += [position] if grammar.is_total([*filter(None, row)], len(row)) else []
     return summed, dropped
 
 

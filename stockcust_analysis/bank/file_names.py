@@ -37,12 +37,19 @@ COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
 """Endings of what stands beside extracts and holds no table."""
 SYNONYMS = read_toml(Path(__file__).with_name("synonyms.toml"))
 """Words by which banks call what the contract states."""
-_NAMES = [
-    (word, contract.name)
-    for contract in TABLES
-    for word in (contract.name, contract.zh, *SYNONYMS["file_names"].get(contract.name, ()))
-]
-_NAMES.sort(key=lambda entry: -len(entry[0]))
+
+
+def words_for_tables(kind: str) -> list[tuple[str, str]]:
+    """Return the words by which files of tables are called, each with its table, longest first."""
+    words = [
+        (word, contract.name)
+        for contract in TABLES
+        for word in (contract.name, contract.zh, *SYNONYMS[kind].get(contract.name, ()))
+    ]
+    return sorted(words, key=lambda entry: -len(entry[0]))
+
+
+_NAMES = words_for_tables("file_names")
 DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )

@@ -95,7 +95,8 @@ class FileReader:
                     warnings.warn(doubt, stacklevel=2)
                 is_parquet = file_names.is_parquet(path)
                 is_excel = path.name.lower().endswith(file_names.EXCEL_ENDINGS)
-                if self.mapping.is_of_text and (is_parquet or is_excel):
+                is_of_text = self.mapping.is_of_text or (is_parquet and self.mapping.skip_rows)
+                if is_of_text and (is_parquet or is_excel):
                     raise UnusableFileError(*advise("no_text_options", path.name))
                 if self.mapping.sheet and not is_excel:
                     raise UnusableFileError(*advise("has_no_sheet", path.name))
@@ -215,18 +216,19 @@ class FileReader:
         groups, notes = [], [Words("Excel")]
         for table in [] if problems else tables:
             columns = list(table.headers)
-            every = list(table.rows())
-            rows = [row for row in every if not self._is_header(row[1], table.columns)]
+            every = table.rows(table.header_row + 1)
+            rows = {n: r for n, r in every.items() if not self._is_header(r, table.columns)}
             nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
-            if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
+            if sum(any(cells[n] for n in nameless) for cells in rows.values()) > 1:
                 warnings.warn(say("nameless_in_sheet", path.name, table.sheet.name), stacklevel=2)
             notes.append(say("rows_of_sheet", table.sheet.name, len(rows)))
             if len(rows) < len(every):
                 notes.append(say("rows_left_out", len(every) - len(rows)))
             self.rows[path] = {sum(self.rows.get(path, ())) + len(rows)}
-            frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
+            cells = [[cell or None for cell in row] for row in rows.values()]
+            frame = pd.DataFrame(cells, columns=columns, dtype="string")
             view = self._new_name("excel")
-            self.connection.register(view, frame.assign(_row=[number for number, _ in rows]))
+            self.connection.register(view, frame.assign(_row=[row + 1 for row in rows]))
             count = f"SELECT count(*) FROM {view} WHERE {self._dropped(columns)}"
             if dropped := self.connection.execute(count).fetchall()[0][0]:
                 notes.append(say("rows_dropped", dropped))
@@ -236,7 +238,7 @@ class FileReader:
         self.notes[path] = (*notes, *(say("note_left_out", sheet) for sheet in left_out))
         return groups
 
-    def _is_header(self, cells: Sequence[str | None], columns: Sequence[str]) -> bool:
+    def _is_header(self, cells: Sequence[str], columns: Sequence[str]) -> bool:
         """Whether a row of a sheet names its columns once more, perhaps in another language."""
         filled = [(c, name) for c, name in zip(cells, columns, strict=True) if c and name]
         return len(filled) > 1 and all(self._known.get(normalize(c)) == name for c, name in filled)

@@ -202,6 +202,14 @@ def find_units(text: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
+def is_total(cells: Sequence[str], width: int) -> bool:
+    """Return whether the filled cells of a row begin as a sum; one alone is that, or a remark.
+
+    `width` is the number of the row's columns. `FileReader` says the same in SQL.
+    """
+    return bool(re.fullmatch(TOTALS, cells[0].strip().lower())) or len(cells) == 1 < 3 < width
+
+
 def leave_totals_out(header: str, cells: Iterable[str]) -> Words:
     """Return what to do about total lines that begin with these cells; what may be a name is "…".
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table, named
 from stockcust_analysis.bank.file_names import SYNONYMS
@@ -24,6 +25,8 @@ _CURRENCY = re.compile(
 _FLAGS = re.compile(
     "(是否)?(员工|死亡|身故|冻结)(标志|标识)?|(is)?(staff|death|dead|deceased|frozen)(flag|flg)?"
 )
+LOOKED_THROUGH = 30
+"""Rows among which a header is looked for."""
 _FORM = r"(日期|时间|日|标志|标识|date|dt|day|flag|flg)$"
 
 
@@ -44,6 +47,39 @@ def _stem(word: str) -> str:
     whole = normalize(word)
     text = re.sub(r"[(\[【].*?[)\]】]|^是否", "", whole)
     return re.sub(_FORM, "", text) or whole
+
+
+def bare(header: str) -> str:
+    """Return a header without what stands in brackets, and without a table's name in front.
+
+    >>> bare("余额（万元）"), bare("t1.CUST_NO")
+    ('余额', 'custno')
+    """
+    text = re.sub(r"[(（\[【].*?[)）\]】]", "", header)
+    return normalize(re.sub(r"^[A-Za-z]\w*\.", "", text))
+
+
+def header_row(rows: Sequence[Sequence[str]], known: Mapping[str, str]) -> tuple[int, int, int]:
+    """Return of the row most like a header how many columns it means, its length and position.
+
+    It means most of those known, by headers as `normalize` gives them, and is the shortest, then
+    the first, of the first rows that are filled. Length and position have a minus in front.
+
+    >>> header_row([["客户"], ["", ""], ["客户号", "机构"], ["1", "2"]], {"客户号": "customer_id"})
+    (1, -2, -2)
+    """
+    filled = (index for index, cells in enumerate(rows) if any(map(str.strip, cells)))
+    fits = list[tuple[int, int, int]]()
+    for index in islice(filled, LOOKED_THROUGH):
+        meant = len({known.get(normalize(cell), "") for cell in rows[index]} - {""})
+        fits.append((meant, -len(rows[index]) if meant else 0, -index))
+    return max(fits, default=(0, 0, 0))
+
+
+def has_rows(above: Iterable[Sequence[str]], width: int) -> bool:
+    """Return whether lines above a header of so many columns look like rows, not like a title."""
+    counts = (sum(bool(cell.strip()) for cell in cells) for cells in above)
+    return max(counts, default=0) > max(1, width // 2)
 
 
 def words_of(contract: Table) -> Iterator[tuple[str, str, bool]]:

@@ -17,7 +17,7 @@ ignore = ["备注"]                         # headers that mean nothing here, an
 kind = "db2"                             # or "hive": files without a header, read by `header`
 delimiter = "|@|"                        # of files, as the next eight; default: found by looking
 encoding = "gb18030"
-skip_rows = 1                            # lines above the header
+skip_rows = 1                            # lines above the header, of workbooks, too
 header = ["统计时点", "客户号"]             # of files that have none
 widths = [8, 20]                         # of their columns, in bytes: files of fixed width
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
@@ -95,7 +95,7 @@ class TableMapping:
     @property
     def is_of_text(self) -> bool:
         """Whether it says what only text files have."""
-        return bool(self.delimiter or self.encoding or self.skip_rows or self.header)
+        return bool(self.delimiter or self.encoding or self.header)
 
 
 @dataclass(frozen=True)

@@ -243,16 +243,17 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[Words]:
         moves = _last_moves(bank, now)
         moved = opening.join(moves.select("customer_id"), on="customer_id", how="semi")
         pairs = _pairs(bank, moved, closing, quarter.end).join(moves, on="customer_id")
-        led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
-        counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
-        if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
+        led = strayed | (nw.col("to_branch_id") != nw.col("now"))
+        whole = {"rows": ~nw.col("customer_id").is_null(), "strayed": led}
+        counts = frames.count_rows(pairs, whole)
+        if count := counts["strayed"]:
             ends = [bank.named("customer_moves", f"{end}_branch_id") for end in ("from", "to")]
-            yield say("moves_not_followed", counts["rows"][0], quarter, count, *ends)
+            yield say("moves_not_followed", counts["rows"], quarter, count, *ends)
     if merged:
         moved = opening.filter(nw.col("was").is_in(merged))
         pairs = _pairs(bank, moved, closing, quarter.end)
-        counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
-        for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
+        groups = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
+        for branch, rows, count in sorted(zip(*groups.values(), strict=True)):
             if count > LEAST_FOUND_AGAIN * rows:
                 new_id = bank.named("branch_successors", "new_branch_id")
                 yield say("not_with_successor", rows, branch, quarter, count, new_id)
@@ -319,17 +320,16 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
 
 def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
     """Return how many customers of two quarters there are, have a value then, and the same now."""
-    sizes = {"rows": ONE}
+    conditions = {"rows": ~nw.col("customer_id").is_null()}
     for name in columns:
         is_filled = ~nw.col(name).is_null()
         if name != "last_active_on":
             is_filled &= nw.col(name) != 0
-        sizes[f"{name}|filled"] = flag(is_filled)
-        sizes[name] = flag(is_filled & (nw.col(name) == nw.col(f"{name}|now")))
+        conditions[f"{name}|filled"] = is_filled
+        conditions[name] = is_filled & (nw.col(name) == nw.col(f"{name}|now"))
         if name in AUM:
-            sizes[f"{name}|far"] = are_far(nw.col(name), nw.col(f"{name}|now"))
-    counts = collect_rows(sums(pairs, [], sizes))  # no row where nobody is found again
-    return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
+            conditions[f"{name}|far"] = are_far(nw.col(name), nw.col(f"{name}|now"))
+    return frames.count_rows(pairs, conditions)
 
 
 def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:

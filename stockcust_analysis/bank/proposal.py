@@ -23,10 +23,10 @@ from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, find_units
-from stockcust_analysis.bank.headers import normalize, words_of
+from stockcust_analysis.bank.headers import bare, normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
-from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, bare, look_at
+from stockcust_analysis.bank.samples import ROWS, Field, Sample, Values, look_at
 from stockcust_analysis.errors import NOTHING, UsageError, Words, joined, say
 
 _KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
@@ -35,11 +35,7 @@ _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
 _YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
-_FILE_WORDS = [
-    (normalize(word), table.name)
-    for table in TABLES
-    for word in (table.name, table.zh, *SYNONYMS["files"].get(table.name, ()))
-]
+_FILE_WORDS = [(normalize(word), name) for word, name in file_names.words_for_tables("files")]
 _BRANCH = ("branches", "branch_id")
 
 
@@ -98,7 +94,8 @@ def propose_mapping(folder: Path) -> Words:
     files = _groups(folder)
     if not files:
         raise UsageError(say("no_files_of_tables", folder))
-    definitions, names = samples.read_fields(folder), {name for t in TABLES for name in _names(t)}
+    definitions = samples.read_fields(folder)
+    names = {word: column for t in TABLES for word, (column, _) in _names(t).items()}
     proposed: dict[str, list[_Group]] = {}
     others, keys = list[Words](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
@@ -138,7 +135,7 @@ def propose_mapping(folder: Path) -> Words:
 
 
 def _look_at(
-    path: Path, names: Collection[str], fields: Sequence[Field]
+    path: Path, names: dict[str, str], fields: Sequence[Field]
 ) -> tuple[list[Sample], Words]:
     """Return the samples of a file that hold rows, and why there are none."""
     try:
@@ -245,8 +242,6 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"kind = {_quote(_KINDS[sample.delimiter])}"
         elif sample.delimiter:
             yield f"delimiter = {_quote(sample.delimiter)}"
-        if sample.skip_rows:
-            yield f"skip_rows = {sample.skip_rows}"
         if not sample.fields:
             yield say("what_helps")
         doubt = "" if sample.fields or not sample.widths else "# "
@@ -262,7 +257,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) < len(sample.sheets):
         yield say("commented", _sheet_pattern(sheets, sample.sheets), say("other_sheets"))
-    yield from _footer_lines(sample)
+    yield from _lines_left_out(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers, units = [matches[0].sure[name].header for name in money], set[str]()
     for place, texts in (
@@ -295,8 +290,15 @@ def _date_order_line(matches: Sequence[_Match]) -> Iterator[Words]:
         yield say("date_order_in_doubt")
 
 
-def _footer_lines(sample: Sample) -> Iterator[str]:
-    """Yield which rows are sums; of remarks only what they begin with, for they may hold names."""
+def _lines_left_out(sample: Sample) -> Iterator[str]:
+    """Yield how many rows stand above the header, and which are sums.
+
+    Rows that may be data are a comment; of remarks there is only what they begin with, for they may
+    hold names.
+    """
+    if sample.skip_rows:
+        doubt = "# " if sample.header and re.search(r"\d", sample.title) else ""
+        yield f"{doubt}skip_rows = {sample.skip_rows}"
     headers = dict(enumerate(sample.headers))
     whole: dict[str, list[str]] = {}
     for column, words, is_whole in sorted(sample.footers):

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from stockcust_analysis.bank import grammar
+from stockcust_analysis.bank import grammar, headers
 from stockcust_analysis.bank.contract import Kind
-from stockcust_analysis.bank.excel import cell_text, read_workbook
+from stockcust_analysis.bank.excel import read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode, is_parquet
-from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
+from stockcust_analysis.bank.headers import NAMELESS, bare, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
 from stockcust_analysis.core.engines import literal, quiet_connection
 from stockcust_analysis.errors import Words, say
@@ -25,7 +25,6 @@ from stockcust_analysis.errors import Words, say
 ROWS = 2000
 _LAST = 20
 """Rows at a sheet's end, where totals and remarks stand."""
-_HEADERS = 30
 _MOST_CODES = 20
 _LONGEST, _DEFINITIONS = 80, 1 << 22
 _SHAPES = {
@@ -126,20 +125,11 @@ class Sample:
         return Values(shape, kinds, distinct)
 
 
-def bare(header: str) -> str:
-    """Return a header without what stands in brackets, and without a table's name in front.
-
-    >>> bare("余额（万元）"), bare("t1.CUST_NO")
-    ('余额', 'custno')
-    """
-    text = re.sub(r"[(（\[【].*?[)）\]】]", "", header)
-    return normalize(re.sub(r"^[A-Za-z]\w*\.", "", text))
-
-
-def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list[Sample]:
+def look_at(path: Path, names: Mapping[str, str], fields: Sequence[Field]) -> list[Sample]:
     """Return samples of a file, one for each visible sheet of a workbook.
 
-    `names` are the headers that are understood, `fields` those of the file's definition, if any.
+    `names` are the headers that are understood, and what they mean; `fields` those of the file's
+    definition, if any.
     """
     if is_parquet(path):
         with quiet_connection() as connection:
@@ -152,18 +142,16 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
         names_of_sheets = [sheet.name for sheet in sheets]
         samples = []
         for sheet in sheets:
-            rows_of_sheet = sheet.rows[:ROWS] + sheet.rows[ROWS:][-_LAST:]
-            texts = [[cell_text(cell) or "" for cell in row] for row in rows_of_sheet]
+            texts = sheet.texts[:ROWS] + sheet.texts[ROWS:][-_LAST:]
             whole = Sample(path, "Excel", texts, sheet=sheet.name, sheets=names_of_sheets)
             samples.append(_with_header(whole, names))
         return samples
     encoding, delimiter, lines = sample_text(path, names, ROWS)
     form = say("text_in", encoding.removesuffix("-sig").upper())
     if delimiter != "\n":
-        whole = Sample(
-            path, form + say("separated_by", repr(delimiter)), lines, delimiter=delimiter
-        )
-        return [_with_header(replace(whole, fields=fields), names)]
+        form += say("separated_by", repr(delimiter))
+        whole = Sample(path, form, lines, fields=fields, delimiter=delimiter)
+        return [_with_header(whole, names)]
     records = [line[0].encode(encoding.removesuffix("-sig")) for line in lines if line[0].strip()]
     size, count = Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
     if min(size, count) < 2 or 10 * count < 9 * len(records):
@@ -214,25 +202,32 @@ def _name_parts(name: str) -> tuple[str, ...]:
     return tuple(normalize(part) for part in re.split(r"[.`\"]+", name) if part)
 
 
-def _with_header(whole: Sample, names: Collection[str]) -> Sample:
+def _words_of(row: Sequence[str], names: Collection[str]) -> list[str]:
+    """Return a row's cells as headers, none where it is data, which must not be shown.
+
+    A row with a number or a day in it is, if names are no more than half of it.
+    """
+    words = [*map(bare, row)]
+    is_known = 2 * sum(word in names for word in words) > len(words)
+    return words if is_known or not any(map(_DIGITS.fullmatch, row)) else []
+
+
+def _with_header(whole: Sample, names: Mapping[str, str]) -> Sample:
     """Return a sample parted at its header, if it has one, and without total lines."""
     rows = [row for row in whole.rows if any(map(str.strip, row))]
     if not rows:
         return replace(whole, rows=[])
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    # A row with a number or a day in it is data, whatever else it holds, and must not be shown.
-    known = [
-        0 if any(map(_DIGITS.fullmatch, row)) else sum(bare(cell) in names for cell in row)
-        for row in rows[:_HEADERS]
-    ]
-    above = known.index(max(known))
-    has_header = known[above] >= min(2, width)
+    words = [_words_of(row, names) for row in rows[: headers.LOOKED_THROUGH]]
+    known, _, row = headers.header_row(words, names)
+    has_header, above = known >= min(2, width), -row
     if not has_header:
         above = next(index for index, row in enumerate(rows) if len(row) == width)
         has_header = _looks_like_header(rows[above:])
     header = [*distinct_headers(rows[above])] if has_header else []
     while header and header[-1].startswith(NAMELESS):
         header.pop()
+    is_title = has_header and not headers.has_rows(rows[:above], width)
     body = rows[above + has_header :]
     footers = [_footer(row, width) for row in body]
     body = [row for row, footer in zip(body, footers, strict=True) if footer is None]
@@ -243,17 +238,17 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
         header=tuple(header),
         fields=whole.fields if fits else (),
         title=" ".join(cell for row in rows[:above] for cell in row),
-        skip_rows=0 if header else above,
+        skip_rows=0 if is_title else whole.rows.index(rows[above]),
         footers={footer for footer in footers if footer},
     )
 
 
 def _footer(row: Sequence[str], width: int) -> Footer | None:
     """Return what a line of sums or a remark begins with, without values; None for other rows."""
-    (column, first), *others = ((i, cell.strip()) for i, cell in enumerate(row) if cell.strip())
+    filled = [cell.strip() for cell in row if cell.strip()]
+    column, first = [*map(str.strip, row)].index(filled[0]), filled[0]
     labelled = re.match(f"({grammar.REMARK_LABELS}) *[:：]", first)
-    is_alone = width > 3 and not others
-    if not (labelled or is_alone or re.fullmatch(grammar.TOTALS, first.lower())):
+    if not (labelled or grammar.is_total(filled, width)):
         return None
     if re.fullmatch(grammar.TOTAL_WORDS, first.lower()):
         return Footer(column, first, is_whole=True)

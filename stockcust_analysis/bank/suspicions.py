@@ -47,17 +47,11 @@ _ALIKE = (
 def _wrong_units(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of a table, a column or a quarter are of another order than those they go with."""
     ours, theirs = now.figures, before.figures
-    pairs: list[tuple[str, object, int, int]]
-    pairs = [
-        (name, bank.named(*other.split(".")), ours.get(name, 0), ours.get(other, 0))
-        for name, other in _ALIKE
-    ]
-    pairs += [
-        (name, before.quarter, n, theirs.get(name, 0))
-        for name, n in ours.items()
-        if "|" not in name
-    ]
-    for name, other, size, beside in pairs:
+    pairs: list[tuple[str, object, int]]
+    pairs = [(name, bank.named(*other.split(".")), ours.get(other, 0)) for name, other in _ALIKE]
+    pairs += [(name, before.quarter, theirs.get(name, 0)) for name in ours if "|" not in name]
+    for name, other, beside in pairs:
+        size = ours.get(name, 0)
         if min(size, beside) > 0 and is_another_unit(size / beside):
             ours_of, ratio = bank.named(*name.split(".")), parts_of.times(size / beside)
             yield say("another_unit", ours_of, now.quarter, ratio, other)
@@ -98,13 +92,8 @@ def _same_again(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
             columns_said = [bank.named(name, column) for column in same]
             yield say("balances_as_before", columns_said, now.quarter, before.quarter)
         elif copied := parts_of.find_copied_branches(before, now, name):
-            yield say(
-                "branches_again",
-                bank.named(name),
-                now.quarter,
-                before.quarter,
-                count_groups(copied, now.branch_sizes(name)),
-            )
+            groups = count_groups(copied, now.branch_sizes(name))
+            yield say("branches_again", bank.named(name), now.quarter, before.quarter, groups)
 
 
 def _same_amounts(before: Totals, now: Totals) -> list[str]:

@@ -13,14 +13,15 @@ import io
 import re
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from stockcust_analysis.bank.grammar import gbk_characters, other_units, unit_remedy
-from stockcust_analysis.bank.headers import distinct_headers, normalize
+from stockcust_analysis.bank.headers import LOOKED_THROUGH, distinct_headers, has_rows, header_row
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.errors import Words, advise, say
@@ -28,11 +29,13 @@ from stockcust_analysis.errors import Words, advise, say
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
 _START = 1 << 16
-_LOOKED_THROUGH = 30
+_MOST_NULS = 8
+"""One character in so many is NUL where programs, or UTF-16 without its mark, are read as text."""
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|", "#", "~", "^")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
 _OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _NO_TEXT = (b"PK\3\4", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf", b"Rar!")
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _COLUMN_END = b"\x1f"
 _DOS_END = "\x1a"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
@@ -77,20 +80,15 @@ class TextFile:
         return '"' if self.delimiter in _QUOTED_SEPARATORS else ""
 
 
-def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMapping) -> TextFile:
+def inspect(path: Path, copy: Path, names: Mapping[str, str], mapping: TableMapping) -> TextFile:
     """Return how a text file is read, copied where DuckDB cannot read it as it stands.
 
-    `names` are the headers that are understood, normalized. UnusableFileError when it cannot be
-    used.
+    `names` are the headers that are understood, normalized, and what they mean. UnusableFileError
+    when it cannot be used.
     """
-    encoding, start, line_ends = _decode(path, mapping.encoding)
+    encoding, start, line_ends = _decode(path.name, partial(open_file, path), mapping)
     if mapping.widths:
         return _split_columns(path, copy, mapping, encoding)
-    other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
-    if other_end and "\n" not in start.rstrip("\n"):
-        raise UnusableFileError(*advise("line_ends", path.name, ord(other_end[0])))
-    if re.match(r"\s*(\[\s*)?\{\s*\"", start):
-        raise UnusableFileError(*advise("is_json", path.name))
     text = _find_header(path, encoding, start, names, mapping)
     as_it_stands = encoding in (_UTF8, "utf-8") and line_ends in (None, "\n", "\r\n")
     if as_it_stands and text.skip <= 1:
@@ -100,28 +98,37 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     return replace(text, readable=copy, skip=0)
 
 
-def _decode(path: Path, stated: str) -> tuple[str, str, object]:
-    """Return a file's encoding, its start and its line ends; `stated` is the mapping's encoding."""
+def _decode(
+    name: str, opened: Callable[[], BinaryIO], mapping: TableMapping
+) -> tuple[str, str, object]:
+    """Return a file's encoding, its start and its line ends; UnusableFileError if it is no text."""
+    stated = mapping.encoding
     encoding = stated or _UTF8
     if not stated:
-        with open_file(path) as raw:
+        with opened() as raw:
             mark = raw.read(512)
         if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
-            raise UnusableFileError(*advise("packed", path.name))
+            raise UnusableFileError(*advise("packed", name))
         if b"\0\0" in mark[:4]:
-            raise UnusableFileError(*advise("in_encoding", path.name, "UTF-32"))
-        is_wide = mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        encoding = "utf-16" if is_wide else _UTF8
+            raise UnusableFileError(*advise("in_encoding", name, "UTF-32"))
+        encoding = "utf-16" if mark[:2] in _WIDE_MARKS else _UTF8
     try:
-        start, line_ends = _read_through(path, encoding)
+        start, line_ends = _read_through(name, opened, encoding)
     except UnicodeError:
         if encoding != _UTF8 or stated:
-            said = advise("not_in_encoding", path.name, encoding.upper())
+            said = advise("not_in_encoding", name, encoding.upper())
             raise UnusableFileError(*said) from None
-        encoding = _encoding_by_row(path)
-        start, line_ends = _read_through(path, encoding)
+        encoding = _encoding_by_row(name, opened)
+        start, line_ends = _read_through(name, opened, encoding)
     if not re.match("utf|gb", codecs.lookup(encoding).name) and _is_gbk(start, encoding):
-        raise UnusableFileError(*advise("is_gbk", path.name, encoding.upper()))
+        raise UnusableFileError(*advise("is_gbk", name, encoding.upper()))
+    other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
+    if other_end and "\n" not in start.rstrip("\n"):
+        raise UnusableFileError(*advise("line_ends", name, ord(other_end[0])))
+    if re.match(r"\s*(\[\s*)?\{\s*\"", start):
+        raise UnusableFileError(*advise("is_json", name))
+    if _MOST_NULS * start.count("\0") > len(start):
+        raise UnusableFileError(*advise("no_text_file", name))
     return encoding, start, line_ends
 
 
@@ -168,42 +175,37 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     return TextFile(path, copy, header, _COLUMN_END.decode(), False, 0, first_row, notes)
 
 
-def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str, list[list[str]]]:
+def sample_text(
+    path: Path, names: Mapping[str, str], most: int
+) -> tuple[str, str, list[list[str]]]:
     """Return the encoding and separator that a file appears to have, and its first rows and last.
 
-    `names` are headers that are understood. Rows are whole lines where nothing parts them.
+    `names` are as for `inspect`. Where they tell nothing the separator is one that gives most rows
+    one length; rows are whole lines where none does.
     """
-    with open_file(path) as raw:
-        start = raw.read(_BLOCK)
-        if not path.name.lower().endswith(".gz"):
-            raw.seek(max(_BLOCK, path.stat().st_size - _START))
-        rest = raw.read(_START)
-    if len(start) == _BLOCK:
-        start = start[: start.rfind(b"\n") + 1] + rest.partition(b"\n")[2]
-    encodings = ("utf-16",) if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ()
-    for encoding in (*encodings, _UTF8, "gb18030"):
-        with suppress(UnicodeDecodeError):
-            text = re.sub("\r\n?", "\n", start.decode(encoding))
-            break
-    else:
-        raise UnusableFileError(*advise("no_encoding", path.name))
-    if "\0" in text:
-        raise UnusableFileError(*advise("no_text_file", path.name))
+    with open_file(path) as file:
+        raw = end = file.read(_BLOCK)
+        if raw[:2] in _WIDE_MARKS:
+            raw += file.read()
+        elif len(raw) == _BLOCK:
+            if not path.name.lower().endswith(".gz"):
+                file.seek(max(0, path.stat().st_size - _START))
+            while block := file.read(_BLOCK):
+                end = (end + block)[-_START:]
+            raw = b"".join(raw.splitlines(keepends=True)[:-1] + end.splitlines(keepends=True)[1:])
+    encoding, *_ = _decode(path.name, lambda: io.BytesIO(raw), TableMapping())
+    text = re.sub("\r\n?", "\n", raw.decode(encoding)).removesuffix(_DOS_END)
 
-    def fit(delimiter: str) -> tuple[int, bool, int]:
-        rows = [cells for cells, _ in _records(text, delimiter) if any(map(str.strip, cells))]
-        known = max((sum(normalize(cell) in names for cell in cells) for cells in rows), default=0)
+    def width(delimiter: str) -> int:
+        rows = [cells for cells, _ in records(text, delimiter) if any(map(str.strip, cells))]
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         is_regular = width > 1 and 10 * count >= 8 * len(rows)
-        return (known if known > 1 else 0, is_regular, width if len(delimiter) == 1 else 1 << 20)
+        return (width if len(delimiter) == 1 else 1 << 20) if is_regular else 0
 
-    delimiter = max(_SEPARATORS, key=fit)
-    known, is_regular, _ = fit(delimiter)
-    delimiter = delimiter if known or is_regular else "\n"
-    records = [cells for cells, _ in _records(text, delimiter, 1 << 20)]
-    if delimiter == "\n":
-        records = [[line] for line in text.split("\n")]
-    return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
+    (known, *_), delimiter, _ = _part(text, names, TableMapping())
+    delimiter = delimiter if known > 1 else max("\n", *_SEPARATORS, key=width)
+    rows = [cells for cells, _ in records(text, delimiter, 1 << 20)]
+    return encoding, delimiter, rows[:most] + rows[most:][-LOOKED_THROUGH:]
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -215,7 +217,8 @@ def open_file(path: Path) -> BinaryIO:
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
     with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
-        yield _moved(_below(text.read(_BLOCK), above), encoding).removesuffix(_DOS_END)
+        for _ in range(above):
+            text.readline()
         while block := text.read(_BLOCK):
             yield _moved(block, encoding).removesuffix(_DOS_END)
 
@@ -227,17 +230,13 @@ def _moved(text: str, encoding: str) -> str:
     return _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], text)
 
 
-def _below(text: str, lines: int) -> str:
-    return "".join(text.split("\n", lines)[lines:])
-
-
-def _read_through(path: Path, encoding: str) -> tuple[str, object]:
+def _read_through(name: str, opened: Callable[[], BinaryIO], encoding: str) -> tuple[str, object]:
     """Return the start of a file and its line ends, or what ends files of DOS where that does.
 
     UnusableFileError where text was lost.
     """
     start, last, ended, damaged = "", "", 0, list[int]()
-    with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+    with opened() as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
             start = start or block[:_START]
             if any(mark in block for mark in DAMAGE):
@@ -249,7 +248,7 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     if damaged:
         raise UnusableFileError(*advise("damaged_gbk"), len(damaged), damaged)
     if encoding == _UTF8 and (other := _encoding_in_ascii(start)):
-        raise UnusableFileError(*advise("in_encoding", path.name, other))
+        raise UnusableFileError(*advise("in_encoding", name, other))
     return start, line_ends
 
 
@@ -263,26 +262,26 @@ def _encoding_in_ascii(text: str) -> str:
     return ""
 
 
-def _encoding_by_row(path: Path) -> str:
+def _encoding_by_row(name: str, opened: Callable[[], BinaryIO]) -> str:
     """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
     rows: dict[str, list[int]] = {"utf-8": [], "gb18030": [], "": []}
     start = b""
-    with open_file(path) as raw:
+    with opened() as raw:
         for row, line in enumerate(raw, start=1):
             if not line.isascii():
                 rows[_encoding_of(line)].append(row)
                 start += line if len(start) < _START else b""
     unicode, other, neither = rows.values()
     if neither:
-        said = advise("neither_encoding", path.name)
+        said = advise("neither_encoding", name)
         raise UnusableFileError(*said, len(neither), neither)
     if unicode:
         few, many = sorted((other, unicode), key=len)
-        said = advise("mostly_utf8" if many is unicode else "mostly_gb18030", path.name)
+        said = advise("mostly_utf8" if many is unicode else "mostly_gb18030", name)
         raise UnusableFileError(*said, len(few), few)
     text = start.decode("gb18030")
     if 2 * len(_COMMON.findall(text)) < len(_WIDE.findall(text)):
-        raise UnusableFileError(*advise("rare_characters", path.name))
+        raise UnusableFileError(*advise("rare_characters", name))
     return "gb18030"
 
 
@@ -303,8 +302,8 @@ def _encoding_of(line: bytes) -> str:
     return next(iter(fits), "")
 
 
-def _records(
-    text: str, delimiter: str, most: int = 2 * _LOOKED_THROUGH
+def records(
+    text: str, delimiter: str, most: int = 2 * LOOKED_THROUGH
 ) -> Iterator[tuple[list[str], int]]:
     """Yield the first rows of a text as cells, each with the number of its last line."""
     if delimiter not in _QUOTED_SEPARATORS:
@@ -319,30 +318,36 @@ def _records(
             return
 
 
-def _find_header(
-    path: Path, encoding: str, start: str, names: Collection[str], mapping: TableMapping
-) -> TextFile:
-    """Return a file by its header: the first row with most of the headers that are known.
+def _part(
+    text: str, names: Mapping[str, str], mapping: TableMapping
+) -> tuple[tuple[int, int, int], str, list[tuple[list[str], int]]]:
+    """Return the `header_row` that means most, the separator that gives it, and the first rows.
 
-    It is the separator's that gives most of them; by default the one that splits the first line
-    most.
+    By default it is the separator that splits that row most. A header that the mapping states
+    stands above the first row.
     """
-    body = _below(start, mapping.skip_rows)
-    if not body.strip():
-        raise UnusableFileError(*advise("empty_file", path.name))
     options = []
     for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
-        rows = list(_records(body, delimiter))
-        if mapping.header:  # it stands above the first row
-            row = (-abs(len(rows[0][0]) - len(mapping.header)), 0, True, 0)
-            options.append((row, 0, delimiter, -1, rows))
-            continue
-        for index, (cells, _) in enumerate(rows[:_LOOKED_THROUGH]):
-            known = sum(normalize(cell) in names for cell in cells)
-            filled = any(cell.strip() for cell in cells)
-            row = (known, -len(cells) if known else 0, filled, -index)
-            options.append((row, len(cells), delimiter, index, rows))
-    *_, delimiter, index, rows = max(options, key=lambda option: option[:2])
+        rows = [*records(text, delimiter)] or [([""], 1)]
+        if mapping.header:
+            fit, width = (-abs(len(rows[0][0]) - len(mapping.header)), 0, 1), 0
+        else:
+            fit = header_row([cells for cells, _ in rows], names)
+            width = len(rows[-fit[-1]][0])
+        options.append((fit, width, delimiter, rows))
+    fit, _, delimiter, rows = max(options, key=lambda option: option[:2])
+    return fit, delimiter, rows
+
+
+def _find_header(
+    path: Path, encoding: str, start: str, names: Mapping[str, str], mapping: TableMapping
+) -> TextFile:
+    """Return a file by its header."""
+    body = "".join(start.split("\n", mapping.skip_rows)[mapping.skip_rows :])
+    if not body.strip():
+        raise UnusableFileError(*advise("empty_file", path.name))
+    (*_, row), delimiter, rows = _part(body, names, mapping)
+    index = -row
     above = rows[: max(index, 0)]
     header, lines = (mapping.header, 0) if mapping.header else rows[index]
     filled_above = _require_title(path, above, len(header), mapping)
@@ -362,11 +367,9 @@ def _require_title(
     title = " ".join(cell for cells, _ in above for cell in cells)
     if stated := other_units(title, mapping.unit):
         raise UnusableFileError(say("unit_in_title", path.name, stated), unit_remedy(stated))
-    counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
-    if counts and max(counts) > max(1, width // 2):
-        row = mapping.skip_rows + above[counts.index(max(counts))][1]
-        raise UnusableFileError(*advise("rows_above"), len(counts), [row])
-    return sum(count > 0 for count in counts)
+    if wide := [line for cells, line in above if has_rows([cells], width)]:
+        raise UnusableFileError(*advise("rows_above"), len(above), [mapping.skip_rows + wide[0]])
+    return sum(any(map(str.strip, cells)) for cells, _ in above)
 
 
 def _fit(header: Sequence[str], rows: Sequence[list[str]]) -> tuple[Sequence[str], bool]:

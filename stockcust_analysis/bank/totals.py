@@ -192,7 +192,7 @@ def held_by_branch(
     pairs = pairs.join(held, on=["as_of", "customer_id"])
     end, total = nw.col(aum[0]), nw.col("held")
     sizes = {"rows": ONE, "aum": end, "held": total}
-    sizes |= {"same": flag(end == total), "far": are_far(end, total)}
+    sizes |= {"same": flag(end == total), "far": flag(are_far(end, total))}
     for name in aum[1:] if aum[0] == AUM[0] else []:
         differs = nw.col(name) != end
         sizes[name] = flag(differs & (nw.col(name) == total))
@@ -218,7 +218,7 @@ def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> frames.Tab
 def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
     """Return whether one of two amounts is three times the other."""
     is_far = (one > other * _FAR) | (other > one * _FAR)
-    return flag(is_far & (one > 0) & (other > 0))
+    return is_far & (one > 0) & (other > 0)
 
 
 def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[str, nw.Expr]:

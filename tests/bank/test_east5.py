@@ -100,6 +100,15 @@ def test_a_quotation_mark_is_an_ordinary_character(folder: Path) -> None:
     assert rows(bank, "branches", "name") == [('"一支行',)]
 
 
+def test_a_bar_in_quotes_parts_no_fields(folder: Path) -> None:
+    """The first line was parted at every bar, while the rows are read with their quotes."""
+    for path in folder.glob("*.txt"):
+        text = path.read_text(encoding="utf-8").replace("\x01", "|")
+        path.write_text(text.replace("First", '"F|irst"'), encoding="utf-8")
+    bank, _ = opened(folder)
+    assert rows(bank, "branches", "name") == [("F|irst",)]
+
+
 def test_files_may_be_zipped(folder: Path) -> None:
     """Archives are read as what they hold."""
     path = next(folder.glob("*-GRCKFHZ-*"))

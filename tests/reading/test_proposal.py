@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -340,6 +341,107 @@ def test_files_that_hold_no_table_are_named(tmp_path: Path) -> None:
         assert f'# "{name}": ' in text
     assert '#   "client_id": whole numbers; perhaps customer_id' in text
     assert "[tables." not in text
+
+
+def test_a_header_that_is_a_number_is_none_of_the_data(tmp_path: Path) -> None:
+    """Columns called 2025 and 2026 beside known ones made `map` say that there is no header."""
+    head, *rows = CUSTOMERS.splitlines()
+    customers = "\n".join([f"{head},2025,2026", *(f"{row},1.5,2" for row in rows)])
+    text = propose(tmp_path, {"customers.csv": customers})
+    assert "column_1" not in text
+    assert '# "2025" = "?"  # ' in text
+    for name, table in (("branches", BRANCHES), ("holdings", HOLDINGS)):
+        (tmp_path / f"{name}.csv").write_text(table, encoding="utf-8")
+    with open_bank(tmp_path, mapping=tmp_path / "proposed.toml") as bank:
+        assert bank.rows("customers") == 7
+
+
+@pytest.mark.parametrize(
+    ("above", "proposed"),
+    [
+        ("客户信息,,,,AUM,,,", ""),
+        ("9,9,9,9,9,9,9,9", "\n# skip_rows = 1\n"),
+        ("甲,乙,丙,丁,戊,己,庚,辛", "\nskip_rows = 1\n"),
+        (",,,,,,,\n统计时点,客户号,归属机构,x,x,x,x,x", "\nskip_rows = 2\n"),
+        ("\n" * 40, ""),
+    ],
+    ids=["groups", "perhaps data", "rows", "second header", "empty lines"],
+)
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_lines_above_the_header_are_left_out_as_is_proposed(
+    tmp_path: Path, above: str, proposed: str, ending: str
+) -> None:
+    """What opening a bank takes for rows is skipped, of workbooks, too; a title needs no word."""
+    lines = f"{above}\n{CUSTOMERS}".splitlines()
+    if ending == "csv":
+        (tmp_path / "customers.csv").write_text("\n".join(lines), encoding="utf-8")
+    else:
+        frame = pd.DataFrame([(line or "," * 7).split(",") for line in lines])
+        frame.to_excel(tmp_path / "customers.xlsx", index=False, header=False)
+    text = propose(tmp_path, {"branches.csv": BRANCHES, "holdings.csv": HOLDINGS})
+    assert proposed in text
+    assert ("skip_rows" in text) == bool(proposed)
+    mapping = tmp_path / "proposed.toml"  # numbers may be data: whether they are a person says
+    mapping.write_text(text.replace("\n# skip_rows", "\nskip_rows"), encoding="utf-8")
+    with open_bank(tmp_path, mapping=mapping) as bank:
+        assert bank.rows("customers") == 7
+
+
+def test_words_far_below_are_no_header(tmp_path: Path) -> None:
+    """A header stands among the first thirty rows: what is found below them is data."""
+    rows = "".join(f"{n},甲,乙,丙\n" for n in range(40))
+    text = propose(tmp_path, {"客户.csv": f"{rows}客户号,机构号,客户类型,AUM\n{rows}"})
+    assert '= "customer_id"' not in text
+
+
+LONG = f"{HEADERS}\n{ROWS}" + "".join(f"{n},001,个人,2026-09-01,1.20,2.30\n" for n in range(40_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("客户.csv", f"{HEADERS}\n{ROWS}".encode() + b"\x1a", ""),
+        ("客户.csv", LONG.encode("utf-16"), ""),
+        ("客户.csv", LONG.replace("\n", "\r").encode(), ""),
+        (
+            "客户.csv.gz",
+            gzip.compress((LONG + "合计,,,,1.00,2.00\n").encode("gbk")),
+            'drop_rows_where = { "客户编号" = ["合计"] }',
+        ),
+    ],
+    ids=["end of DOS", "UTF-16", "carriage returns", "gzip"],
+)
+def test_texts_are_read_as_when_the_bank_is_opened(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    """What ends files of DOS is no remark; long files are seen to their end in every encoding."""
+    text = propose(tmp_path, {name: content})
+    assert '\n"客户编号" = "customer_id"  # by its name' in text
+    assert said in text
+    assert ("drop_rows_where" in text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CUSTOMERS.replace("C1", "\ufffd"),
+        HEADERS.encode("utf-7") + f"\n{'1,' * 5}1\n".encode() * 3,
+        '[{"客户号": "C1"}]\n',
+        CUSTOMERS.replace("\n", "\u2028"),
+        CUSTOMERS.encode("utf-16-le"),
+        CUSTOMERS.encode("utf-32"),
+        CUSTOMERS.replace("C", "客户").encode("gbk") + "客户\n".encode(),
+        b"PK\x03\x04" + b"1,2\n" * 20,
+    ],
+)
+def test_what_cannot_be_read_is_not_proposed(tmp_path: Path, content: str | bytes) -> None:
+    """A text that opening the bank refuses is a comment, with the same words."""
+    text = propose(tmp_path, {"branches.csv": BRANCHES, "customers.csv": content})
+    assert "[tables.customers]" not in text
+    with pytest.raises(BankDataError) as caught:
+        open_bank(tmp_path)
+    said = {str(p.what) for p in caught.value.problems if p.table == "customers"}
+    assert any(what.removeprefix("customers.csv: ") in text for what in said)
 
 
 def test_remarks_below_a_table_are_not_copied(tmp_path: Path) -> None:

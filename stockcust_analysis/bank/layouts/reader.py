@@ -7,7 +7,6 @@ that it says. Only columns that are needed are kept.
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import warnings
@@ -29,7 +28,7 @@ from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
+from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file, records
 from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError, Words, advise, say
@@ -151,12 +150,9 @@ class LayoutFiles:
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
             every = set[str]().union(*found.values())
-            name = self._named(code)
-            gaps += [
-                say("licence_lacking", name, day, len(some), len(every), sorted(every - some))
-                for day, some in found.items()
-                if some < every
-            ]
+            for day, some in found.items():
+                facts = self._named(code), day, len(some), len(every), sorted(every - some)
+                gaps += [say("licence_lacking", *facts)] if some < every else []
         if gaps:
             said = Words("; ".join(gaps), "；".join(gap.zh for gap in gaps))
             warnings.warn(say("licences_lacking", said), stacklevel=3)
@@ -473,7 +469,7 @@ def _first_line(path: Path) -> tuple[str, list[str]]:
         while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
             line += more  # a cell with a line break
     text = decode(line).rstrip("\r\n")
-    rows = {"\x01": text.split("\x01"), ",": next(csv.reader([text]), []), "|": text.split("|")}
+    rows = {mark: next(records(text, mark), ([""], 1))[0] for mark in ("\x01", ",", "|")}
     if len(rows["\x01"]) > 1:
         return "\x01", rows["\x01"]
     return max(rows.items(), key=lambda entry: len(entry[1]))
