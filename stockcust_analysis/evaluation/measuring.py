@@ -44,10 +44,8 @@ _AVERAGES = ("aum_average_quarter_cents", "aum_average_month_cents")
 _SERVED_BY = (_AVERAGES[1], "profile_complete", "exclusion", "do_not_contact")
 _MANAGED = (*KEYS, "branch_id", "tier", "tenure", "role", "in_managed", "contactable")
 _SERVICE = (*_MANAGED, _AVERAGES[0], *_SERVED_BY, *service.SERVICE_FLAGS)
-# What decides a customer's class.
-_ASSIGNED = (*KEYS, "branch_id", "manager_id", "in_managed", "managed_from")
-_INTENT = ("last_contact_on", "sales", "profile_complete", _AVERAGES[0])
-_CLASSED_BY = (*_ASSIGNED, *_INTENT)
+# What a customer's class is made from besides.
+_CLASSED_BY = ("manager_id", "managed_from", "last_contact_on", "sales")
 
 
 @dataclass(frozen=True)
@@ -120,20 +118,14 @@ def _require_customers(customers: Table, calendar: Calendar) -> None:
 def _managed_view(
     bank: Bank, customers: Table, current: Table, source: service.ServiceSource
 ) -> Table:
-    """Return who is managed and what was done for them.
-
-    Classes need many sorted steps: they carry no more columns than they look at.
-    """
+    """Return who is managed and what was done for them."""
     managed = customers.filter(nw.col("in_managed") == 1).drop("in_managed")
     wide = service.with_service(managed, current, source)
-    names = wide.collect_schema().names()
-    facts, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
-    table = materialize(bank, wide.select(dict.fromkeys([*facts, *ranked])))
-    classes = service.with_classes(table.select(ranked), source)
-    classes = classes.select(*KEYS, "customer_class", "contact_due", "managers")
-    both = service.with_rounds(table.select(facts), source).join(classes, on=KEYS, how="left")
+    facts = [name for name in wide.collect_schema().names() if name in _SERVICE]
+    table = materialize(bank, wide.select(*facts, *_CLASSED_BY))
+    both = service.with_rounds(service.with_classes(table, source), source)
     both = both.with_columns(**service.profile_columns(both))
-    result = materialize(bank, both.drop("customer_id"))
+    result = materialize(bank, both.drop("customer_id", *_CLASSED_BY))
     release(bank, table)
     return result
 

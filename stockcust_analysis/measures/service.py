@@ -27,7 +27,8 @@ _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
-_LABELS = (*KEYS, "manager_id", "managed_from", "role", "last_contact_on")
+_LABELS = (*KEYS, "manager_id", "managed_from", "role", "last_contact_on", "customer_class")
+_CLASSED_BY = (*KEYS, "branch_id", "manager_id", "in_managed", "managed_from", "last_contact_on")
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,10 @@ def service_source(
 
 def serve(customers: Table, source: ServiceSource) -> Table:
     """Return the customers of one day with who manages them, their class, and contacts by round."""
-    current = assignments_in_force(source)
-    table = with_service(customers.with_columns(frames.ZERO.alias(PERIOD)), current, source)
-    return with_rounds(with_classes(table, source), source).drop(PERIOD)
+    customers = customers.with_columns(frames.ZERO.alias(PERIOD))
+    table = with_classes(with_service(customers, assignments_in_force(source), source), source)
+    rounds = with_rounds(customers.select(*KEYS), source)
+    return table.join(rounds, on=KEYS, how="left").drop(PERIOD)
 
 
 def with_service(customers: Table, current: Table, source: ServiceSource) -> Table:
@@ -321,21 +323,23 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     columns = customers.collect_schema().names()
     bought = nw.col("purchases" if "purchases" in columns else "sales")
     known = flag((bought > 0) | is_true(customers, "profile_complete"))
-    owner = nw.col("manager_id").fill_null("")
-    table = customers.with_columns(_owner=owner, _known=known, _bought=bought)
+    # Ranks need many sorted steps: they carry no more rows and columns than they look at.
+    table = customers.filter(nw.col("in_managed") == 1)
+    table = table.with_columns(nw.col("manager_id").fill_null(""))
+    table = table.select(*_CLASSED_BY, "aum_average_quarter_cents", _known=known, _bought=bought)
     # The widest groups first: where Spark has brought them together, their parts are, too.
-    table = table.with_columns(_size=nw.col("in_managed").sum().over("_owner", PERIOD))
+    table = table.with_columns(_size=nw.col("in_managed").sum().over("manager_id", PERIOD))
 
     def rank(name: str, *, descending: bool) -> nw.Expr:
-        peers = ("_owner", PERIOD, "in_managed", "_known")
+        peers = ("manager_id", PERIOD, "_known")
         return nw.col(name).rank("min", descending=descending).over(*peers).cast(nw.Int64)
 
     # Which customer of a manager is marked must not change from run to run.
-    first = nw.col("customer_id") == nw.col("customer_id").min().over("_owner", PERIOD, "branch_id")
+    first = nw.col("customer_id").min().over("manager_id", PERIOD, "branch_id")
     table = table.with_columns(
         _score=rank("aum_average_quarter_cents", descending=True)
         + rank("_bought", descending=True),
-        managers=flag(first) * nw.col("in_managed"),
+        managers=flag(nw.col("customer_id") == first),
     )
     table = table.with_columns(_rank=rank("_score", descending=False))
     table = table.with_columns(customer_class=_class_name(source.rule))
@@ -343,17 +347,18 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     for group in source.rule.classes:
         late = _unspoken_for(group.contact_months, source)
         due = due | ((nw.col("customer_class") == group.name) & late)
-    return table.select(*columns, "managers", "customer_class", contact_due=flag(due))
+    classes = table.select(*KEYS, "managers", "customer_class", contact_due=flag(due))
+    unmanaged = nw.col("customer_class").fill_null("")
+    return _join_facts(customers, classes).with_columns(unmanaged)
 
 
 def _class_name(rule: CoverageRule) -> nw.Expr:
-    """Return the class of a rank: the last one for the unknown, none for the unmanaged."""
+    """Return the class of a rank: the last one for the unknown."""
     *shared, rest, unknown = rule.classes
     before, percent = nw.col("_rank") - 1, accumulate(round(group.share * 100) for group in shared)
     inside = (before * 100 < nw.col("_size") * part for part in percent)
     ranked = zip(inside, (group.name for group in shared), strict=True)
-    others = [(nw.col("in_managed") == 0, ""), (nw.col("_known") == 0, unknown.name)]
-    return frames.first_true([*others, *ranked], rest.name)
+    return frames.first_true([(nw.col("_known") == 0, unknown.name), *ranked], rest.name)
 
 
 def round_columns(rule: CoverageRule) -> dict[tuple[int, str], str]:
