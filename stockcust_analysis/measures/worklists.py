@@ -93,16 +93,21 @@ def worklist_facts(
     UsageError
         A column is missing, or the tables are of several engines.
     """
-    rules, on = as_policy(policy), as_day(as_of)
-    table = _with_maturities(as_lazy(facts), snapshot(as_lazy(holdings), on, "holdings"), rules, on)
+    rules, on, base = as_policy(policy), as_day(as_of), as_lazy(facts)
+    table = _with_maturities(base, snapshot(as_lazy(holdings), on, "holdings"), rules, on)
+    # Each part looks at the customers several times: it starts from the facts, not from the others.
+    parts = []
     if opening is not None:
-        table = with_opening_average(table, as_lazy(opening))
-        table = with_attrition(table, rules.attrition, rules.tiers, peers="branch_id")
+        pairs = with_opening_average(base, as_lazy(opening))
+        pairs = with_attrition(pairs, rules.attrition, rules.tiers, peers="branch_id")
         before, now = averages()
-        table = table.with_columns(fall_cents=before - now).drop("closing_there", "departed")
+        parts.append(pairs.with_columns(fall_cents=before - now).drop("closing_there", "departed"))
     if assignments is not None and contacts is not None:
         given = assignments, contacts, managers
-        table = serve(table, service.service_source(*given, rule=rules.coverage, as_of=on))
+        parts.append(serve(base, service.service_source(*given, rule=rules.coverage, as_of=on)))
+    for part in parts:
+        added = sorted({*part.collect_schema().names()} - {*base.collect_schema().names()})
+        table = table.join(part.select("customer_id", *added), on="customer_id", how="left")
     return frames.same_kind(
         facts, table.with_columns(contactable=contactable(table, rules.coverage))
     )
