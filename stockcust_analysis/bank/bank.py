@@ -90,7 +90,7 @@ class BankTables:
 
         To bind and plan hundreds of steps costs DuckDB more than the steps themselves.
         """
-        rows = sum(self._facts[name].rows for name in ("customers", "holdings"))
+        rows = sum(map(self.rows, self.columns))
         if not (isinstance(self._engine, engines.DuckDBEngine) and self._engine.has_room_for(rows)):
             return self
         with engine_failures():

@@ -127,8 +127,7 @@ def propose_mapping(folder: Path) -> Words:
         lines += [] if plain[table.name] == paths else [f"file = {_quote(pattern)}"]
         lines += [*_reading_lines(matches), *_date_order_line(matches)]
         lines += [*_column_lines(matches, keys), *_code_lines(matches)]
-        lines += [say("perhaps_too", _quote(more)) for more, _, _ in rest]
-        lines.append("")
+        lines += [*(say("perhaps_too", _quote(more)) for more, _, _ in rest), ""]
     absent = [table.name for table in TABLES if table.name not in proposed]
     lines += [say("taken_for_none", absent)] if absent else []
     return joined([*lines, *others, ""])

@@ -41,9 +41,9 @@ _NUMBERS = count(1)
 DEFAULT_MEMORY_LIMIT = "60%"
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 _MOST_RUNS = 1000
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _BYTES_A_ROW = 700
-"""What an evaluation in Polars takes at most for each row of customers and of holdings."""
+"""What an evaluation in Polars takes at most for each row of a bank's tables."""
 
 
 class Engine:
@@ -90,7 +90,7 @@ class DuckDBEngine(Engine):
         return self.connection.table(name)
 
     def has_room_for(self, rows: int) -> bool:
-        """Return whether Polars, measuring so many customers and holdings, keeps to the limit."""
+        """Return whether Polars, measuring a bank of so many rows, keeps to the limit."""
         ((limit,),) = self.connection.execute("SELECT current_setting('memory_limit')").fetchall()
         number, unit = str(limit).split()
         return bool(rows * _BYTES_A_ROW < float(number) * 1024 ** _UNITS.index(unit))

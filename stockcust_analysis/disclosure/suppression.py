@@ -256,11 +256,11 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
     counted = rates["measure"] == declared.merged.get("counts")
     of_units = rates[counted & (rates["branch_id"] != declared.whole)]
     counts = of_units.pivot_table("numerator", ["quarter", "branch_id"], "member")
-    lowest, one = len(members), list[str]()
+    lowest = len(members)
     for place in reversed([place for place, name in enumerate(members) if place and name in top]):
-        one.append(members[place])
+        one = members[place : None if place == lowest else place + 1]
         small = counts.reindex(columns=one).sum(axis=1).between(1, limits.smallest_cell - 1)
-        lowest, one = (place - 1, one) if small.any() else (lowest, [])
+        lowest = place - 1 if small.any() else lowest
     return dict.fromkeys(members[lowest:], f"{[*members, ''][lowest]}{figures.MERGED}")
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.frames import PERIOD, Frame, as_lazy, collect_rows, same_kind
+from stockcust_analysis.core.frames import PERIOD, Frame, as_lazy, same_kind, to_pandas
 from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.evaluation.provided import aum_of_deposits, with_lists_provided
@@ -222,10 +222,10 @@ def _rows_of(
     present = rows.collect_schema().names()
     rows = rows.select(name for name in names if name in present)
     parts = [
-        collect_rows(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
+        to_pandas(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
         for at in range(0, len(customers) or 1, _AT_ONCE)
     ]
-    return pd.concat(map(pd.DataFrame, parts), ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
 
 
 def most_pressing(

@@ -347,10 +347,10 @@ class Page:
         return self.text(name, within) if name in wording.names(within) else name
 
     def unit(self, values: Iterable[wording.Figure], *, told: Iterable[float] = ()) -> wording.Unit:
-        """Return one unit of money for a column or table; none `told` would stand there as 0.00."""
+        """Return one unit of money for a column or table; none `told` stands there as 0."""
         unit = wording.money_unit(values, self.language)
-        least = 200 * min((amount for amount in told if amount > 0), default=unit.divisor)
-        return unit if least >= unit.divisor else wording.money_unit([least], self.language)
+        lost = [amount for amount in told if 0 < 2 * amount * 10**unit.decimals < unit.divisor]
+        return wording.money_unit([200 * min(lost)], self.language) if lost else unit
 
     def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
         """Return a change of a measure, as a table prints it."""

@@ -676,3 +676,15 @@ def test_a_small_tier_is_merged_with_all_above_it(
     )
     names = tiers[tiers.index(lowest) :] if lowest else []
     assert told == dict.fromkeys(names, f"{lowest}_and_above")
+
+
+def test_what_is_merged_is_small_or_not_with_all_that_it_holds() -> None:
+    """Private (2 in B2) goes with top into high: of the three B1 has 23, of high and private 3."""
+    cells = [("B1", "high", 3), ("B1", "top", 20), ("B2", "private", 2), ("B2", "top", 6)]
+    rates = pd.DataFrame(cells, columns=["branch_id", "member", "numerator"])
+    rates = rates.assign(quarter="2026Q3", measure="tier_customers")
+    tiers = ["residual", "mid", "high", "private", "top"]
+    merged = {"members": tiers, "top": tiers[2:], "counts": "tier_customers"}
+    declared = replace(relations(POLICY), merged=merged)
+    told = suppression.members_to_merge(rates, declared, Limits(5, 0.85, 0.2, 100))
+    assert told == dict.fromkeys(["high", "private", "top"], "high_and_above")

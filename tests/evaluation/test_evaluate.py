@@ -277,9 +277,20 @@ def test_whoever_measures_the_same_bytes_are_written(
         ).read_bytes()
 
 
-@pytest.mark.parametrize(("limit", "has_room"), [("120MB", False), ("200MB", True), ("1TB", True)])
+@pytest.mark.parametrize(
+    ("limit", "has_room"), [("170MB", False), ("200MB", True), ("2000TB", True)]
+)
 def test_polars_keeps_to_the_memory_limit(limit: str, has_room: bool) -> None:
-    """The sample's 196,998 customers and holdings take 138 MB at most."""
+    """The sample's 241,954 rows, of which 32,574 are transactions, take 169 MB at most."""
     with open_bank(SAMPLE, memory_limit=limit) as bank:
-        assert bank.rows("customers") + bank.rows("holdings") == 196_998
+        assert sum(map(bank.rows, bank.columns)) == 241_954
         assert (bank.in_polars() is not bank) == has_room
+
+
+@pytest.mark.parametrize("measure", [evaluate, evaluate_module.evaluate_with_lists])
+def test_a_closed_bank_is_said(tiny_bank: TinyBank, measure: Any) -> None:
+    """Whether it fits in memory DuckDB is not asked once it is closed: that was its own error."""
+    with open_bank(tiny_bank()) as bank:
+        pass
+    with pytest.raises(UsageError, match="is closed"):
+        measure(bank, quarter="2026Q3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
@@ -79,3 +80,23 @@ def test_lists_in_figures(tmp_path: Path) -> None:
     assert asleep["due_on"].to_dict() == {"001": "2026-10-31", "002": "", "@bank": ""}
     assert asleep["due_in_month"].to_dict() == {"001": 1, "002": 0, "@bank": 1}
     assert outcomes.empty
+
+
+@pytest.mark.filterwarnings("ignore:contacts hold no row")
+@pytest.mark.parametrize("row", ["", "C1,M1,2026-07-10,phone,reached\n"], ids=["none", "of others"])
+def test_a_list_that_nobody_was_contacted_of_has_outcomes(tmp_path: Path, row: str) -> None:
+    """In June C2 was on one list and C3 on another: their rate of contacts is 0, no error.
+
+    No rows of contacts were a column of numbers, which is no column of customers.
+    """
+    contacts = f"customer_id,manager_id,contacted_on,channel,outcome\n{row}"
+    with open_bank(write_tiny_bank(tmp_path, contacts=contacts)) as bank:
+        quarter, policy = Quarter.parse("2026Q3"), load_policy()
+        lists = make_lists(bank, as_of=quarter.end, policy=policy)
+        _, outcomes = worklist_tables(bank, lists, quarter=quarter, policy=policy)
+    rates = outcomes[outcomes["measure"] == "outcome_contacted_rate"].set_index("branch_id")
+    of_branches = rates.drop("@bank")[["list", "n", "value"]]
+    assert of_branches.to_dict("index") == {
+        "001": {"list": "dormant", "n": 1, "value": 0},
+        "002": {"list": "next_product", "n": 1, "value": 0},
+    }

@@ -84,16 +84,20 @@ def test_english_tasks_of_a_million_are_not_in_thousands() -> None:
 
 
 def test_no_task_with_money_is_printed_as_0_00() -> None:
-    """4,000 CNY beside 8.4 million: both in CNY thousand; 9 and 10 million stay in million."""
+    """4,000 CNY beside 8.4 million: both in CNY thousand; 9 and 10 million stay in million.
+
+    400 CNY beside 3 million has two decimals in 万元: with the one of 300.0 it would be 0.0.
+    """
     for amounts, unit, shown in (([4_000.0, 8.4e6], "CNY thousand", ["4.0", "8,400.0"]),
-                                 ([9e6, 1e7], "CNY million", ["9.00", "10.00"])):  # fmt: skip
+                                 ([9e6, 1e7], "CNY million", ["9.00", "10.00"]),
+                                 ([400.0, 3e6], "万元", ["0.04", "300.00"]),
+                                 ([30.0, 4e5], "CNY thousand", ["0.03", "400.00"])):  # fmt: skip
         lists = LISTS.assign(amount=[*amounts, 6e7, 1e8])
-        page = page_of(story(), "en", worklists=lists)
+        page = page_of(story(), "zh" if unit == "万元" else "en", worklists=lists)
         things, table = branch_tables.five_things(page), branch_tables.worklist_table(page)
         assert things is not None and table is not None
-        assert things.columns[3].label == f"At stake,\n{unit}"
+        assert unit in things.columns[3].label and table.unit.endswith(unit)
         assert sorted((row[3] for row in things.rows), key=len) == shown
-        assert table.unit == unit
         assert sorted((row[3] for row in table.rows), key=len) == shown
 
 
