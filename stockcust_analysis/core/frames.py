@@ -307,6 +307,12 @@ def height(table: Table) -> int:
     return int(collect_rows(table.select(n=nw.len()))["n"][0])
 
 
+def count_each(table: Table, column: str) -> dict[Any, int]:
+    """Return how many rows have each value of a column."""
+    found = collect_rows(sums(table, [column], {"n": ONE}))
+    return {value: int(n) for value, n in zip(*found.values(), strict=True)}
+
+
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
     """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
     if not conditions:
