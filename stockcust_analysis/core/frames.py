@@ -155,11 +155,8 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
     columns = pd.DataFrame({name: rows[name].to_numpy() for name in kinds.names()})
     truths = [name for name, kind in kinds.items() if kind == nw.Boolean]
     columns[truths] = pd.DataFrame(rows.select(truths).to_dict(as_series=False))
-    names: dict[object, str] = {
-        nw.Date: "datetime64[us]",
-        nw.Datetime: "datetime64[us]",
-        nw.String: "str",
-    }
+    names: dict[object, str] = dict.fromkeys((nw.Date, nw.Datetime), "datetime64[us]")
+    names[nw.String] = "str"
     types = {name: names[type(kind)] for name, kind in kinds.items() if type(kind) in names}
     return columns.astype(types | dict.fromkeys(columns.select_dtypes("integer"), "int64"))
 
