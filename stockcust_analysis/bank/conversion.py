@@ -33,13 +33,11 @@ _NUMBER_AS_TEXT, _TOO_LARGE, _WITHOUT_CENTS = "number_as_text", "too_large", "wi
 _EXACT = 1 << 17
 """From here on numbers of 32 bits lie further apart than a cent."""
 SQL_TYPES = {
-    Kind.TEXT: "VARCHAR",
-    Kind.CODE: "VARCHAR",
+    **dict.fromkeys((Kind.TEXT, Kind.CODE, Kind.QUARTER), "VARCHAR"),
     Kind.DATE: "DATE",
     Kind.MONEY: "DECIMAL(18,2)",
     Kind.INTEGER: "BIGINT",
     Kind.FLAG: "BOOLEAN",
-    Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
 """The types of DuckDB that hold columns of each kind."""
