@@ -33,13 +33,11 @@ _NUMBER_AS_TEXT, _TOO_LARGE, _WITHOUT_CENTS = "number_as_text", "too_large", "wi
 _EXACT = 1 << 17
 """From here on numbers of 32 bits lie further apart than a cent."""
 SQL_TYPES = {
-    Kind.TEXT: "VARCHAR",
-    Kind.CODE: "VARCHAR",
+    **dict.fromkeys((Kind.TEXT, Kind.CODE, Kind.QUARTER), "VARCHAR"),
     Kind.DATE: "DATE",
     Kind.MONEY: "DECIMAL(18,2)",
     Kind.INTEGER: "BIGINT",
     Kind.FLAG: "BOOLEAN",
-    Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
 """The types of DuckDB that hold columns of each kind."""
@@ -334,31 +332,25 @@ def frame_reading(
 def _frame_date(
     cell: nw.Expr, kind: nw.dtypes.DType, *, has_dates: bool
 ) -> Reading[nw.Expr] | None:
-    """Return how days are read, or moments without a time zone that are midnights."""
+    """Return how days, and moments without a time zone that are midnights, are read as days are.
+
+    `_sql_day` does it for files.
+    """
     if not isinstance(kind, (nw.Date, nw.Datetime)) or getattr(kind, "time_zone", None):
         return None
-    if has_dates:
-        reading = _frame_day(cell.cast(nw.Date), date)
-    else:
-        reading = _frame_day(cell.cast(nw.Datetime("us")), datetime)
-    if kind == nw.Date:
-        return reading
-    within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
-    return replace(reading, faults={**reading.faults, grammar.NOT_MIDNIGHT: within})
-
-
-def _frame_day(cell: nw.Expr, kind: type[date]) -> Reading[nw.Expr]:
-    """Return a day as `_sql_day` does; `kind` is the type that the column compares with."""
-    first, last, *absent = (
-        kind.fromisoformat(day) for day in (grammar.FIRST_DAY, grammar.LAST_DAY, *grammar.SENTINELS)
-    )
-    outside = (cell < first) | (cell > last)
-    wrong = outside & ~cell.is_null()
+    day = cell.cast(nw.Date if has_dates else nw.Datetime("us"))
+    read = date.fromisoformat if has_dates else datetime.fromisoformat
+    first, last, *absent = map(read, (grammar.FIRST_DAY, grammar.LAST_DAY, *grammar.SENTINELS))
+    outside = (day < first) | (day > last)
+    wrong = outside & ~day.is_null()
     # By their parts: PySpark takes no literal of a day before the year 1000.
-    year, number = cell.dt.year(), cell.dt.ordinal_day()
-    for day in absent:
-        wrong &= (year != day.year) | (number != day.timetuple().tm_yday)
-    return Reading(nw.when(~outside).then(cell), {grammar.OUT_OF_SPAN: wrong})
+    year, number = day.dt.year(), day.dt.ordinal_day()
+    for none in absent:
+        wrong &= (year != none.year) | (number != none.timetuple().tm_yday)
+    faults = {grammar.OUT_OF_SPAN: wrong}
+    if kind != nw.Date:
+        faults[grammar.NOT_MIDNIGHT] = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
+    return Reading(nw.when(~outside).then(day), faults)
 
 
 def _frame_text(cell: nw.Expr, column: Column) -> nw.Expr:

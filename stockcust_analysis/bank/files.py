@@ -310,8 +310,7 @@ class FileReader:
                 rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
                 most = _MOST_LOOKED_AT if what == _TOTAL_LINES else _FIRST_SHOWN
                 where = f"{self._odd_rows(alike)[what]} ORDER BY _file, _row LIMIT {most}"
-                found = self.connection.execute(f"{rows} FROM {numbered} WHERE {where}")
-                odd = found.fetchall()
+                odd = self.connection.execute(f"{rows} FROM {numbered} WHERE {where}").fetchall()
                 said = advise(_SPARE, names)
                 if what == _TOTAL_LINES:
                     remedy = leave_totals_out(header[odd[0][1] - 1], (c.strip() for *_, c in odd))

@@ -164,9 +164,7 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     if "customer_moves" in bank.columns:
         moves = as_lazy(bank.table("customer_moves"))
         lately = moves.filter(_is_by(moves, end)).select("from_branch_id", "customer_id").unique()
-        moved = dict(
-            zip(*collect_rows(sums(lately, ["from_branch_id"], {"n": ONE})).values(), strict=True)
-        )
+        moved = frames.count_each(lately, "from_branch_id")
     for branch in sorted(gone & {*before.customers}):
         rows = before.customers[branch]["rows"]
         if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
@@ -221,8 +219,7 @@ def find_left_behind(bank: Bank, now: Totals) -> Iterator[Words]:
         return
     customers = as_lazy(bank.restate_branches(bank.table("customers"), as_of=end))
     rows = customers.filter(nw.col("branch_id").is_in(split)).select("branch_id", "customer_id")
-    counts = collect_rows(sums(rows.unique(), ["branch_id"], {"n": ONE}))
-    for branch, count in sorted(zip(counts["branch_id"], counts["n"], strict=True)):
+    for branch, count in sorted(frames.count_each(rows.unique(), "branch_id").items()):
         yield say("left_behind", count, branch, branch)
 
 
@@ -405,8 +402,8 @@ def _find_unknown_starts(bank: Bank, quarter: Quarter) -> Iterator[Words]:
 def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
     """Contacts or transactions of some weeks are not there, or nearly all are of one day."""
     column, (begun, end) = EVENTS[name], (now.quarter.previous.end, now.quarter.end)
-    counts = collect_rows(sums(as_lazy(bank.table(name)), [column], {"n": ONE}))
-    sizes = {as_day(day): int(n) for day, n in zip(*counts.values(), strict=True)}
+    counts = frames.count_each(as_lazy(bank.table(name)), column)
+    sizes = {as_day(day): n for day, n in counts.items()}
     days, rows = sorted(sizes), sum(sizes.values())
     if LEAST_ROWS <= STALE * rows <= max(sizes.values()):
         yield say("one_value", bank.named(name, column), max(sizes.values()), rows)
@@ -437,7 +434,7 @@ def find_single_values(bank: Bank, now: Totals) -> Iterator[Words]:
         name, _, of = column.partition(".")
         rows = as_lazy(bank.snapshot(name, as_of=now.quarter.end))
         rows = rows.filter(~nw.col(of).is_null())
-        most = max(collect_rows(sums(rows, [of], {"n": ONE}))["n"])
+        most = max(frames.count_each(rows, of).values())
         if most >= STALE * filled:
             yield say("one_value", say("value_of", bank.named(name, of), now.quarter), most, filled)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -97,7 +97,7 @@ def propose_mapping(folder: Path) -> Words:
     definitions = samples.read_fields(folder)
     names = {word: column for t in TABLES for word, (column, _) in _names(t).items()}
     proposed: dict[str, list[_Group]] = {}
-    others, keys = list[Words](), dict[tuple[str, str], set[str]]()
+    others, keys = list[Words](), defaultdict[tuple[str, str], set[str]](set)
     for pattern, paths in files.items():
         tables: dict[str, list[_Match]] = {}
         for path in dict.fromkeys((paths[0], paths[-1])):
@@ -109,8 +109,7 @@ def propose_mapping(folder: Path) -> Words:
                 if match.is_sure:
                     tables.setdefault(match.table.name, []).append(match)
                     for name, entry in match.sure.items():
-                        values = keys.setdefault((match.table.name, name), set())
-                        values.update(entry.values.distinct)
+                        keys[match.table.name, name].update(entry.values.distinct)
                 else:
                     others += _describe_other(match, pattern)
             others += [say("map_remark", _quote(pattern), remark)] if remark else []

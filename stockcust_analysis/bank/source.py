@@ -401,9 +401,11 @@ def _bank_of(
         if columns:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
-            frame = _with_local_days(
-                conversion.with_plain_types(frame, delivered), delivered, mapping.zone
-            )
+            frame = conversion.with_plain_types(frame, delivered)
+            types = frame.collect_schema()
+            dates = [c.name for c in delivered if c.kind is Kind.DATE]
+            aware = [name for name in dates if getattr(types[name], "time_zone", None)]
+            frame = with_local_moments(frame, aware, mapping.zone) if aware else frame
             delivery = _FrameDelivery(contract, delivered, words, [columns], frame)
             unfit = delivery.type_problems()
             problems += unfit
@@ -413,14 +415,6 @@ def _bank_of(
     warn_of_absent(mapping.tables, frames)
     inputs = tuple(Input(table, f"{location}: {fact.rows} rows") for table, fact in facts.items())
     return Bank(engine, facts, mapping.name or name, inputs, spare, mapping.as_errors)
-
-
-def _with_local_days(frame: AnyFrame, columns: Collection[Column], zone: str) -> AnyFrame:
-    """Return a frame whose days, where they are moments with a time zone, are those of `zone`."""
-    kinds = frame.collect_schema()
-    dates = [column.name for column in columns if column.kind is Kind.DATE]
-    aware = [name for name in dates if getattr(kinds[name], "time_zone", None)]
-    return with_local_moments(frame, aware, zone) if aware else frame
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,7 @@ DAMAGE = ("\ufffd", "锟斤拷")
 # the one of 2005 gave them places of their own.
 _PRIVATE = "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue816\ue817\ue818"
 _PRIVATE += "\ue81e\ue826\ue82b\ue82c\ue831\ue832\ue83b\ue843\ue854\ue855\ue864"
-_PUBLIC = "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U00020087\U00020089"
-_PUBLIC += (
-    "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
-)
+_PUBLIC = "︐︒︑︓︔︕︖︗︘︙ḿ𠂇𠂉𠃌龴龵龶龷𡗗龸𢦏龹龺𤇾龻"
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
 

@@ -200,8 +200,7 @@ def held_by_branch(
     ending = {quarter.end: quarter for quarter in quarters}
     rows = collect_rows(sums(pairs, ["as_of", "branch_id"], sizes))
     for moment, branch, *numbers in zip(*rows.values(), strict=True):
-        group = dict(zip(sizes, map(int, numbers), strict=True))
-        found[ending[as_day(moment)]][branch] = group
+        found[ending[as_day(moment)]][branch] = dict(zip(sizes, map(int, numbers), strict=True))
     return aum[0], found
 
 

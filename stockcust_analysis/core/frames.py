@@ -155,11 +155,8 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
     columns = pd.DataFrame({name: rows[name].to_numpy() for name in kinds.names()})
     truths = [name for name, kind in kinds.items() if kind == nw.Boolean]
     columns[truths] = pd.DataFrame(rows.select(truths).to_dict(as_series=False))
-    names: dict[object, str] = {
-        nw.Date: "datetime64[us]",
-        nw.Datetime: "datetime64[us]",
-        nw.String: "str",
-    }
+    names: dict[object, str] = dict.fromkeys((nw.Date, nw.Datetime), "datetime64[us]")
+    names[nw.String] = "str"
     types = {name: names[type(kind)] for name, kind in kinds.items() if type(kind) in names}
     return columns.astype(types | dict.fromkeys(columns.select_dtypes("integer"), "int64"))
 
@@ -305,6 +302,12 @@ def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]
 def height(table: Table) -> int:
     """Return the number of rows of a table."""
     return int(collect_rows(table.select(n=nw.len()))["n"][0])
+
+
+def count_each(table: Table, column: str) -> dict[Any, int]:
+    """Return how many rows have each value of a column."""
+    found = collect_rows(sums(table, [column], {"n": ONE}))
+    return {value: int(n) for value, n in zip(*found.values(), strict=True)}
 
 
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:

@@ -307,18 +307,13 @@ def make_missing_evaluation(
     if root is None or not (root / folder).resolve().is_relative_to(root.resolve()):
         return results.open_evaluation(folder)
     with open_bank(root / data) as bank:
-        quarter = _quarter_of(Path(folder))
+        try:
+            quarter = str(Quarter.parse(Path(folder).parent.name))
+        except UsageError:
+            raise UsageError(say("no_evaluation_made", folder)) from None
         evaluation, _ = evaluate_with_lists(bank, quarter=quarter, progress=progress)
     evaluation.save(root / folder)
     return results.open_evaluation(root / folder)
-
-
-def _quarter_of(folder: Path) -> str:
-    """Return the quarter that the folder around an evaluation is named for."""
-    try:
-        return str(Quarter.parse(folder.parent.name))
-    except UsageError:
-        raise UsageError(say("no_evaluation_made", folder)) from None
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:

@@ -66,10 +66,9 @@ def warn_of_unknown_products(holdings: Table, families: ProductFamilies) -> None
     every = (family.products for family in (*families.families, *families.channels))
     known = sorted({*families.aum_products, *chain.from_iterable(every)})
     others = holdings.filter(~nw.col("product").is_in(known).fill_null(False))
-    sums = others.with_columns(rows=frames.ONE).group_by("product").agg(nw.col("rows").sum())
-    counts = frames.collect_rows(sums)
-    if rows := int(sum(counts["rows"])):
-        names = sorted(name for name in counts["product"] if isinstance(name, str))
+    counts = frames.count_each(others, "product")
+    if rows := sum(counts.values()):
+        names = sorted(name for name in counts if isinstance(name, str))
         some = say("some_of", names[:5], len(names)) if len(names) > 5 else names
         warnings.warn(say("count_towards_nothing", rows, some or say("no_product")), stacklevel=2)
 

@@ -372,7 +372,8 @@ def _bootstrap_t(
 ) -> Interval:
     """Return the bootstrap-t interval of an estimate between 0 and 1, taken on its log-odds."""
     balances, counts = ascending(values)
-    check_level(level)
+    if not 0 < level < 1:
+        raise UsageError(say("level_of_interval", level))
     if resamples < 99:
         raise UsageError(say("resamples_too_few", resamples))
     if balances.size == 0 or balances.sum() == 0:
@@ -397,9 +398,3 @@ def _log_odds(estimate: float, error: float) -> tuple[float, float]:
     if not 0 < estimate < 1 or error == 0:
         return 0.0, inf
     return log(estimate / (1 - estimate)), error / (estimate * (1 - estimate))
-
-
-def check_level(level: float) -> None:
-    """Raise unless the level lies between 0 and 1."""
-    if not 0 < level < 1:
-        raise UsageError(say("level_of_interval", level))

@@ -367,8 +367,7 @@ def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:
 
 def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str) -> Result:
     """Return the result of each quarter of the tables, of two dates against the one before."""
-    if over != "quarter":
-        raise UsageError.unknown("over", over, ["quarter"])
+    errors.require_known("over", over, ["quarter"])
     names = [name for name in (*_TABLES, "holdings") if stated.get(name) is not None]
     table, last = as_lazy(stated[names[0]]), stated.get("as_of")
     if "as_of" not in table.collect_schema().names():

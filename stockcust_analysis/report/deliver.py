@@ -29,8 +29,8 @@ from stockcust_analysis.report.plan import RECEIPTS, WORKLISTS, folder_name
 from stockcust_analysis.show.wording import text
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
-_TITLE: Final = re.compile(r"(<si><t[^>]*>)([^<]*)(</t></si>)")
-_MARGINS: Final = re.compile(r"<pageMargins[^>]*/>(?:<pageSetup[^>]*/>)?")
+_TITLE: Final = re.compile(rb"(<si><t[^>]*>[^<]*)(</t></si>)")
+_MARGINS: Final = re.compile(rb"<pageMargins[^>]*/>(?:<pageSetup[^>]*/>)?")
 
 
 @dataclass(frozen=True)
@@ -178,21 +178,16 @@ def _hand_over(
 
 def _marked(path: Path, mark: str) -> bytes:
     """Return a workbook with a mark behind its title, and below every sheet that is printed."""
-    escaped, marked = escape(mark), io.BytesIO()
+    behind, marked = f" · {escape(mark)}".encode(), io.BytesIO()
     below = escape(mark.replace("&", "&&"))
-    footer = f"<headerFooter><oddFooter>&amp;L{below}</oddFooter></headerFooter>"
+    footer = f"<headerFooter><oddFooter>&amp;L{below}</oddFooter></headerFooter>".encode()
     with ZipFile(path) as book, ZipFile(marked, "w") as copy:
         for entry in book.infolist():
             content = book.read(entry)
             if entry.filename == "xl/sharedStrings.xml":  # the first is the title
-                words = _TITLE.sub(
-                    lambda found: f"{found[1]}{found[2]} · {escaped}{found[3]}", content.decode(), 1
-                )
-                content = words.encode()
+                content = _TITLE.sub(lambda found: found[1] + behind + found[2], content, 1)
             elif entry.filename.startswith("xl/worksheets/sheet"):
-                content = _MARGINS.sub(
-                    lambda found: found[0] + footer, content.decode(), 1
-                ).encode()
+                content = _MARGINS.sub(lambda found: found[0] + footer, content, 1)
             copy.writestr(entry, content)
     return marked.getvalue()
 

@@ -34,13 +34,7 @@ _IN_LANGUAGE: Final = {
     "zh": {"change_share": "change_points", "each": "wan"},
     "en": {"wan": "million", "each": "cny"},
 }
-_BY_KIND: Final = {
-    "money": "wan",
-    "count": "count",
-    "share": "share",
-    "ratio": "plain",
-    "index": "index",
-}
+_BY_KIND: Final = {"money": "wan", "ratio": "plain"} | {k: k for k in ("count", "share", "index")}
 # How figures are written that are shown as the measure of their row is.
 _FORMATS: Final[dict[str, dict[str, str]]] = {
     "figure": _BY_KIND,

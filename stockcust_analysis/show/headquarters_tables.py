@@ -414,11 +414,10 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     if restated.empty:
         return None
     size = (restated["restated"] / restated["issued"].where(restated["issued"] != 0) - 1).abs()
-    smallest_last = restated.assign(size=-size.fillna(np.inf)).sort_values(
-        ["size", "branch_id", "measure", "base", "member"], kind="stable"
-    )
-    shown = smallest_last.head(_MOST_RESTATED)
-    rows = _print_rows(page, shown, "quarter branch measure issued restated")
+    order = ["size", "branch_id", "measure", "base", "member"]
+    ordered = restated.assign(size=-size.fillna(np.inf)).sort_values(order, kind="stable")
+    columns = "quarter branch measure issued restated"
+    rows = _print_rows(page, ordered.head(_MOST_RESTATED), columns)
     note = f"{page.of_issue('compared_issue')} {page.text('restated_note', count=len(restated))}"
     return _table(page, "restatements", rows, note=note)
 

@@ -19,7 +19,7 @@ from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import too_few
 from stockcust_analysis.bank.totals import LEAST_ROWS, Totals
-from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
+from stockcust_analysis.core.frames import as_lazy, cents_or_zero, count_each, count_rows
 from stockcust_analysis.errors import say
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
@@ -135,10 +135,9 @@ def _gaps(bank: Bank) -> Iterator[tuple[str, int, str]]:
     for name, columns in bank.columns.items():
         rows = bank.rows(name)
         yield name, rows, ""
-        empty = {column: flag(nw.col(column).is_null()) for column in columns}
-        counts = collect_rows(sums(as_lazy(bank.table(name)), [], empty))
-        for column in columns:
-            if share := sum(int(n or 0) for n in counts[column]) / max(rows, 1):
+        empty = {column: nw.col(column).is_null() for column in columns}
+        for column, count in count_rows(as_lazy(bank.table(name)), empty).items():
+            if share := count / max(rows, 1):
                 yield f"{name}.{column}", rows, wording.format_share(share)
 
 
@@ -148,8 +147,7 @@ def _amounts(bank: Bank) -> Iterator[tuple[str, ...]]:
         size = cents_or_zero(column.name)
         steps = (size.cast(nw.Float64).log(10) * _STEPS).floor().cast(nw.Int64)
         rows = _newest(bank, name).filter(size > 0).select(step=steps)
-        found = collect_rows(sums(rows, ["step"], {"n": ONE}))
-        groups = sorted(zip(map(int, found["step"]), map(int, found["n"]), strict=True))
+        groups = sorted((int(step), n) for step, n in count_each(rows, "step").items())
         counts = [*accumulate(count for _, count in groups)]
         if counts and counts[-1] >= LEAST_ROWS:
             borders = (percent / 100 * counts[-1] for percent in _PERCENTILES)
@@ -162,9 +160,7 @@ def _codes(bank: Bank) -> Iterator[tuple[str, str, str, str]]:
     """Yield how often each code of a closed list occurs; few are stated as few."""
     for name, column in _columns(bank, Kind.CODE):
         rows = _newest(bank, name).select(code=nw.col(column.name))
-        found = collect_rows(sums(rows, ["code"], {"n": ONE}))
-        known = zip(found["code"], found["n"], strict=True)
-        counts = {code: int(n) for code, n in known if code in column.allowed}
+        counts = {code: n for code, n in count_each(rows, "code").items() if code in column.allowed}
         for code in (code for code in column.allowed if code in counts):
             count, share = counts[code], wording.format_share(counts[code] / sum(counts.values()))
             shown = (f"<{_FEW}", MISSING) if count < _FEW else (f"{count:,}", share)

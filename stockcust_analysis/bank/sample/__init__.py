@@ -245,6 +245,23 @@ SELECT (SELECT count(*) FROM run) + row_number() OVER (ORDER BY account_id), acc
     customer_id, $closing, closing - last, '其他-余额调整', '其他-核心', closing
 FROM ends WHERE closing <> last"""
 _DAY = "strftime({}, '%Y%m%d')"
+# Who leaves has a last row of accounts; an account that is gone at the end has one as well.
+_ACCOUNTS = f"""
+SELECT NBJGH, d.customer_id AS KHTYBH, account_id AS {{0}}CKZH, CASE product
+    WHEN 'demand_deposit' THEN '{{1}}活期存款' ELSE '{{1}}定期存款' END AS {{0}}CKZHLX, 'CNY' AS BZ,
+    COALESCE(balance, 0) AS CKYE, {_DAY.format("d.opened_on")} AS KHRQ, CASE
+    WHEN balance IS NULL THEN {_DAY.format("COALESCE(p.closed_on, $day)")} ELSE '99991231' END
+    AS XHRQ, COALESCE({_DAY.format("p.last_active_on")}, '99991231') AS SCDHRQ, '人民币' AS CHLB,
+    CASE WHEN balance IS NULL THEN '销户' WHEN p.exclusion = 'frozen' THEN '冻结' ELSE '正常' END
+    AS ZHZT
+FROM (SELECT *, CASE WHEN $day = $closing THEN closing ELSE opening END AS balance FROM deposits) d
+LEFT JOIN people p ON p.customer_id = d.customer_id AND p.as_of = $day
+WHERE d.is_licensed = {{2}} AND (balance IS NOT NULL OR $day = $closing)
+UNION ALL
+SELECT branch_id, customer_id, 'X' || customer_id, '{{1}}活期存款', 'CNY', 0,
+    {_DAY.format("relationship_since")}, {_DAY.format("closed_on")},
+    COALESCE({_DAY.format("last_active_on")}, '99991231'), '人民币', '销户'
+FROM people WHERE as_of = $day AND closed_on IS NOT NULL AND is_licensed = {{2}}"""
 _STATE = {
     "JGXXB": f"""
         SELECT branch_id AS NBJGH, name AS YHJGMC, '营业机构' AS JGLB, '330102' AS XZQHDM,
@@ -299,24 +316,9 @@ _STATE = {
     "HLXXB": """
         SELECT 'H' AS NBJGH, 100 AS WBSL, 'USD' AS WBBZ, 'CNY' AS BBBZ, 712.34 AS ZBBSL,
             strftime($day, '%Y%m%d') AS HLRQ""",
+    "GRCKFHZ": _ACCOUNTS.format("GR", "个人", "false"),
+    "DGCKFHZ": _ACCOUNTS.format("DG", "单位", "true"),
 }
-# Who leaves has a last row of accounts; an account that is gone at the end has one as well.
-_ACCOUNTS = f"""
-SELECT NBJGH, d.customer_id AS KHTYBH, account_id AS {{0}}CKZH, CASE product
-    WHEN 'demand_deposit' THEN '{{1}}活期存款' ELSE '{{1}}定期存款' END AS {{0}}CKZHLX, 'CNY' AS BZ,
-    COALESCE(balance, 0) AS CKYE, {_DAY.format("d.opened_on")} AS KHRQ, CASE
-    WHEN balance IS NULL THEN {_DAY.format("COALESCE(p.closed_on, $day)")} ELSE '99991231' END
-    AS XHRQ, COALESCE({_DAY.format("p.last_active_on")}, '99991231') AS SCDHRQ, '人民币' AS CHLB,
-    CASE WHEN balance IS NULL THEN '销户' WHEN p.exclusion = 'frozen' THEN '冻结' ELSE '正常' END
-    AS ZHZT
-FROM (SELECT *, CASE WHEN $day = $closing THEN closing ELSE opening END AS balance FROM deposits) d
-LEFT JOIN people p ON p.customer_id = d.customer_id AND p.as_of = $day
-WHERE d.is_licensed = {{2}} AND (balance IS NOT NULL OR $day = $closing)
-UNION ALL
-SELECT branch_id, customer_id, 'X' || customer_id, '{{1}}活期存款', 'CNY', 0,
-    {_DAY.format("relationship_since")}, {_DAY.format("closed_on")},
-    COALESCE({_DAY.format("last_active_on")}, '99991231'), '人民币', '销户'
-FROM people WHERE as_of = $day AND closed_on IS NOT NULL AND is_licensed = {{2}}"""
 _MONTH = """
 SELECT n AS JYXLH, NBJGH, CASE WHEN n % 10 = 0 THEN $elsewhere ELSE NBJGH END AS YWBLJGH,
     r.customer_id AS KHTYBH, account_id AS GRCKZH, JYLX,
@@ -363,12 +365,8 @@ def write_east_files(
         writer = _Writer(connection, folder, {"opening": opening, "closing": closing}, split)
         for statement in (*_VIEWS.split(";"), _RECORDS):
             connection.execute(writer.fill(statement))
-        states = _STATE | {
-            "GRCKFHZ": _ACCOUNTS.format("GR", "个人", "false"),
-            "DGCKFHZ": _ACCOUNTS.format("DG", "单位", "true"),
-        }
         for day in (opening, closing):
-            for table, query in states.items():
+            for table, query in _STATE.items():
                 writer.write(table, day, query)
         first, smallest = str(tables["branches"]["branch_id"].iloc[0]), str(_CUT if cut else 0)
         month = _MONTH.replace("$elsewhere", literal(first)).replace("$smallest", smallest)
