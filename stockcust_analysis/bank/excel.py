@@ -252,6 +252,11 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
         totals = (cell.strip() for _, cell in starts)
         remedy = grammar.leave_totals_out(table.headers[starts[0][0]], totals)
         yield "", say("total_lines"), remedy, summed
+    for at, name in enumerate(table.columns):
+        cells = {row: sheet.rows[row][at] for row in table.rows(table.header_row + 1) if name}
+        texts = [row for row, cell in cells.items() if grammar.YEAR_LAST.match(str(cell))]
+        if texts and any(isinstance(cell, date) for cell in cells.values()):
+            yield name, *advise("swapped_days"), texts
     lost, passed_over = dict[tuple[str, str], dict[int, None]](), {*summed, *dropped}
     for (row, column), what in sorted(sheet.lost.items()):
         name = table.columns[column] if column < len(table.columns) else ""

@@ -113,6 +113,7 @@ _ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
 _NUMBERS = {"d": r"([0-2]?\d|3[01])", "m": r"(0?\d|1[0-2])"}
 DATE_ORDERS = ("dmy", "mdy")
 """Which number of days whose year is last is the day, and which is the month."""
+YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
 _DATE_FAULTS = {
     "year_last": r"\d\d?[-/.]\d\d?[-/.]\d{4}(\D.*)?",
     "excel_serial": r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",

@@ -22,7 +22,7 @@ from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, DAY_IN_NAME, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
-from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, find_units
+from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, YEAR_LAST, find_units
 from stockcust_analysis.bank.headers import bare, normalize, words_of
 from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
@@ -34,7 +34,6 @@ _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
-_YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
 _FILE_WORDS = [(normalize(word), name) for word, name in file_names.words_for_tables("files")]
 _BRANCH = ("branches", "branch_id")
 
@@ -280,7 +279,7 @@ def _date_order_line(matches: Sequence[_Match]) -> Iterator[Words]:
     texts = [
         text for values in columns if {*values.kinds} == {Kind.DATE} for text in values.distinct
     ]
-    found = [match.groups() for text in texts if (match := _YEAR_LAST.match(text))]
+    found = [match.groups() for text in texts if (match := YEAR_LAST.match(text))]
     orders = [order for at, order in enumerate(DATE_ORDERS) if any(int(n[at]) > 12 for n in found)]
     if len(orders) == 1:
         yield say("commented", f"date_order = {_quote(*orders)}", say("by_day_number"))

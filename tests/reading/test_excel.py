@@ -490,6 +490,17 @@ def test_a_torn_workbook_is_named_wherever_it_ends(tmp_path: Path) -> None:
         torn.unlink()
 
 
+@pytest.mark.parametrize("order", ["", 'date_order = "dmy"', 'date_order = "mdy"'])
+def test_days_that_excel_took_half_of_are_named(order: str, tmp_path: Path) -> None:
+    """Where 30/04/2026 stayed text, 03/04/2026 has become a date of another month."""
+    at = HEADER.split(",").index("relationship_since") + 1
+    bank_with(tmp_path, lambda book, sheet: sheet.cell(3, at, "30/04/2016"))
+    (tmp_path / "mapping.toml").write_text(f"[tables.customers]\n{order}\n")
+    with pytest.raises(BankDataError, match="may have taken the month for the day") as caught:
+        open_bank(tmp_path)
+    assert "customers.relationship_since: 1 row (first: 3)" in str(caught.value)
+
+
 def work_list(path: Path, **cells: Any) -> Path:
     """Write a filled-in work list, some of its cells changed."""
     book = openpyxl.Workbook()
