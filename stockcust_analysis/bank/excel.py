@@ -331,8 +331,7 @@ def _area(part: bytes) -> int:
     """Return the number of cells from A1 to the last row and column of a sheet of an .xlsx."""
     rows = re.findall(rb"<(?:\w+:)?row\s[^>]*?\br=[\"'](\d+)", part)
     letters = {letters for letters, _ in _REFERENCE.findall(part)}
-    width = max(map(_column_number, letters), default=0)
-    return width * max(map(int, rows), default=0)
+    return max(map(_column_number, letters), default=0) * max(map(int, rows), default=0)
 
 
 def _column_number(letters: bytes) -> int:

@@ -274,16 +274,21 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
 
 
 def _date_order_line(matches: Sequence[_Match]) -> Iterator[Words]:
-    """Yield the order of days whose year is last, if a number above 12 says which is the day."""
-    columns = [entry.values for match in matches for entry in match.entries]
-    texts = [
-        text for values in columns if {*values.kinds} == {Kind.DATE} for text in values.distinct
-    ]
-    found = [match.groups() for text in texts if (match := YEAR_LAST.match(text))]
-    orders = [order for at, order in enumerate(DATE_ORDERS) if any(int(n[at]) > 12 for n in found)]
-    if len(orders) == 1:
-        yield say("commented", f"date_order = {_quote(*orders)}", say("by_day_number"))
-    elif found:
+    """Yield the order of days whose year is last, if a number above 12 says which is the day.
+
+    Columns that have no such number are named: theirs may be another.
+    """
+    shown = defaultdict[str, set[str]](set)
+    for entry in chain.from_iterable(match.entries for match in matches):
+        texts = entry.values.distinct if {*entry.values.kinds} == {Kind.DATE} else ()
+        for day in filter(None, map(YEAR_LAST.match, texts)):
+            numbers = zip(DATE_ORDERS, map(int, day.groups()), strict=True)
+            shown[entry.header].update(order for order, number in numbers if number > 12)
+    if len(orders := set[str]().union(*shown.values())) == 1:
+        others = [_quote(header) for header in shown if not shown[header]]
+        also = say("not_shown_by", others) if others else NOTHING
+        yield say("commented", f"date_order = {_quote(*orders)}", say("by_day_number", also))
+    elif shown:
         yield say("date_order_in_doubt")
 
 

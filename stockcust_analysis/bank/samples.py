@@ -270,5 +270,4 @@ def _guess_widths(lines: Sequence[bytes]) -> list[int]:
     """Return widths of columns that begin behind a byte which is blank in all lines."""
     blank = [all(line[index] == 32 for line in lines) for index in range(len(lines[0]))]
     starts = [i for i in range(1, len(blank)) if blank[i - 1] and not blank[i]]
-    borders = [0, *starts, len(blank)]
-    return [after - before for before, after in pairwise(borders)]
+    return [after - before for before, after in pairwise([0, *starts, len(blank)])]

@@ -571,6 +571,14 @@ def test_the_order_of_days_is_proposed_where_one_above_12_says_it(
     assert '\n"最后交易日期" = "last_active_on"  # ' in text
 
 
+def test_a_column_that_does_not_show_its_order_is_named(tmp_path: Path) -> None:
+    """15.9.2026 shows that the day comes first; whether 5.6.2020 was written so, too, is asked."""
+    rows = re.sub(r"2026-09-0(\d)", r"1\1.9.2026", ROWS).replace("\n", ",5.6.2020\n")
+    text = propose(tmp_path, {"客户_20260930.csv": f"{HEADERS},开户日期\n{rows}"})
+    assert '\ndate_order = "dmy"' in text
+    assert 'whose year is last; no such number in "开户日期": ask whether' in text
+
+
 def test_days_in_two_orders_are_left_to_a_person(tmp_path: Path) -> None:
     """13/09/2026 beside 09/14/2026 is no order: the mapping is asked for it in a comment."""
     rows = re.sub(r"2026-09-0(\d)", r"1\1/09/2026", ROWS).replace("15/09", "09/15")
