@@ -239,7 +239,7 @@ def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) 
 
 def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Finding]:
     """Yield what is wrong in a sheet that is read."""
-    sheet = table.sheet
+    sheet, below = table.sheet, table.rows(table.header_row + 1)
     above = table.rows(mapping.skip_rows, table.header_row)
     if has_rows(above.values(), len(table.headers)):
         yield "", *advise("rows_above_sheet"), [*above]
@@ -253,7 +253,7 @@ def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Findin
         remedy = grammar.leave_totals_out(table.headers[starts[0][0]], totals)
         yield "", say("total_lines"), remedy, summed
     for at, name in enumerate(table.columns):
-        cells = {row: sheet.rows[row][at] for row in table.rows(table.header_row + 1) if name}
+        cells = {row: sheet.rows[row][at] for row in below if name}
         texts = [row for row, cell in cells.items() if grammar.YEAR_LAST.match(str(cell))]
         if texts and any(isinstance(cell, date) for cell in cells.values()):
             yield name, *advise("swapped_days"), texts

@@ -115,7 +115,7 @@ DATE_ORDERS = ("dmy", "mdy")
 """Which number of days whose year is last is the day, and which is the month."""
 YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
 _DATE_FAULTS = {
-    "year_last": r"\d\d?[-/.]\d\d?[-/.]\d{4}(\D.*)?",
+    "year_last": rf"{YEAR_LAST.pattern}(\D.*)?",
     "excel_serial": r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",
     "in_zone": f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
     NOT_MIDNIGHT: f"{_ANY_DAY}({_TIME})",

@@ -44,8 +44,6 @@ _AVERAGES = ("aum_average_quarter_cents", "aum_average_month_cents")
 _SERVED_BY = (_AVERAGES[1], "profile_complete", "exclusion", "do_not_contact")
 _MANAGED = (*KEYS, "branch_id", "tier", "tenure", "role", "in_managed", "contactable")
 _SERVICE = (*_MANAGED, _AVERAGES[0], *_SERVED_BY, *service.SERVICE_FLAGS)
-# What a customer's class is made from besides.
-_CLASSED_BY = ("manager_id", "managed_from", "last_contact_on", "sales")
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,10 @@ def _managed_view(
     managed = customers.filter(nw.col("in_managed") == 1).drop("in_managed")
     wide = service.with_service(managed, current, source)
     facts = [name for name in wide.collect_schema().names() if name in _SERVICE]
-    table = materialize(bank, wide.select(*facts, *_CLASSED_BY))
+    table = materialize(bank, wide.select(*facts, *service.CLASSED_BY))
     both = service.with_rounds(service.with_classes(table, source), source)
     both = both.with_columns(**service.profile_columns(both))
-    result = materialize(bank, both.drop("customer_id", *_CLASSED_BY))
+    result = materialize(bank, both.drop("customer_id", *service.CLASSED_BY))
     release(bank, table)
     return result
 

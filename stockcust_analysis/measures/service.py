@@ -28,7 +28,8 @@ _APPOINTED = ("appointment", "visit", "sale")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*KEYS, "manager_id", "managed_from", "role", "last_contact_on", "customer_class")
-_CLASSED_BY = (*KEYS, "branch_id", "manager_id", "in_managed", "managed_from", "last_contact_on")
+CLASSED_BY = ("manager_id", "managed_from", "last_contact_on", "sales")
+"""What `with_service` adds that a customer's class is made from."""
 
 
 @dataclass(frozen=True)
@@ -324,9 +325,10 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     bought = nw.col("purchases" if "purchases" in columns else "sales")
     known = flag((bought > 0) | is_true(customers, "profile_complete"))
     # Ranks need many sorted steps: they carry no more rows and columns than they look at.
-    table = customers.filter(nw.col("in_managed") == 1)
-    table = table.with_columns(nw.col("manager_id").fill_null(""))
-    table = table.select(*_CLASSED_BY, "aum_average_quarter_cents", _known=known, _bought=bought)
+    owner = nw.col("manager_id").fill_null("")
+    table = customers.filter(nw.col("in_managed") == 1).with_columns(owner)
+    names = (*KEYS, "branch_id", "in_managed", "aum_average_quarter_cents", *CLASSED_BY)
+    table = table.select(*names, _known=known, _bought=bought)
     # The widest groups first: where Spark has brought them together, their parts are, too.
     table = table.with_columns(_size=nw.col("in_managed").sum().over("manager_id", PERIOD))
 
@@ -348,8 +350,7 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
         late = _unspoken_for(group.contact_months, source)
         due = due | ((nw.col("customer_class") == group.name) & late)
     classes = table.select(*KEYS, "managers", "customer_class", contact_due=flag(due))
-    unmanaged = nw.col("customer_class").fill_null("")
-    return _join_facts(customers, classes).with_columns(unmanaged)
+    return _join_facts(customers, classes).with_columns(nw.col("customer_class").fill_null(""))
 
 
 def _class_name(rule: CoverageRule) -> nw.Expr:
