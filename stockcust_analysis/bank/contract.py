@@ -33,6 +33,11 @@ class Kind(Enum):
         """Whether values are numbers."""
         return self in (Kind.MONEY, Kind.INTEGER, Kind.NUMBER)
 
+    @property
+    def unreadable(self) -> str:
+        """Name of what is said of a cell that cannot be read as such."""
+        return f"not_{self.name.lower()}"
+
 
 @dataclass(frozen=True)
 class Column:

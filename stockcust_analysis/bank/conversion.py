@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -105,11 +104,6 @@ def with_steps(source: str, readings: Iterable[Reading[str]]) -> str:
     return source
 
 
-def unreadable(column: Column) -> str:
-    """Return the name of what is said of a cell that cannot be read as the column's kind."""
-    return f"not_{column.kind.name.lower()}"
-
-
 def sql_reading(
     column: Column, cell: str, source_type: str, mapping: TableMapping, *, trimmed: bool, zone: str
 ) -> Reading[str]:
@@ -127,7 +121,7 @@ def sql_reading(
     if column.kind in TEXTS:
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
     if mapping.null:
-        cell = _sql_given(cell, source_type, mapping.null)
+        cell = _sql_given(cell, source_type, mapping)
     factor = _factor(column, mapping)
     is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
     if column.kind.is_numeric and is_number:
@@ -141,32 +135,34 @@ def sql_reading(
     text = cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if not trimmed:
         value = grammar.plain_value(column.kind, text, factor)
+        for day in mapping.null_days if column.kind is Kind.DATE else ():
+            value = f"nullif({value}, DATE '{day.date()}')"
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
     names = [quoted(f"{column.name}|{step}") for step in ("text", "given", "value", "fault")]
     text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
-    otherwise, order = unreadable(column), mapping.date_order
-    steps, known = grammar.whole_value(column.kind, names, factor, otherwise, order)
+    days = mapping.date_order, mapping.null_days
+    steps, known = grammar.whole_value(column.kind, names, factor, *days)
     faults = {what: f"{names[-1]} = '{what}'" for what in known}
     return Reading(names[2], faults, steps=dict(zip(names, [text, *steps], strict=True)))
 
 
-def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
+def _sql_given(cell: str, source_type: str, mapping: TableMapping) -> str:
     """Return the SQL of a cell without the bank's own null marks, which may be numbers and days."""
     if source_type == "VARCHAR":
-        return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', marks)} THEN {cell} END)"
+        return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', mapping.null)} THEN {cell} END)"
     values: list[object] = []
     if source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL"):
-        values += _numbers_of(marks)
+        values += _numbers_of(mapping.null)
     elif source_type in ("DATE", INT96) or re.fullmatch("TIMESTAMP(_M?[NS]S?)?", source_type):
-        values += [f"TIMESTAMP '{day}'" for day in _days_of(marks)]
+        values += [f"TIMESTAMP '{day}'" for day in mapping.null_days]
     unequal = " AND ".join(f"{cell} <> {value}" for value in values)
     return f"(CASE WHEN {unequal} THEN {cell} END)" if unequal else cell
 
 
-def _frame_given(cell: nw.Expr, kind: nw.dtypes.DType, marks: Sequence[str]) -> nw.Expr:
+def _frame_given(cell: nw.Expr, kind: nw.dtypes.DType, mapping: TableMapping) -> nw.Expr:
     """Return a cell of a frame as `_sql_given` does."""
-    days = _days_of(marks) if isinstance(kind, (nw.Date, nw.Datetime)) else []
-    for value in _numbers_of(marks) if kind.is_numeric() else days:
+    days = mapping.null_days if isinstance(kind, (nw.Date, nw.Datetime)) else []
+    for value in _numbers_of(mapping.null) if kind.is_numeric() else days:
         cell = nw.when(cell != value).then(cell)
     return cell
 
@@ -175,15 +171,6 @@ def _numbers_of(marks: Sequence[str]) -> list[int | float]:
     """Return the null marks that are numbers."""
     numbers = [mark for mark in marks if re.fullmatch(r"-?\d+(\.\d+)?", mark)]
     return [float(number) if "." in number else int(number) for number in numbers]
-
-
-def _days_of(marks: Sequence[str]) -> list[datetime]:
-    """Return the null marks that are days."""
-    days = list[datetime]()
-    for mark in marks:
-        with suppress(ValueError):
-            days.append(datetime.strptime(mark, "%Y-%m-%d"))
-    return days
 
 
 def _factor(column: Column, mapping: TableMapping) -> int:
@@ -267,7 +254,7 @@ def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Rea
     if source_type in _INTEGERS:
         value = f"TRY_CAST({number} AS {wanted})"
     known = "".join(f" AND NOT ({fault})" for fault in faults.values())
-    faults[unreadable(column)] = f"{cell} IS NOT NULL AND {value} IS NULL{known}"
+    faults[column.kind.unreadable] = f"{cell} IS NOT NULL AND {value} IS NULL{known}"
     return Reading(value, faults)
 
 
@@ -290,7 +277,7 @@ def frame_reading(
     """
     cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
     if mapping.null and column.kind not in TEXTS:
-        cell = _frame_given(cell, kind, mapping.null)
+        cell = _frame_given(cell, kind, mapping)
     if column.kind is Kind.DATE:
         return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
@@ -323,7 +310,7 @@ def frame_reading(
     is_odd = ((closer & value.str.contains(unusual)) | value.is_in((*absent, *_TOTALS))) & there
     odd = None if trimmed or column.kind is Kind.CODE else is_odd
     wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there
-    faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
+    faults = {column.kind.unreadable: wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:
         faults |= {what: cell.str.contains(mark) & there for what, mark in _OF_LISTS.items()}
     return Reading(value, faults, odd)
@@ -382,7 +369,7 @@ def _frame_number(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Readi
         if kind == nw.Float32:
             faults[_WITHOUT_CENTS] = (cell.abs() >= _EXACT) & number.is_finite() & there
     if column.kind is Kind.INTEGER:
-        faults[unreadable(column)] = (number != number.floor()) & number.is_finite() & there
+        faults[column.kind.unreadable] = (number != number.floor()) & number.is_finite() & there
     return Reading(cell, faults)
 
 
@@ -402,7 +389,7 @@ def _frame_flag(
         value = nw.when(word.is_in(grammar.TRUE_WORDS)).then(True).otherwise(negated)
     else:
         return None
-    return Reading(value, {unreadable(column): value.is_null() & there})
+    return Reading(value, {column.kind.unreadable: value.is_null() & there})
 
 
 def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from itertools import product
 
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.core.engines import literal
@@ -113,6 +116,7 @@ _ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
 _NUMBERS = {"d": r"([0-2]?\d|3[01])", "m": r"(0?\d|1[0-2])"}
 DATE_ORDERS = ("dmy", "mdy")
 """Which number of days whose year is last is the day, and which is the month."""
+_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.]\d{4}")
 _DATE_FAULTS = {
     "year_last": rf"{YEAR_LAST.pattern}(\D.*)?",
@@ -130,6 +134,20 @@ def null_marks(kind: Kind, more: Iterable[str], codes: Collection[str] = ()) -> 
     """
     marks = [mark for mark in ("", *NULL_MARKS, *more) if mark not in codes]
     return [mark for mark in marks if not (kind.is_numeric and mark.lower() == "nan")]
+
+
+def days_of(marks: Iterable[str], order: str) -> list[datetime]:
+    """Return the null marks that are days, in any form in which cells are.
+
+    >>> days_of(["无", "31/12/2998"], "dmy"), days_of(["31/12/2998"], "")
+    ([datetime.datetime(2998, 12, 31, 0, 0)], [])
+    """
+    forms = [*_FORMS, *(f"%{order[0]}{mark}%{order[1]}{mark}%Y" for mark in "-/." if order)]
+    days = list[datetime]()
+    for mark, form in product(marks, forms):
+        with suppress(ValueError):
+            days.append(datetime.strptime(mark, form))
+    return days
 
 
 def clean(cell: str, marks: Iterable[str]) -> str:
@@ -159,12 +177,13 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
 
 
 def whole_value(
-    kind: Kind, names: Sequence[str], factor: int, otherwise: str, date_order: str
+    kind: Kind, names: Sequence[str], factor: int, date_order: str, absent: Iterable[date]
 ) -> tuple[list[str], list[str]]:
     """Return the SQL of the steps that read a clean text, and the names of what may be wrong.
 
     `names` are those of the clean text and of what each step gives: what of the text should have a
     value, the value, and what is wrong where it has none. Each step builds on those before it.
+    `absent` are the bank's own days that say nothing.
     """
     text, given, value, _ = names
     patterns: Mapping[str, str] = {}
@@ -176,7 +195,7 @@ def whole_value(
         quarter = f"regexp_replace({digits}, '{form}', '\\1Q\\2')"
         steps = [text, f"(CASE WHEN {_matches(quarter, QUARTER)} THEN {quarter} END)"]
     elif kind is Kind.DATE:
-        steps, patterns = _date(text, given, date_order), _DATE_FAULTS
+        steps, patterns = _date(text, given, date_order, absent), _DATE_FAULTS
     else:
         form, patterns = _NUMBER
         signs = f"translate({text}, {literal(_DIGITS[0])}, {literal(_DIGITS[1])})"
@@ -185,8 +204,8 @@ def whole_value(
         steps = [bare, f"(CASE WHEN {_matches(given, form)} THEN {number} END)"]
     cases = " ".join(f"WHEN {_matches(given, form)} THEN '{w}'" for w, form in patterns.items())
     has_value = f"{given} IS NULL OR {value} IS NOT NULL"
-    wrong = f"(CASE WHEN {has_value} THEN NULL {cases} ELSE '{otherwise}' END)"
-    return [*steps, wrong], [*patterns, otherwise]
+    wrong = f"(CASE WHEN {has_value} THEN NULL {cases} ELSE '{kind.unreadable}' END)"
+    return [*steps, wrong], [*patterns, kind.unreadable]
 
 
 def find_units(text: str) -> list[str]:
@@ -274,8 +293,8 @@ def _cast(kind: Kind, number: str, factor: int) -> str:
     return f"(CASE WHEN isfinite({double}) THEN {double} END)"
 
 
-def _date(text: str, given: str, order: str) -> list[str]:
-    """Return the SQL of a day's text, year first, where it is no sentinel, and of its day."""
+def _date(text: str, given: str, order: str, absent: Iterable[date]) -> list[str]:
+    """Return the SQL of a day's text, year first, where it says a day, and of that day."""
     midnight = "(?:[ T]|-)0?0[:.]00(?:[:.]00(?:[.,]0+)?)?$"
     day = f"regexp_replace({text}, {literal(midnight)}, '')"
     if order:
@@ -284,10 +303,14 @@ def _date(text: str, given: str, order: str) -> list[str]:
         for mark in "-/.":
             form = f"^{first}[{mark}]{second}[{mark}](\\d{{4}})(\\D.*)?$"
             day = f"regexp_replace({day}, '{form}', '{ordered}')"
-    digits = f"lower(regexp_replace({day}, '[-/.年月日]', '', 'g'))"
-    absent = [*(day.replace("-", "") for day in SENTINELS), "00000000", "infinity"]
-    is_first = _matches(day, "(0001|1900)[-/.年]0?1[-/.月]0?1日?")
-    told = f"(CASE WHEN NOT ({is_one_of(digits, absent)} OR {is_first}) THEN {day} END)"
-    forms = "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y年%m月%d日', '%Y%m%d']"
-    parsed = f"TRY_CAST(try_strptime({given}, {forms}) AS DATE)"
+    none = [_written(on) for on in (*map(date.fromisoformat, SENTINELS), *absent)]
+    none += ["0000[-/.年]?00[-/.月]?00日?", "-?infinity"]
+    told = f"(CASE WHEN NOT {_matches(f'lower({day})', '|'.join(none))} THEN {day} END)"
+    parsed = f"TRY_CAST(try_strptime({given}, {[*_FORMS]}) AS DATE)"
     return [told, f"(CASE WHEN {_matches(given, _DAY.format(_YEAR))} THEN {parsed} END)"]
+
+
+def _written(day: date) -> str:
+    """Return the pattern of the texts that are a day, year first."""
+    year, month, number = f"{day.year:04}", day.month, day.day
+    return f"{year}[-/.年]0?{month}[-/.月]0?{number}日?|{year}{month:02}{number:02}"

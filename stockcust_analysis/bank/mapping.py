@@ -39,6 +39,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,7 +47,7 @@ from zoneinfo import ZoneInfo
 
 from stockcust_analysis import errors
 from stockcust_analysis.bank.contract import TABLES, Table, table
-from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, unit_named
+from stockcust_analysis.bank.grammar import DATE_ORDERS, UNITS, days_of, unit_named
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, Words, counted, did_you_mean, say
 
@@ -91,6 +92,11 @@ class TableMapping:
     def factor(self) -> int:
         """CNY in one unit of the bank's amounts."""
         return UNITS[self.unit]
+
+    @property
+    def null_days(self) -> list[datetime]:
+        """Days that stand for an empty cell."""
+        return days_of(self.null, self.date_order)
 
     @property
     def is_of_text(self) -> bool:

@@ -269,3 +269,22 @@ def test_a_mapping_says_in_which_order_days_are_written(
 ) -> None:
     """03/04/2026 is 3 April or 4 March, as `date_order` says; other forms are read as without."""
     assert read(DATE, cell, TableMapping(date_order=order)) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "mark", "empty", "other"),
+    [
+        ("dmy", "1970-01-01", "01/01/1970 1.1.1970 1970-01-01 19700101", "01/02/1970"),
+        ("mdy", "2050-12-31", "12/31/2050 12-31-2050 2050年12月31日", "11/30/2050"),
+        ("dmy", "01/02/1970", "01/02/1970 1970-02-01 1970/2/1", "02/01/1970"),
+        ("", "1970-01-01", "1970/01/01 1970.1.1 19700101", "1970-01-02"),
+    ],
+)
+def test_a_day_that_stands_for_nothing_does_so_in_every_form(
+    order: str, mark: str, empty: str, other: str
+) -> None:
+    """`null = ["1970-01-01"]` means 01/01/1970, too, where days come first; and no other day."""
+    mapping = TableMapping(null=[mark], date_order=order)
+    texts = [*empty.split(), f"{empty.split()[0]} 00:00:00"]
+    assert [read(DATE, cell, mapping) for cell in texts] == [None] * len(texts)
+    assert isinstance(read(DATE, other, mapping), date)
