@@ -27,14 +27,13 @@ _LAST = 20
 """Rows at a sheet's end, where totals and remarks stand."""
 _MOST_CODES = 20
 _LONGEST, _DEFINITIONS = 80, 1 << 22
+_YEAR = r"(19|20|00|99|29|30)\d\d"
+_YEAR_FIRST = rf"{_YEAR}[-/.年]?(0?\d|1[0-2])[-/.月]?([0-2]?\d|3[01])日?([ T-]?00[:.]00.*)?"
+_YEAR_LAST = rf"[0-3]?\d(?P<mark>[-/.])[0-3]?\d(?P=mark){_YEAR}( .*)?"
 _SHAPES = {
     "identities": (r"\d{17}[\dXx]", {Kind.TEXT}),
-    "some_days": (
-        r"(19|20|00|99|29|30)\d\d[-/.年]?(0?\d|1[0-2])[-/.月]?([0-2]?\d|3[01])日?"
-        r"([ T-]?00[:.]00.*)?",
-        {Kind.DATE},
-    ),
-    "year_last_days": (r"[0-3]?\d([-/.])[0-3]?\d\1(19|20|00|99|29|30)\d\d( .*)?", {Kind.DATE}),
+    "year_last_days": (_YEAR_LAST, {Kind.DATE}),
+    "some_days": (f"{_YEAR_FIRST}|{_YEAR_LAST}", {Kind.DATE}),
     "QUARTER": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
     "decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
     "INTEGER": (r"[+-]?\d+", {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE}),

@@ -579,6 +579,14 @@ def test_a_column_that_does_not_show_its_order_is_named(tmp_path: Path) -> None:
     assert 'whose year is last; no such number in "开户日期": ask whether' in text
 
 
+def test_days_in_both_forms_are_days(tmp_path: Path) -> None:
+    """31/12/9999, which stands for no day beside 2026-09-03, does not make a column text."""
+    rows = ROWS.replace("2026-09-02", "31/12/9999").replace("2026-09-04", "31/12/9999")
+    text = propose(tmp_path, {"客户_20260930.csv": f"{HEADERS}\n{rows}"})
+    assert '\n"最后交易日期" = "last_active_on"  # by its name; days;' in text
+    assert '\ndate_order = "dmy"' in text
+
+
 def test_days_in_two_orders_are_left_to_a_person(tmp_path: Path) -> None:
     """13/09/2026 beside 09/14/2026 is no order: the mapping is asked for it in a comment."""
     rows = re.sub(r"2026-09-0(\d)", r"1\1/09/2026", ROWS).replace("15/09", "09/15")
