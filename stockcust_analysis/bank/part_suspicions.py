@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import combinations, pairwise
@@ -11,7 +12,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.totals import LEAST_ROWS, ORDERED, Totals, are_far
+from stockcust_analysis.bank.totals import LEAST_IN_BRANCH, LEAST_ROWS, ORDERED, Totals, are_far
 from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
@@ -22,8 +23,6 @@ from stockcust_analysis.policy import load_policy
 
 WRONG_UNIT = 30
 """分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
-LEAST_IN_BRANCH = 30
-"""Customers with AUM: a branch's geometric mean of thirty is known to a fifth of a power of ten."""
 FAR_BELOW = 1_000
 """Between branches: 万元 is 10,000 times, and branches of pensions or students ten times, less."""
 LEAST_KEPT = 0.6
@@ -56,14 +55,19 @@ def is_another_unit(ratio: float) -> bool:
     return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
 
 
-def times(ratio: float) -> Words:
-    """Return a ratio with two digits, of small ones their inverse.
+def other_unit(size: float, beside: float) -> Words:
+    """Return how many times another an amount of another unit is; nothing of one of the same.
 
-    >>> times(9_960), times(0.0001)
-    ('10,000 times', '1/10,000 of')
+    >>> other_unit(9_960, 1), other_unit(1, 10_000), other_unit(2, 1), other_unit(0, 1)
+    ('10,000 times', '1/10,000 of', '', '')
     """
-    name, size = ("times", ratio) if ratio >= 1 else ("part", 1 / ratio)
-    return say(name, rounded(size))
+    if min(size, beside) <= 0 or not is_another_unit(size / beside):
+        return NOTHING
+    return (
+        say("times", rounded(size / beside))
+        if size > beside
+        else say("part", rounded(beside / size))
+    )
 
 
 def rounded(size: float) -> str:
@@ -81,7 +85,7 @@ def find_wrong_branches(bank: Bank, column: str, before: Totals, now: Totals) ->
     A few large customers do not change the geometric mean of those who have AUM. A private bank's
     may be a hundred times the others', but not all in whole CNY, as 分 for 元 are.
     """
-    sizes, earlier = (t.geometric_means(column, LEAST_IN_BRANCH) for t in (now, before))
+    sizes, earlier = (totals.geometric_means(column) for totals in (now, before))
     if not sizes:
         return
     figures = now.figures
@@ -106,14 +110,10 @@ def find_wrong_branches(bank: Bank, column: str, before: Totals, now: Totals) ->
 
 def find_unlike_averages(bank: Bank, now: Totals) -> Iterator[Words]:
     """Averages of some branches alone are of another order than their AUM at the period's end."""
-    end, *averages = AUM
-    enough = {b: g for b, g in now.customers.items() if g["rows"] >= LEAST_IN_BRANCH}
+    (end, *averages), enough = AUM, now.large_branches
     for column in averages:
         wrong = [
-            branch
-            for branch, group in enough.items()
-            if min(group.get(column, 0), group.get(end, 0)) > 0
-            if is_another_unit(group[column] / group[end])
+            branch for branch, sizes in enough.items() if other_unit(sizes[column], sizes[end])
         ]
         if 0 < len(wrong) < len(enough):
             name, of_end = (bank.named("customers", name) for name in (column, end))
@@ -142,9 +142,9 @@ def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
     """Return the branches where a sum of customers is 0 that always has, or had, another value."""
     return [
         branch
-        for branch, sizes in now.customers.items()
-        if sizes["rows"] >= LEAST_IN_BRANCH and not sizes[name]
-        if name in _ALWAYS_FILLED or before.customers.get(branch, {}).get(name)
+        for branch, sizes in now.large_branches.items()
+        if not sizes[name]
+        if name in _ALWAYS_FILLED or before.customers.get(branch, Counter())[name]
     ]
 
 
@@ -338,7 +338,7 @@ def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Word
         rows, where = ours[f"{table_name}.rows"], NOTHING
         if what and (what != "filled" or column in ours):
             continue
-        if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs.get(name)):
+        if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs[name]):
             where = say("all_rows", rows)
         elif size and table_name == "customers" and total != "loan_balance":
             empty = find_empty_branches(total, before, now)
@@ -377,7 +377,7 @@ def find_idle_tables(bank: Bank, now: Totals) -> Iterator[Words]:
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
             yield say("empty_table", bank.named(name), now.quarter.end)
-        elif name in EVENTS and now.figures.get("customers.rows", 0) >= LEAST_ROWS:
+        elif name in EVENTS and now.figures["customers.rows"] >= LEAST_ROWS:
             yield from _find_gaps(bank, name, now)
         elif name == "ledger" and not now.ledger:
             yield say("no_ledger_then", now.quarter.end)
@@ -410,7 +410,7 @@ def _find_gaps(bank: Bank, name: str, now: Totals) -> Iterator[Words]:
     if days[-1] <= begun:
         yield say("ended_before", bank.named(name), days[-1], now.quarter)
         return
-    made = now.figures.get("customers.active_transactions", 0) if name == "transactions" else 0
+    made = now.figures["customers.active_transactions"] if name == "transactions" else 0
     if (there := sum(n for day, n in sizes.items() if begun < day <= end)) < LEAST_KEPT * made:
         counted_there = bank.named("customers", "active_transactions")
         yield say("fewer_transactions", bank.named(name), now.quarter, there, counted_there, made)
@@ -445,18 +445,16 @@ def find_alike_averages(bank: Bank, before: Totals, now: Totals) -> Iterator[Wor
     The month lies nearer its end than the quarter does, for most of those where the two differ.
     """
     ours, theirs = now.figures, before.figures
-    filled = ours.get("customers.aum_period_end|filled", 0)
-    same = {
-        (one, other): ours.get(f"customers.{one}|{other}", 0) for one, other in combinations(AUM, 2)
-    }
+    filled = ours["customers.aum_period_end|filled"]
+    same = {pair: ours["customers.{}|{}".format(*pair)] for pair in combinations(AUM, 2)}
     has_moved = 2 * min(same.values()) < filled or any(
-        theirs.get(f"customers.{name}", 0) not in (0, ours.get(f"customers.{name}")) for name in AUM
+        theirs[f"customers.{name}"] not in (0, ours[f"customers.{name}"]) for name in AUM
     )
     alike = [(pair, count) for pair, count in same.items() if has_moved and count > STALE * filled]
     for (one, other), count in alike:
         named = [bank.named("customers", name) for name in (other, one)]
         yield say("averages_alike", named[0], now.quarter, named[1], count)
-    nearer, farther = (ours.get(f"customers.aum|{what}", 0) for what in ("nearer", "farther"))
+    nearer, farther = (ours[f"customers.aum|{what}"] for what in ("nearer", "farther"))
     if not alike and farther > max(LEAST_ROWS, 2 * nearer):
         end, month, quarter = (bank.named("customers", name) for name in AUM)
         yield say("averages_swapped", month, now.quarter, end, quarter, farther, nearer)

@@ -7,6 +7,7 @@ warning with figures, or an error where the mapping's `[suspicions]` says so.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import permutations, product
 from math import inf
@@ -17,8 +18,8 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import part_suspicions as parts_of
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.part_suspicions import LEAST_IN_BRANCH, count_groups, is_another_unit
-from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
+from stockcust_analysis.bank.part_suspicions import count_groups, is_another_unit, other_unit
+from stockcust_analysis.bank.totals import GROUPS, LEAST_IN_BRANCH, LEAST_ROWS, Totals, sums_held
 from stockcust_analysis.core.frames import Calendar, as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError, Words, counted, listed, say
@@ -48,15 +49,13 @@ def _wrong_units(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """Amounts of a table, a column or a quarter are of another order than those they go with."""
     ours, theirs = now.figures, before.figures
     pairs: list[tuple[str, object, int]]
-    pairs = [(name, bank.named(*other.split(".")), ours.get(other, 0)) for name, other in _ALIKE]
-    pairs += [(name, before.quarter, theirs.get(name, 0)) for name in ours if "|" not in name]
+    pairs = [(name, bank.named(*other.split(".")), ours[other]) for name, other in _ALIKE]
+    pairs += [(name, before.quarter, theirs[name]) for name in ours if "|" not in name]
     for name, other, beside in pairs:
-        size = ours.get(name, 0)
-        if min(size, beside) > 0 and is_another_unit(size / beside):
-            ours_of, ratio = bank.named(*name.split(".")), parts_of.times(size / beside)
-            yield say("another_unit", ours_of, now.quarter, ratio, other)
+        if ratio := other_unit(ours[name], beside):
+            yield say("another_unit", bank.named(*name.split(".")), now.quarter, ratio, other)
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
-        mean = ours.get(name, 0) / 100 / ours["customers.rows"]
+        mean = ours[name] / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
             yield say("mean_aum", bank.named(*name.split(".")), now.quarter, parts_of.rounded(mean))
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
@@ -70,16 +69,13 @@ def _wrong_products(before: Totals, now: Totals) -> Iterator[Words]:
     for name, ours in sorted(now.holdings.items()):
         if ours["rows"] < LEAST_IN_BRANCH:
             continue
-        booked, theirs = now.ledger.get(name, {}), before.holdings.get(name, {"rows": 0})
-        pairs: list[tuple[object, float, float]]
-        pairs = [(say("the_ledger"), ours["balance"], booked.get("balance", 0))]
-        if theirs["rows"] >= LEAST_IN_BRANCH:
+        booked, theirs = (t.get(name, Counter[str]()) for t in (now.ledger, before.holdings))
+        other, ratio = say("the_ledger"), other_unit(ours["balance"], booked["balance"])
+        if theirs["rows"] >= LEAST_IN_BRANCH and not ratio:
             means = [sizes["balance"] / sizes["rows"] for sizes in (ours, theirs)]
-            pairs.append((before.quarter, means[0], means[1]))
-        for other, size, beside in pairs:
-            if min(size, beside) > 0 and is_another_unit(size / beside):
-                yield say("wrong_products", name, now.quarter, parts_of.times(size / beside), other)
-                break
+            other, ratio = Words(str(before.quarter)), other_unit(*means)
+        if ratio:
+            yield say("wrong_products", name, now.quarter, ratio, other)
 
 
 def _same_again(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
@@ -148,12 +144,12 @@ def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
 
 def _where_unlike(bank: Bank, now: Totals, usual: float) -> Words | str:
     """Return the branches whose customers hold another part of their AUM than is usual."""
-    column, by_quarter = held_by_branch(bank, [now.quarter])
+    column, by_quarter = sums_held(bank, [now.quarter])
     held = by_quarter[now.quarter]
     parts = {
-        branch: held.get(branch, {}).get("held", 0) / usual / sizes[column]
-        for branch, sizes in now.customers.items()
-        if sizes["rows"] >= LEAST_IN_BRANCH and sizes[column]
+        branch: held.get(branch, Counter())["held"] / usual / sizes[column]
+        for branch, sizes in now.large_branches.items()
+        if sizes[column]
     }
     wrong = [branch for branch, part in parts.items() if abs(part - 1) > STEADY]
     return say("by_branches", count_groups(wrong, parts)) if wrong else ""
@@ -171,7 +167,7 @@ def _unlike_ledger(now: Totals) -> Iterator[Words]:
     )
     for what, ours, theirs in (("products", now.holdings, now.ledger), ("branches", held, booked)):
         parts = {  # what the ledger does not know is many times what is there
-            key: sizes["balance"] / (theirs.get(key, {"balance": 0})["balance"] or 1)
+            key: sizes["balance"] / (theirs.get(key, Counter())["balance"] or 1)
             for key, sizes in ours.items()
             if sizes["rows"] >= LEAST_IN_BRANCH and sizes["balance"]
             if key in theirs or what == "branches"
@@ -188,7 +184,7 @@ def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspici
     kind = as_lazy(bank.table("customers")).implementation
     has_hashes = kind.is_duckdb() or kind.is_pyspark() or kind.is_pyspark_connect()
     for one_in in (_PART, 1) if has_hashes and bank.rows("customers") > _MANY else (1,):
-        column, held = held_by_branch(bank, [now.quarter for now in totals], one_in)
+        column, held = sums_held(bank, [now.quarter for now in totals], one_in)
         for now in totals:
             found[now.quarter] = [*_misfits(bank, now, column, held[now.quarter], one_in)]
         totals = [now for now in totals if found[now.quarter]]
@@ -198,7 +194,7 @@ def _find_misfits(bank: Bank, totals: Sequence[Totals]) -> dict[Quarter, Suspici
 
 
 def _misfits(
-    bank: Bank, now: Totals, column: str, held: Mapping[str, Mapping[str, int]], one_in: int
+    bank: Bank, now: Totals, column: str, held: Mapping[str, Counter[str]], one_in: int
 ) -> Iterator[tuple[str, Words]]:
     """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped.
 
@@ -222,46 +218,45 @@ def _misfits(
     lacking = [
         branch
         for branch, group in now.customers.items()
-        if group.get(f"{column}|filled", 0) >= 2 * LEAST_IN_BRANCH and branch not in parts
+        if group[f"{column}|filled"] >= 2 * LEAST_IN_BRANCH and branch not in parts
     ]
     if parts and lacking:
         groups = count_groups(lacking, now.customers)
         yield "part_of_aum", say("branches_hold_nothing", quarter, groups)
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for sizes in held.values():
-        counts = {name: counts.get(name, 0) + size for name, size in sizes.items()}
+        counts.update(sizes)
     swapped = [
         name
         for name in AUM
-        if counts.get(name, 0) >= few and counts[f"{name}|end"] < parts_of.LEAST_PART * counts[name]
+        if counts[name] >= few and counts[f"{name}|end"] < parts_of.LEAST_PART * counts[name]
     ]
-    for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
+    for name in sorted(swapped, key=counts.__getitem__)[-1:]:
         like, end = (bank.named("customers", column) for column in (name, AUM[0]))
         facts = like, counts[name], end, counts[f"{name}|end"]
         yield "part_of_aum", say("aum_swapped", quarter, *facts)
-    far, both = (counts.get(what, 0) for what in ("far", "rows"))
+    far, both = counts["far"], counts["rows"]
     if not is_another_unit(usual) and far >= max(few, parts_of.MOST_FAR * both):
         yield "shuffled", say("amounts_not_held", aum, quarter, far, both)
 
 
 def _parts_held(totals: Totals) -> dict[str, float]:
     """Return what part of customers' AUM, and of the products in the ledger, holdings are."""
-    aum = totals.figures.get("customers.aum_period_end", 0)
-    ledger = sum(sizes["balance"] for sizes in totals.ledger.values())
+    figures = totals.figures
     pairs = {
-        "AUM": (load_policy().families.aum_products, aum),
-        say("the_ledger"): (totals.ledger, ledger),
+        "AUM": (load_policy().families.aum_products, figures["customers.aum_period_end"]),
+        say("the_ledger"): (totals.ledger, figures["ledger.balance"]),
     }
     return {
         name: sum(totals.holdings[p]["balance"] for p in products if p in totals.holdings) / whole
         for name, (products, whole) in pairs.items()
-        if whole and any(totals.holdings.get(p, {}).get("balance") for p in products)
+        if whole and any(totals.holdings.get(p, Counter())["balance"] for p in products)
     }
 
 
 def _few_persons(bank: Bank, now: Totals) -> Iterator[Words]:
     """Most customers, or most of a branch, are companies."""
-    sizes = {b: group for b, group in now.customers.items() if group["rows"] >= LEAST_IN_BRANCH}
+    sizes = now.large_branches
     if wrong := [b for b, g in sizes.items() if 2 * g["customer_type|corporate"] > g["rows"]]:
         kind = bank.named("customers", "customer_type")
         yield say("corporate", count_groups(wrong, sizes), now.quarter, kind)
@@ -269,7 +264,7 @@ def _few_persons(bank: Bank, now: Totals) -> Iterator[Words]:
 
 def _closed_with_aum(bank: Bank, now: Totals) -> Iterator[Words]:
     """Customers have left and still own something."""
-    if count := now.figures.get("customers.closed_on|with AUM", 0):
+    if count := now.figures["customers.closed_on|with AUM"]:
         closed_on = bank.named("customers", "closed_on")
         yield say("closed_with_aum", closed_on, counted("row", count), now.quarter)
 
@@ -298,23 +293,21 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[Words]:
     sizes: dict[str, list[tuple[float, int]]] = {}
     for measure, branch, quarter, target in zip(*rows.values(), strict=True):
         if quarter == str(now.quarter):
-            actual = now.customers.get(branch, {}).get(measure, 0)
+            actual = now.customers.get(branch, Counter())[measure]
             sizes.setdefault(measure, []).append((float(target) * 100, actual))
     for measure, pairs in sorted(sizes.items()):
         planned, actual = map(sum, zip(*pairs, strict=True))
-        if min(planned, actual) > 0 and is_another_unit(planned / actual):
+        if ratio := other_unit(planned, actual):
             name = Words(measure, f"“{table('customers').column(measure).zh}”")
-            yield say("wrong_plans", name, now.quarter, parts_of.times(planned / actual))
+            yield say("wrong_plans", name, now.quarter, ratio)
 
 
 Suspicions = list[tuple[str, Words]]
 _Rule = Callable[[Bank, Totals, Totals], Iterator[Words]]
-_OF_TWO: dict[str, _Rule] = {
+_RULES: dict[str, _Rule] = {
     "delivered_again": _same_again,
     "product_renamed": _renamed,
     "rows_gone": _gone,
-}
-_OF_ANY: dict[str, _Rule] = {
     "unit": _wrong_units,
     "part_of_aum": _incomplete,
     "column_empty": parts_of.find_empty_columns,
@@ -345,7 +338,7 @@ class SuspicionWarning(UserWarning):
 
 def too_few(totals: Sequence[Totals]) -> list[Quarter]:
     """Return the quarters with so few customers that any change may be true."""
-    return [t.quarter for t in totals if t.figures.get("customers.rows", 0) < LEAST_ROWS]
+    return [t.quarter for t in totals if t.figures["customers.rows"] < LEAST_ROWS]
 
 
 def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Suspicions:
@@ -361,8 +354,8 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
         before = earlier if follows else Totals(now.quarter.previous, now.structure, {}, {}, {}, {})
-        enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
-        for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
+        enough = not too_few([earlier, now])
+        for name, rule in _RULES.items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
         found += parts_of.find_renumbered(bank, before, now) if enough and follows else ()
         found += misfits.get(now.quarter, ()) if enough else ()

@@ -5,6 +5,7 @@ They show what a quarter is, and what in it is implausible (`suspicions`).
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,11 +36,13 @@ ORDERED = (
 """Days of one row, the earlier one first."""
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
+LEAST_IN_BRANCH = 30
+"""Customers with AUM: a branch's geometric mean of thirty is known to a fifth of a power of ten."""
 _STEPS = 1_000
 """Parts of a power of ten in which the digits of amounts are summed."""
 _FAR = 3
 """Few customers have three times what they had, or what their accounts hold, or a third of it."""
-Groups = Mapping[str, Mapping[str, int]]
+Groups = Mapping[str, Counter[str]]
 
 
 class Structure(NamedTuple):
@@ -65,14 +68,18 @@ class Totals:
     ledger: Groups
 
     @cached_property
-    def figures(self) -> dict[str, int]:
+    def figures(self) -> Counter[str]:
         """Return table.column → sum over its groups, and table.rows."""
-        result: dict[str, int] = {}
+        result = Counter[str]()
         for name in GROUPS:
             for sizes in getattr(self, name).values():
-                for column, size in sizes.items():
-                    result[f"{name}.{column}"] = result.get(f"{name}.{column}", 0) + size
+                result.update({f"{name}.{column}": size for column, size in sizes.items()})
         return result
+
+    @cached_property
+    def large_branches(self) -> Groups:
+        """Return the sums of customers by branch, of branches where these are enough."""
+        return {b: sizes for b, sizes in self.customers.items() if sizes["rows"] >= LEAST_IN_BRANCH}
 
     def sizes(self, name: str) -> dict[str, dict[str, int]]:
         """Return a table's rows and amounts by group, without what is counted beside them."""
@@ -88,12 +95,12 @@ class Totals:
             for branch, groups in self.booked.get(name, {}).items()
         }
 
-    def geometric_means(self, column: str, least: int) -> dict[str, float]:
+    def geometric_means(self, column: str) -> dict[str, float]:
         """Return branch → geometric mean of an AUM in cents, of branches where enough have any."""
         return {
             branch: 10.0 ** (sizes[f"{column}|digits"] / sizes[f"{column}|filled"] / _STEPS)
             for branch, sizes in self.customers.items()
-            if sizes.get(f"{column}|filled", 0) >= least
+            if sizes[f"{column}|filled"] >= LEAST_IN_BRANCH
         }
 
 
@@ -104,8 +111,8 @@ def _amounts(sizes: Mapping[str, int]) -> dict[str, int]:
 
 def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
     """Return the sums of some quarters of a bank, oldest first, in one look at each table."""
-    found: dict[tuple[str, date], dict[str, dict[str, int]]] = {}
-    booked: dict[date, dict[str, dict[str, dict[str, dict[str, int]]]]] = {}
+    found = defaultdict[tuple[str, date], dict[str, Counter[str]]](lambda: defaultdict(Counter))
+    booked: dict[date, dict[str, dict[str, dict[str, Counter[str]]]]] = {}
     for name, by in GROUPS.items():
         if name not in bank.columns or not quarters:
             continue
@@ -115,9 +122,8 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
         groups = collect_rows(sums(rows, ["as_of", by, *at], sizes))
         for moment, key, *numbers in zip(*groups.values(), strict=True):
             place, as_of = numbers.pop(0) if at else None, as_day(moment)
-            cells = dict(zip(sizes, [int(number or 0) for number in numbers], strict=True))
-            group = found.setdefault((name, as_of), {}).setdefault(str(key), {})
-            group |= {column: group.get(column, 0) + size for column, size in cells.items()}
+            cells = Counter(dict(zip(sizes, [int(n or 0) for n in numbers], strict=True)))
+            found[name, as_of][str(key)].update(cells)
             if place and place == place:
                 branches = booked.setdefault(as_of, {}).setdefault(name, {})
                 branches.setdefault(place, {})[str(key)] = cells
@@ -165,9 +171,9 @@ def repeated_day(
     return advise("day_again", ends[1], ends[0], group) if is_same else None
 
 
-def held_by_branch(
+def sums_held(
     bank: Bank, quarters: Collection[Quarter], one_in: int = 1
-) -> tuple[str, dict[Quarter, dict[str, dict[str, int]]]]:
+) -> tuple[str, dict[Quarter, dict[str, Counter[str]]]]:
     """Return the column of AUM, and what customers hold against it by quarter and branch.
 
     That are `rows`, `aum` and `held` of those who hold products of AUM; how many hold the `same`,
@@ -184,7 +190,7 @@ def held_by_branch(
     ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
     held = sums(ours, ["as_of", "customer_id"], {"held": cents_or_zero("balance")})
     aum = [name for name in AUM if name in bank.columns["customers"]]
-    found: dict[Quarter, dict[str, dict[str, int]]] = {quarter: {} for quarter in quarters}
+    found: dict[Quarter, dict[str, Counter[str]]] = {quarter: {} for quarter in quarters}
     if not aum:
         return "", found
     amounts = {name: cents_or_zero(name) for name in aum}
@@ -200,7 +206,8 @@ def held_by_branch(
     ending = {quarter.end: quarter for quarter in quarters}
     rows = collect_rows(sums(pairs, ["as_of", "branch_id"], sizes))
     for moment, branch, *numbers in zip(*rows.values(), strict=True):
-        found[ending[as_day(moment)]][branch] = dict(zip(sizes, map(int, numbers), strict=True))
+        cells = dict(zip(sizes, map(int, numbers), strict=True))
+        found[ending[as_day(moment)]][branch] = Counter(cells)
     return aum[0], found
 
 
