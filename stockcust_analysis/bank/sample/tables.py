@@ -8,24 +8,9 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS, table
+from stockcust_analysis.bank.sample import people
 from stockcust_analysis.bank.sample.accounts import average, interest_for_a_quarter, make_accounts
-from stockcust_analysis.bank.sample.people import (
-    ENDS,
-    LAST,
-    MERGER,
-    NO_DAY,
-    POSTED_ON,
-    STARTS,
-    YEAR_END,
-    Array,
-    Branch,
-    Panel,
-    Random,
-    decode_names,
-    make_panel,
-    visits,
-    with_names,
-)
+from stockcust_analysis.bank.sample.people import ENDS, LAST, STARTS, Array, Branch, Panel, Random
 from stockcust_analysis.core.periods import Quarter
 
 LOAN, CARD = PRODUCTS.index("loan"), PRODUCTS.index("credit_card")
@@ -44,12 +29,12 @@ def customers_table(
     month = _total(panel, assets, average(assets, panel, month_starts))[now]
     complete = np.select([month >= 500_000, month >= 50_000], [0.82, 0.6], 0.15) + 0.02 * now[1]
     lasting = panel.people.columns.intersection([*table("customers").column_names])
-    people = panel.people[lasting].iloc[row]
-    customers = people.assign(
+    customers = panel.people[lasting].iloc[row]
+    customers = customers.assign(
         as_of=ENDS[now[1]],
-        branch_id=with_names(panel.branch[now], branches["branch_id"]),
+        branch_id=people.with_names(panel.branch[now], branches["branch_id"]),
         relationship_since=panel.relationship_since[row],
-        closed_on=np.where(panel.open[now], NO_DAY, panel.stepped_on[now]),
+        closed_on=np.where(panel.open[now], people.NO_DAY, panel.stepped_on[now]),
         last_active_on=panel.last_active_on[now],
         active_transactions=panel.active_transactions[now],
         aum_period_end=_total(panel, assets, assets["balance"])[now],
@@ -78,14 +63,14 @@ def holdings_table(panel: Panel, accounts: pd.DataFrame, branches: pd.DataFrame)
     account_ids = [f"A{customer_ids[key // 100][1:]}{key % 100 + 10}" for key in distinct]
     booked = np.where(panel.people["books_at_main"], Branch.MAIN, panel.people["home"])[owner]
     # The branches merged away keep no accounts: theirs are booked by the successor.
-    booked[(booked >= len(branches) - 2) & (time >= MERGER)] = Branch.MERGED
+    booked[(booked >= len(branches) - 2) & (time >= people.MERGER)] = Branch.MERGED
     holdings = held.assign(
         as_of=ENDS[time],
-        account_id=with_names(number, account_ids),
-        customer_id=with_names(owner, customer_ids),
-        product=with_names(product, PRODUCTS),
+        account_id=people.with_names(number, account_ids),
+        customer_id=people.with_names(owner, customer_ids),
+        product=people.with_names(product, PRODUCTS),
         balance=held["balance"] / 100,
-        booking_branch_id=with_names(booked, branches["branch_id"]),
+        booking_branch_id=people.with_names(booked, branches["branch_id"]),
         average_balance=average(held, panel, STARTS) / 100,
     )
     return holdings[list(table("holdings").column_names)].reset_index(drop=True)
@@ -96,14 +81,15 @@ def ledger_table(balances: pd.DataFrame) -> pd.DataFrame:
     keys = ["branch_id", "as_of", "product"]
     cents = (balances["balance"] * 100).round().astype("int64")
     total = cents.groupby([balances[key] for key in keys]).sum()
-    return decode_names((total[total > 0] / 100).reset_index()).sort_values(keys, ignore_index=True)
+    totals = people.decode_names((total[total > 0] / 100).reset_index())
+    return totals.sort_values(keys, ignore_index=True)
 
 
 def plan_start(customers: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
     """Return how much AUM and how many funded customers each branch had at the end of 2025."""
-    year_end = customers["as_of"] == ENDS[YEAR_END]
+    year_end = customers["as_of"] == ENDS[people.YEAR_END]
     funded = year_end & (customers["aum_average_quarter"] >= 100)
-    funded = decode_names(customers.loc[funded, ["branch_id", "aum_average_quarter"]])
+    funded = people.decode_names(customers.loc[funded, ["branch_id", "aum_average_quarter"]])
     *_, old, older = ids = branches["branch_id"].to_list()
     merged = funded[funded["branch_id"].isin([old, older])].assign(branch_id=ids[Branch.MERGED])
     by_branch = pd.concat([funded, merged]).groupby("branch_id")["aum_average_quarter"]
@@ -145,7 +131,7 @@ def managers_table(
     """
     now = customers[customers["as_of"] == customers["as_of"].max()]
     rich = now["aum_average_quarter"] >= MANAGED_FROM
-    rich = decode_names(now.loc[rich, ["branch_id", "aum_average_quarter"]])
+    rich = people.decode_names(now.loc[rich, ["branch_id", "aum_average_quarter"]])
     role = np.where(rich["aum_average_quarter"] >= VIP_FROM, "vip", "counter")
     here = branches["closed_on"].isna() & branches["branch_id"].isin(now["branch_id"].unique())
     operating = branches.loc[here, "branch_id"]
@@ -164,7 +150,7 @@ def managed_customers(customers: pd.DataFrame) -> pd.DataFrame:
     number = customers["customer_id"].cat.codes.to_numpy()
     rich = np.zeros(number.max() + 1, dtype=bool)
     rich[number[customers["aum_average_month"] >= MANAGED_FROM]] = True
-    return decode_names(customers[rich[number]])
+    return people.decode_names(customers[rich[number]])
 
 
 def assignments_table(rng: Random, customers: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
@@ -247,10 +233,10 @@ def campaign_contacts(
     """Return the visits of the campaign, by a manager of the customer's branch."""
     visited = panel.people.loc[panel.people["campaign"], ["customer_id"]]
     # Whoever leaves within the quarter was visited, too: a list made of who stayed would shine.
-    before = decode_names(customers[customers["as_of"] == customers["as_of"].unique()[-2]])
+    before = people.decode_names(customers[customers["as_of"] == customers["as_of"].unique()[-2]])
     there = before[before["closed_on"].isna() & ~before["do_not_contact"]]
     there = there[there["exclusion"].isna()]
-    rows = there[["customer_id", "branch_id"]].merge(decode_names(visited))
+    rows = there[["customer_id", "branch_id"]].merge(people.decode_names(visited))
     manager = managers.drop_duplicates("branch_id").set_index("branch_id")["manager_id"]
     rows = rows.assign(manager_id=rows["branch_id"].map(manager), contacted_on=STARTS[LAST])
     rows = rows.assign(channel="visit", outcome="reached", round=1)
@@ -266,16 +252,16 @@ def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.
     demand = (accounts["product"] == PRODUCTS.index("demand_deposit")) & (accounts["before"] > 0)
     paid = accounts[demand & (accounts["time"] == LAST) & accounts["held"]]
     interest = paid[["owner"]].assign(
-        transacted_on=POSTED_ON[LAST],
+        transacted_on=people.POSTED_ON[LAST],
         amount=interest_for_a_quarter(paid["before"].to_numpy()) / 100,
         kind=len(_OWN_KINDS),
     )
     transactions = pd.concat([_own_transactions(rng, panel), interest], ignore_index=True)
-    kind = with_names(transactions["kind"], [*_OWN_KINDS, "interest"])
+    kind = people.with_names(transactions["kind"], [*_OWN_KINDS, "interest"])
     transactions["kind"] = kind.reorder_categories(sorted(kind.categories))
     transactions = transactions.sort_values([*transactions.columns], ignore_index=True)
     customer_ids = panel.people["customer_id"].cat.categories
-    transactions["customer_id"] = with_names(transactions["owner"], customer_ids)
+    transactions["customer_id"] = people.with_names(transactions["owner"], customer_ids)
     return transactions[list(table("transactions").column_names)]
 
 
@@ -296,7 +282,7 @@ def _own_transactions(rng: Random, panel: Panel) -> pd.DataFrame:
 def make_piece(
     rng: Random,
     network: pd.DataFrame,
-    people: pd.DataFrame,
+    everybody: pd.DataFrame,
     *,
     quarters: int,
     managers_before: int = 0,
@@ -307,9 +293,9 @@ def make_piece(
     Names in large tables are positions; `plain` turns them into text.
     """
     if effects:
-        people = people.assign(campaign=visits(rng, people["wealth"].to_numpy()))
-        people["asleep"] &= effects != "none"
-    panel = make_panel(rng, people, len(network) - 2, quarters=quarters, effects=effects)
+        everybody = everybody.assign(campaign=people.visits(rng, everybody["wealth"].to_numpy()))
+        everybody["asleep"] &= effects != "none"
+    panel = people.make_panel(rng, everybody, len(network) - 2, quarters=quarters, effects=effects)
     accounts = make_accounts(rng, panel)
     owners = customers_table(rng, panel, accounts, network)
     start = plan_start(owners, network)
@@ -348,7 +334,7 @@ def join_pieces(
     successors = pd.DataFrame({"old_branch_id": ids[-2:], "new_branch_id": ids[Branch.MERGED]})
     return {
         "branches": network,
-        "branch_successors": successors.assign(effective_on=STARTS[MERGER]),
+        "branch_successors": successors.assign(effective_on=STARTS[people.MERGER]),
         "managers": together["managers"].reset_index(drop=True),
         "ledger": ledger_table(together["ledger"]),
         "targets": targets_table(start, network),
