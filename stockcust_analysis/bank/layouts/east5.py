@@ -7,7 +7,7 @@ absent, or delivered beside them in files of the contract.
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dictionary
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -112,8 +112,7 @@ SELECT {end} AS as_of, any_value(account_id),
         // (2 * {days}) / 100)::DECIMAL(18, 2) * COALESCE(any_value(rate), 1)
 FROM own JOIN steps USING (number, BZ) GROUP BY number, BZ, closing
 HAVING arg_max(balance, day) = closing AND count(*) = count(balance)"""
-_UNTOLD = """
-SELECT count(*) FROM accounts WHERE as_of = {end} AND is_persons AND NOT is_closed
+_UNTOLD = """accounts WHERE as_of = {end} AND is_persons AND NOT is_closed
 AND account_id NOT IN (SELECT account_id FROM averages WHERE as_of = {end})"""
 _MONTH_ENDS = """
 INSERT INTO averages
@@ -279,8 +278,8 @@ FROM east_transactions WHERE kind IS NOT NULL
 def make_tables(
     connection: duckdb.DuckDBPyConnection,
     copies: Path,
-    source: Path | Dictionary[str, str],
-    options: Dictionary[str, Any],
+    source: Path | Mapping[str, str],
+    options: Mapping[str, Any],
 ) -> LayoutFiles:
     """Return EAST tables, of a folder or of a database, with the contract's that they can fill.
 
@@ -313,7 +312,7 @@ def make_tables(
     return files
 
 
-def _define(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) -> None:
+def _define(files: LayoutFiles, words: Mapping[str, Mapping[str, str]]) -> None:
     """Define what the tables of the contract are made from."""
     cny = "(CASE BZ WHEN 'CNY' THEN amount ELSE amount::DECIMAL(20, 2) * rate END)"
     blanks = {
@@ -329,7 +328,7 @@ def _define(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) ->
     _define_averages(files)
 
 
-def _cases(column: str, words: Dictionary[str, str]) -> str:
+def _cases(column: str, words: Mapping[str, str]) -> str:
     cases = " ".join(f"WHEN {literal(key)} THEN {literal(word)}" for key, word in words.items())
     return f"(CASE {column} {cases} END)" if cases else "NULL::VARCHAR"
 
@@ -381,13 +380,13 @@ def _define_averages(files: LayoutFiles) -> None:
         files.approximations.setdefault(way, []).append(str(Quarter.ending_on(end)))
 
 
-def _tables(files: LayoutFiles, subjects: Dictionary[str, str]) -> dict[str, str]:
+def _tables(files: LayoutFiles, subjects: Mapping[str, str]) -> dict[str, str]:
     """Return the SQL of the contract's tables; activity as far as the transactions tell it."""
     transactions = average = ""
-    if files.count("SELECT count(*) FROM whole WHERE is_quarter"):
+    if files.count("whole WHERE is_quarter"):
         transactions = "CASE WHEN is_quarter AND traded IS NULL THEN COALESCE(n, 0) END"
         transactions += " AS active_transactions,"
-    if files.count("SELECT count(*) FROM averages"):
+    if files.count("averages"):
         average = ", COALESCE(average, balance) AS average_balance"
     else:  # said of every bank without averages
         files.approximations.pop("period_ends", None)

@@ -13,7 +13,7 @@ from stockcust_analysis.errors import Words, advise, say
 
 _CUT_AT = 1000
 _WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"
-_LEDGER_ROWS = "SELECT count(*) FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
+_LEDGER_ROWS = "ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
 # What must have an owner: its name, the table it is from, where it is, what is open, the owner.
 _OWNED = (
     ("accounts", "GRCKFHZ", "accounts", "NOT is_closed", "customer_id"),
@@ -51,77 +51,56 @@ _HARDLY = (
     ("GRXDFHZ", "DKYE", "DKYE < 0", "loans_below", "DKYE <> 0"),
     ("XYKSXQKB", "TZJE", "TZJE < 0", "cards_below", "TZJE <> 0"),
 )
-_MOST = """
-SELECT sum(n) FROM (
+_MOST = """(SELECT unnest(range(n)) FROM (
     SELECT count(*) FILTER ({wrong}) AS n FROM {code} WHERE {of} GROUP BY as_of
-    HAVING 2 * n > count(*))"""
-_PER_UNIT = "(1, 10, 100, 1000, 10000)"
+    HAVING 2 * n > count(*)))"""
 _RATES = (
-    ("WBSL", f"SELECT count(*) FROM HLXXB WHERE WBSL > 0 AND WBSL NOT IN {_PER_UNIT}", "odd_units"),
+    ("WBSL", "HLXXB WHERE WBSL > 0 AND WBSL NOT IN (1, 10, 100, 1000, 10000)", "odd_units"),
     (
         "WBSL, ZBBSL",
-        """SELECT count(*) FROM (SELECT WBBZ FROM HLXXB WHERE WBSL > 0 AND ZBBSL > 0
+        """(SELECT WBBZ FROM HLXXB WHERE WBSL > 0 AND ZBBSL > 0
             GROUP BY WBBZ, BBBZ HAVING max(ZBBSL / WBSL) > 10 * min(ZBBSL / WBSL))""",
         "rates_apart",
     ),
 )
 _CHANNELS = "柜面|ATM|VTM|POS|网银|手机银行|银联交易|第?三方支付|其他"
-# What is left out or taken for something else, and how often.
+_IN_USE = "(as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)"
+# Rows that are left out or taken for something else.
 _LEFT_OUT = {
-    "closed_with_balance": """
-        SELECT count(*) FROM accounts WHERE is_closed AND amount <> 0""",
-    "loans_differ": """
-        SELECT count(*) FROM (SELECT 1 FROM GRXDFHZ WHERE DKZT IN ('正常', '逾期')
-            GROUP BY as_of, XDJJH, BZ HAVING min(DKYE) < max(DKYE))""",
-    "without_account": """
-        SELECT count(DISTINCT KHTYBH) FROM GRJCXXB
+    "closed_with_balance": "accounts WHERE is_closed AND amount <> 0",
+    "loans_differ": """(SELECT 1 FROM GRXDFHZ WHERE DKZT IN ('正常', '逾期')
+        GROUP BY as_of, XDJJH, BZ HAVING min(DKYE) < max(DKYE))""",
+    "without_account": """(SELECT DISTINCT KHTYBH FROM GRJCXXB)
         WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
-    "traders_without_account": """
-        SELECT count(DISTINCT KHTYBH) FROM sole_traders
+    "traders_without_account": """(SELECT DISTINCT KHTYBH FROM sole_traders)
         WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
-    "no_branch_but_owning": """
-        SELECT count(DISTINCT NBJGH) FROM JGXXB
-        WHERE JGLB <> '营业机构' AND NBJGH IN (SELECT NBJGH FROM persons)""",
-    "unknown_institutions": """
-        SELECT count(*) FROM east_branches WHERE branch_id NOT IN (SELECT NBJGH FROM JGXXB)""",
-    "gone_without_closing": """
-        SELECT count(*) FROM (
+    "no_branch_but_owning": """(SELECT DISTINCT NBJGH FROM JGXXB WHERE JGLB <> '营业机构')
+        WHERE NBJGH IN (SELECT NBJGH FROM persons)""",
+    "unknown_institutions": "east_branches WHERE branch_id NOT IN (SELECT NBJGH FROM JGXXB)",
+    "gone_without_closing": """(
             SELECT max(as_of) AS last, bool_or(YYZT = '停业') AS stopped FROM JGXXB
             WHERE JGLB = '营业机构' GROUP BY NBJGH)
         WHERE NOT stopped AND last < (SELECT max(as_of) FROM JGXXB)""",
-    "old_rates": """
-        SELECT count(*) FROM rates WHERE day < as_of - 31
-        AND (as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)""",
-    "high_rates": """
-        SELECT count(*) FROM rates WHERE rate > 100 AND BZ NOT LIKE 'X%'
-        AND (as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)""",
-    "day_of_other_month": """
-        SELECT count(*) FROM GRCKFHZMX WHERE last_day(HXJYRQ) IS DISTINCT FROM as_of""",
-    "persons_without_kind": """
-        SELECT count(DISTINCT KHTYBH) FROM GRJCXXB WHERE BXYGBZ IS NULL""",
-    "no_traders": """
-        SELECT count(*) FROM DGKHXXB WHERE NOT EXISTS (FROM sole_traders)""",
-    "states_of_cards": """
-        SELECT count(*) FROM cards
+    "old_rates": f"rates WHERE day < as_of - 31 AND {_IN_USE}",
+    "high_rates": f"rates WHERE rate > 100 AND BZ NOT LIKE 'X%' AND {_IN_USE}",
+    "day_of_other_month": "GRCKFHZMX WHERE last_day(HXJYRQ) IS DISTINCT FROM as_of",
+    "persons_without_kind": "(SELECT DISTINCT KHTYBH FROM GRJCXXB WHERE BXYGBZ IS NULL)",
+    "no_traders": "DGKHXXB WHERE NOT EXISTS (FROM sole_traders)",
+    "states_of_cards": """cards
         WHERE NOT regexp_matches(ZHZT, '^(正常|预?销户|冻结|止付|其他)')""",
-    "unlisted_channels": f"""
-        SELECT sum(n) FROM (SELECT JYQD, count(*) AS n FROM GRCKFHZMX GROUP BY ALL)
-        WHERE NOT regexp_full_match(JYQD, '(({_CHANNELS})[^;]*(;|$))+')""",
-    "other_kinds": """
-        SELECT count(*) FROM records WHERE KHTYBH IS NULL OR kind IS NULL""",
-    "accounts_without_state": """
-        SELECT count(*) FROM (SELECT ZHZT FROM GRCKFHZ UNION ALL SELECT ZHZT FROM DGCKFHZ)
+    "unlisted_channels": f"""(
+        SELECT unnest(range(n)) FROM (SELECT JYQD, count(*) AS n FROM GRCKFHZMX GROUP BY ALL)
+        WHERE NOT regexp_full_match(JYQD, '(({_CHANNELS})[^;]*(;|$))+'))""",
+    "other_kinds": "records WHERE KHTYBH IS NULL OR kind IS NULL",
+    "accounts_without_state": """(FROM GRCKFHZ SELECT ZHZT UNION ALL FROM DGCKFHZ SELECT ZHZT)
         WHERE ZHZT IS NULL""",
-    "months_alike": """
-        SELECT count(*) - count(DISTINCT sums) FROM (
-            SELECT (count(*), sum(amount)) AS sums FROM accounts WHERE is_persons
-            GROUP BY as_of HAVING count(*) > 100)""",
-    "months_cut": """
-        SELECT count(*) FILTER (2 * n < most AND most > 100) FROM (
+    "months_alike": """(SELECT (count(*), sum(amount)) AS sums FROM accounts WHERE is_persons
+        GROUP BY as_of HAVING count(*) > 100 QUALIFY row_number() OVER (PARTITION BY sums) > 1)""",
+    "months_cut": """(
             SELECT count(*) AS n, max(count(*)) OVER () AS most FROM GRCKFHZMX
-            WHERE JYLX NOT LIKE '其他%' GROUP BY as_of)""",
-    "positions_gone": """
-        SELECT count(*) FROM KHLCCPCYXXB WHERE ZHZT IS DISTINCT FROM '销户'
+            WHERE JYLX NOT LIKE '其他%' GROUP BY as_of)
+        WHERE 2 * n < most AND most > 100""",
+    "positions_gone": """KHLCCPCYXXB WHERE ZHZT IS DISTINCT FROM '销户'
         AND last_day(as_of + 1) IN (SELECT as_of FROM KHLCCPCYXXB)
         AND (LCZH, LCCPDM, last_day(as_of + 1)) NOT IN (
             SELECT (LCZH, LCCPDM, as_of) FROM KHLCCPCYXXB)""",
@@ -131,7 +110,6 @@ SELECT count(*) FILTER (regexp_matches(KHTYBH, '[0-9a-f]{64}')), count(*) FILTER
     regexp_matches(KHTYBH, '\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]')) FROM (
     SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM owned
     UNION SELECT KHTYBH FROM GRCKFHZMX)"""
-_HAS_PERSONS = "SELECT count(*) FROM persons"
 
 
 def check_days(files: LayoutFiles) -> None:
@@ -148,38 +126,36 @@ def check_meaning(files: LayoutFiles) -> None:
     amounts = {table: (code, "balance IS NULL") for _, code, table, *_ in _OWNED if table != code}
     amounts["GRCKFHZMX"] = ("GRCKFHZMX", _WITHOUT_RATE)
     for table, (code, where) in amounts.items():
-        sql = f"SELECT count(*) FROM {table} WHERE {where}"
-        _check(files, code, "BZ", *advise("without_rate"), sql)
-    if files.count("SELECT count(*) FROM accounts") and not files.count(_HAS_PERSONS):
+        _check(files, code, "BZ", *advise("without_rate"), f"{table} WHERE {where}")
+    if files.count("accounts") and not files.count("persons"):
         files.note("GRJCXXB", "KHTYBH", say("nobody_owns"), say("other_order", "GRJCXXB"))
     else:
         _check_owners(files)
         for code, column, table in (("GRXDFHZ", "XDJJH", "loans"), ("XYKSXQKB", "XYKZH", "cards")):
-            shared = f"SELECT 1 FROM {table} GROUP BY as_of, account_id HAVING count(*) > 1"
-            sql = f"SELECT count(*) FROM ({shared})"
-            _check(files, code, column, say("several_owners"), say("other_order", code), sql)
+            shared = f"(SELECT 1 FROM {table} GROUP BY as_of, account_id HAVING count(*) > 1)"
+            _check(files, code, column, say("several_owners"), say("other_order", code), shared)
     for code, column, wrong, what, *of in _HARDLY:
-        sql = _MOST.format(code=code, wrong=wrong, of=of[0] if of else "true")
-        _check(files, code, column, say(what), say("other_order", code), sql)
-    for column, sql, what in _RATES:
-        _check(files, "HLXXB", column, say(what), say("other_order", "HLXXB"), sql)
+        rows = _MOST.format(code=code, wrong=wrong, of=of[0] if of else "true")
+        _check(files, code, column, say(what), say("other_order", code), rows)
+    for column, rows, what in _RATES:
+        _check(files, "HLXXB", column, say(what), say("other_order", "HLXXB"), rows)
     masked, plain = files.connection.execute(_NUMBERS).fetchall()[0]
     if masked and plain:
         files.note("GRJCXXB", "KHTYBH", *advise("masked_and_plain", masked, plain))
     elif masked:
         files.notes_of_gaps.append(say("masked", masked))
-    sql = "SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed"
-    _check(files, "GRCKFHZ", "GRCKZHLX", *advise("kind_of_account"), sql)
-    sql = "SELECT count(*) FROM accounts WHERE state NOT IN ('open', 'closed', 'frozen')"
-    _check(files, "GRCKFHZ", "ZHZT", *advise("state_of_account"), sql)
+    rows = "accounts WHERE product IS NULL AND NOT is_closed"
+    _check(files, "GRCKFHZ", "GRCKZHLX", *advise("kind_of_account"), rows)
+    rows = "accounts WHERE state NOT IN ('open', 'closed', 'frozen')"
+    _check(files, "GRCKFHZ", "ZHZT", *advise("state_of_account"), rows)
 
 
 def _check(
-    files: LayoutFiles, code: str, column: str, what: Words, remedy: Words, sql: str
+    files: LayoutFiles, code: str, column: str, what: Words, remedy: Words, rows: str
 ) -> None:
-    """Note a problem where a query counts rows of a table delivered that have it."""
-    if files.days[code] and (rows := files.count(sql)):
-        files.note(code, column, what, remedy, rows)
+    """Note a problem where there are rows, made from those of a table delivered, that have it."""
+    if files.days[code] and (count := files.count(rows)):
+        files.note(code, column, what, remedy, count)
 
 
 def _check_owners(files: LayoutFiles) -> None:
@@ -207,7 +183,7 @@ def cut_months(files: LayoutFiles) -> list[date]:
 
 def warn_of_gaps(files: LayoutFiles) -> None:
     """Warn of what was left out, with its number, and of what is not exact."""
-    notes = [say(name, n) for name, sql in _LEFT_OUT.items() if (n := files.count(sql))]
+    notes = [say(name, n) for name, rows in _LEFT_OUT.items() if (n := files.count(rows))]
     notes += files.notes_of_gaps
     if months := cut_months(files):
         notes.append(say("transactions_cut", months, _CUT_AT))

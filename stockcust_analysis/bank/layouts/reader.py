@@ -12,8 +12,7 @@ import shutil
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Mapping as Dictionary
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -31,7 +30,7 @@ from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file, records
 from stockcust_analysis.core.engines import literal, quoted
 from stockcust_analysis.core.periods import is_month_end
-from stockcust_analysis.errors import UsageError, Words, advise, say
+from stockcust_analysis.errors import UsageError, Words, advise, joined, say
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
 _NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
@@ -39,7 +38,7 @@ _SPLIT_TAG = "GSFZJG"
 _Files = dict[str, dict[date, list[Path]]]
 """Files by the code of their table, and by day."""
 _SHORTEST = 12  # a row of the day alone is shorter
-_EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
+_EMPTY = {"date": "'', '99991231'", "month": "'', '999912'", "number": "''", "currency": "''"}
 _SOUND = "false AS is_odd"
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
@@ -65,8 +64,8 @@ class LayoutFiles:
 
     connection: duckdb.DuckDBPyConnection
     copies: Path
-    layout: Dictionary[str, Any]
-    orders: Dictionary[str, list[str]]
+    layout: Mapping[str, Any]
+    orders: Mapping[str, list[str]]
     problems: list[Problem] = field(default_factory=list)
     days: dict[str, list[date]] = field(default_factory=dict)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
@@ -154,8 +153,7 @@ class LayoutFiles:
                 facts = self._named(code), day, len(some), len(every), sorted(every - some)
                 gaps += [say("licence_lacking", *facts)] if some < every else []
         if gaps:
-            said = Words("; ".join(gaps), "；".join(gap.zh for gap in gaps))
-            warnings.warn(say("licences_lacking", said), stacklevel=3)
+            warnings.warn(say("licences_lacking", joined(gaps, "; ", "；")), stacklevel=3)
 
     def note(self, code: str, columns: str, what: Words, remedy: Words, rows: int = 0) -> None:
         """Note a problem of a table, under the title and the number that the standard gives it."""
@@ -170,11 +168,11 @@ class LayoutFiles:
         entry = self.layout["tables"][code]
         return Words(f"{code} ({entry['number']})", f"{entry['zh']}（{code}，{entry['number']}）")
 
-    def count(self, sql: str) -> int:
-        """Return the one number of a query."""
-        return int(self.connection.execute(sql).fetchall()[0][0] or 0)
+    def count(self, rows: str) -> int:
+        """Return how many rows there are, as SQL says behind FROM which."""
+        return int(self.connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0])
 
-    def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
+    def _read_table(self, code: str, files: Mapping[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
         if entry.get("required") and not files:
@@ -193,7 +191,7 @@ class LayoutFiles:
         self.days[code] = sorted(files)
         self._define_view(code, copies)
 
-    def read_tables(self, tables: Dictionary[str, str]) -> None:
+    def read_tables(self, tables: Mapping[str, str]) -> None:
         """Read tables of a database, by code → SQL: by the names of their columns, day by CJRQ."""
         for code, entry in self.layout["tables"].items():
             copies, days = list[Path](), set[date]()
@@ -282,7 +280,7 @@ class LayoutFiles:
             raise
         except duckdb.Error:
             return None
-        faults = f"SELECT bit_or(faults) FROM read_parquet({literal(str(copy))})"
+        faults = f"read_parquet({literal(str(copy))}) WHERE faults <> 0"
         return None if self.count(faults) else rows
 
     def _copy(self, code: str, columns: Iterable[str], scan: str, day: date, copy: Path) -> int:
@@ -358,8 +356,7 @@ class LayoutFiles:
         form = self._form(column)
         if not form:
             return f"nullif({column}, '')"
-        empty = ", ".join(map(literal, _EMPTY[form]))
-        return f"CASE WHEN {column} NOT IN ({empty}) THEN {_READ[form].format(column)} END"
+        return f"CASE WHEN {column} NOT IN ({_EMPTY[form]}) THEN {_READ[form].format(column)} END"
 
     def _faults(self, code: str) -> dict[tuple[str, str], str]:
         """Return the SQL of wrong cells by column and what is wrong: the form, as in another order.
@@ -372,9 +369,8 @@ class LayoutFiles:
         for column in entry["read"]:
             form, listed = self._form(column), self.layout["values"].get(column)
             if form:
-                empty = ", ".join(map(literal, _EMPTY[form]))
                 is_read = f"({_READ[form].format(column)}) IS NOT NULL"
-                faults[column, odd] = f"{column} NOT IN ({empty}) AND NOT {is_read}"
+                faults[column, odd] = f"{column} NOT IN ({_EMPTY[form]}) AND NOT {is_read}"
             elif listed:
                 values = ", ".join(map(literal, ["", *listed]))
                 several = literal(f"(({'|'.join(listed)}|其他[^;]*)(;|$))+")
