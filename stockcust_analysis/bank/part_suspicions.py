@@ -138,16 +138,6 @@ def find_copied_branches(before: Totals, now: Totals, name: str) -> list[str]:
     ]
 
 
-def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
-    """Return the branches where a sum of customers is 0 that always has, or had, another value."""
-    return [
-        branch
-        for branch, sizes in now.large_branches.items()
-        if not sizes[name]
-        if name in _ALWAYS_FILLED or before.customers.get(branch, Counter())[name]
-    ]
-
-
 def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
     """A branch in being has no customers, or none any more, and nothing says why."""
     end = now.quarter.end
@@ -330,7 +320,10 @@ def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
 
 
 def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Words]:
-    """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
+    """A column holds nothing but zeros, or no day, in a whole quarter or in a branch.
+
+    A branch where it always has, or had, another value.
+    """
     ours, theirs = now.figures, before.figures
     for name, size in ours.items():
         column, _mark, what = name.partition("|")
@@ -341,7 +334,12 @@ def find_empty_columns(bank: Bank, before: Totals, now: Totals) -> Iterator[Word
         if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs[name]):
             where = say("all_rows", rows)
         elif size and table_name == "customers" and total != "loan_balance":
-            empty = find_empty_branches(total, before, now)
+            empty = [
+                branch
+                for branch, sizes in now.large_branches.items()
+                if not sizes[total]
+                if total in _ALWAYS_FILLED or before.customers.get(branch, Counter())[total]
+            ]
             where = count_groups(empty, now.customers) if empty else NOTHING
         if where:
             nothing = say("no_value" if what else "only_zeros")
