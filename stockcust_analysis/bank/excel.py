@@ -157,15 +157,19 @@ def read_tables(
     required = {*contract.required_names} - supplied
     taken = _choose(tables, required, mapping.sheet)
     is_complete = any(required <= {*table.columns} for table in taken)
-    findings, left_out = list[tuple[SheetTable, _Finding]](), list[Words]()
+    problems, left_out = list[Problem](), list[Words]()
     for table in tables:
-        if table in taken:
-            findings += [(table, finding) for finding in _find_problems(table, mapping)]
-        elif not mapping.sheet and (finding := _left_out_problem(table, required, is_complete)):
-            findings.append((table, finding))
-        else:
+        is_taken = table in taken
+        findings = [*_find_problems(table, mapping)] if is_taken else []
+        if not (is_taken or mapping.sheet):
+            findings = _left_out_problems(table, required, is_complete)
+        if not (is_taken or findings):
             name = "sheet" if table.sheet.is_visible else "sheet_hidden"
             left_out.append(say(name, table.sheet.name))
+        for column, what, remedy, rows in findings:
+            shown = tuple(str(row + 1) for row in rows[:_SHOWN])
+            where = say("in_sheet", path.name, table.sheet.name, what)
+            problems.append(Problem(contract.name, column, where, remedy, len(rows), shown))
     units = {
         "unit_of_format": _unit_shown(path),
         "unit_of_sheet": grammar.other_units(" ".join(t.sheet.name for t in taken), "元"),
@@ -175,11 +179,6 @@ def read_tables(
             warnings.warn(say("unit_doubt", say(name, path.name, unit)), stacklevel=2)
     if left_out and not mapping.sheet:
         warnings.warn(say("sheets_left_out", path.name, left_out), stacklevel=2)
-    problems = []
-    for table, (column, what, remedy, rows) in findings:
-        shown = tuple(str(row + 1) for row in rows[:_SHOWN])
-        where = say("in_sheet", path.name, table.sheet.name, what)
-        problems.append(Problem(contract.name, column, where, remedy, len(rows), shown))
     if not taken:
         names = [either([table.sheet.name]) for table in tables]
         said = advise("no_such_sheet", path.name, mapping.sheet, names)
@@ -224,17 +223,16 @@ def is_called(name: str, pattern: str) -> bool:
     return re.fullmatch(form, name) is not None
 
 
-def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) -> _Finding | None:
+def _left_out_problems(table: SheetTable, required: set[str], is_complete: bool) -> list[_Finding]:
     """Return why a sheet must not be left out in silence: it may hold rows of the table."""
     lacking = required - {*table.columns}
     if not table.sheet.is_visible:
-        return None if lacking else ("", *advise("hidden_sheet"), [])
-    if not is_complete:  # what the sheet taken lacks is the problem
-        return None
+        return [] if lacking else [("", *advise("hidden_sheet"), [])]
     widest = max(len(row) - row.count("") for row in table.sheet.texts)
-    if widest < len(required) and 2 * len(lacking) > len(required):
-        return None
-    return "", *advise("sheet_lacks", sorted(lacking)), []
+    is_other = widest < len(required) and 2 * len(lacking) > len(required)
+    if is_other or not is_complete:  # then what the sheet taken lacks is the problem
+        return []
+    return [("", *advise("sheet_lacks", sorted(lacking)), [])]
 
 
 def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Finding]:
@@ -359,9 +357,7 @@ def _lost_in_xml(part: bytes) -> Iterator[tuple[tuple[int, int], str]]:
         what = ERROR if _ERROR_TYPE.search(attributes) else ""
         if not what and _FORMULA.search(body) and not _VALUE.search(body):
             what = "" if _TEXT_TYPE.search(attributes) else NOT_COMPUTED
-        reference = _REFERENCE.search(attributes) if what else None
-        if reference:
-            letters, row = reference.groups()
+        for letters, row in _REFERENCE.findall(attributes)[:1] if what else ():
             yield (int(row) - 1, _column_number(letters) - 1), what
 
 
