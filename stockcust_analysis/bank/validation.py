@@ -374,9 +374,7 @@ class _TableCheck:
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None and not reference.is_unmatched:
             rows = reference.lost_rows(self.rows)
-            parts = bank_problems.parts_of(self._with_branch(rows, name), self.contract)
-            header = self.delivery.header(name)
-            found = SetAside(self.contract.name, name, what, *parts, allowed, header)
+            found = self._found(rows, name, what, allowed)
             if not found.rows:  # they lead nowhere twice, and are gone already
                 return []
             if found.is_allowed:
@@ -389,11 +387,16 @@ class _TableCheck:
 
     def _leave_out(self, test: CellTest) -> None:
         """Set aside what happened after the newest as-of date."""
-        rows = self._with_branch(self.rows.filter(test.wrong))
-        name, column = self.contract.name, test.column.name
-        parts, header = bank_problems.parts_of(rows, self.contract), self.delivery.header(column)
-        found = SetAside(name, column, test.what, *parts, header=header)
+        found = self._found(self.rows.filter(test.wrong), test.column.name, test.what)
         self._drop(found, lambda rows: rows.filter(~test.wrong))
+
+    def _found(
+        self, rows: Rows, column: str, what: Words, allowed: Tolerance | None = None
+    ) -> SetAside:
+        """Return rows to set aside by their as-of dates and branches, and why."""
+        parts = bank_problems.parts_of(self._with_branch(rows, column), self.contract)
+        header = self.delivery.header(column)
+        return SetAside(self.contract.name, column, what, *parts, allowed, header)
 
     def _drop(self, found: SetAside, keep: Callable[[Rows], Rows]) -> None:
         """Go on without the rows found."""
@@ -404,8 +407,8 @@ class _TableCheck:
             if part.as_of is not None:
                 self.days[part.as_of] -= part.rows
 
-    def _with_branch(self, rows: Rows, column: str = "") -> Rows:
-        """Return rows with the branch that they belong to, as far as what is there tells it."""
+    def _with_branch(self, rows: Rows, column: str) -> Rows:
+        """Return rows with the branch that they belong to, as far as others than `column` tell."""
         for name in {"branch_id", "booking_branch_id"} & {*self.names} - {column}:
             return rows.with_columns(nw.col(name).alias(BRANCH))
         for name, other in self.references.items():
