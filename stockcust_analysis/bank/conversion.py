@@ -380,15 +380,15 @@ def _frame_flag(
         return Reading(cell)
     there = ~cell.is_null()
     if kind.is_numeric():
-        value = nw.when(cell == 1).then(True).otherwise(nw.when(cell == 0).then(False))
+        true, false = cell == 1, cell == 0
     elif kind == nw.String:
         text = _frame_text(cell, column)
         there = there & ~text.is_in(grammar.null_marks(column.kind, null))
         word = text.str.to_lowercase()
-        negated = nw.when(word.is_in(grammar.FALSE_WORDS)).then(False)
-        value = nw.when(word.is_in(grammar.TRUE_WORDS)).then(True).otherwise(negated)
+        true, false = (word.is_in(words) for words in (grammar.TRUE_WORDS, grammar.FALSE_WORDS))
     else:
         return None
+    value = nw.when(true).then(True).otherwise(nw.when(false).then(False))
     return Reading(value, {column.kind.unreadable: value.is_null() & there})
 
 
