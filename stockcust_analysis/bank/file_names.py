@@ -24,7 +24,7 @@ from stockcust_analysis.bank.contract import TABLES, named
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.core.files import sha256
-from stockcust_analysis.errors import NOTHING, UsageError, Words, advise, say
+from stockcust_analysis.errors import NOTHING, UsageError, Words, advise, joined, say
 from stockcust_analysis.policy.file import read_toml
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
@@ -317,8 +317,7 @@ class RowCount:
         """Return what it says where that is not the rows of the file; empty if it is."""
         if not self.numbers or self.numbers & {*rows}:
             return NOTHING
-        stated = [f"{number:,}" for number in sorted(self.numbers)]
-        return Words(" or ".join(stated), "或".join(stated))
+        return joined((f"{number:,}" for number in sorted(self.numbers)), " or ", "或")
 
 
 def read_row_counts(files: Collection[Path]) -> tuple[dict[Path, list[RowCount]], list[Path]]:
