@@ -99,7 +99,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 if path.is_relative_to(folder)
             ]
         problems = _missing_files(folder, groups, layout) + problems
-        name, source = mapping.name or folder.resolve().name, f"'{folder}'"
+        source, name = f"'{folder}'", folder.resolve().name
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
@@ -182,9 +182,8 @@ def open_duckdb_file(
                 groups.setdefault(contract.name, [])
                 groups[contract.name] += reader.read([made.tables[contract.name]])
         problems = missing_tables(groups, there)
-        name = mapping.name or path.stem
         inputs = [Input(path.name, path)]
-        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
+        bank = _bank(engine, groups, mapping, problems, f"'{path}'", path.stem, inputs, {})
         if layout:
             bank.layout, bank.approximations = layout, made.approximations
             bank.left_out = tuple(made.left_out)
@@ -210,8 +209,7 @@ def open_relations(
             groups[name] = reader.read([path])
             inputs.append(Input(name, f"DuckDB: {relation.shape[0]} rows"))
         problems = missing_tables(groups, relations)
-        name = mapping.name or "bank"
-        return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})
+        return _bank(engine, groups, mapping, problems, "DuckDB", "bank", inputs, {})
 
 
 @contextmanager
@@ -286,7 +284,7 @@ def _bank(
 ) -> Bank:
     """Validate tables and return their bank; of those that were not read only the headers.
 
-    `unread` says of these whether headers are lacking, too.
+    `unread` says of these whether headers are lacking, too. The mapping's name wins over `name`.
     """
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in groups):
@@ -312,7 +310,7 @@ def _bank(
     }
     raise_if_any([problem for _, again in repeats.values() for problem in again], source)
     warn_of_absent(mapping.tables, groups)
-    bank = Bank(engine, facts, name, tuple(inputs), spare, mapping.as_errors)
+    bank = Bank(engine, facts, mapping.name or name, tuple(inputs), spare, mapping.as_errors)
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank
 
