@@ -131,8 +131,7 @@ class BankTables:
     def quarters(self) -> tuple[Quarter, ...]:
         """The quarters whose last day is an as-of date of both customers and holdings."""
         both = self.days("customers") & self.days("holdings")
-        ends = (Quarter.ending_on(day) for day in sorted(both))
-        return tuple(quarter for quarter in ends if quarter is not None)
+        return tuple(filter(None, map(Quarter.ending_on, sorted(both))))
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
