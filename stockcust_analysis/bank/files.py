@@ -110,8 +110,7 @@ class FileReader:
                     copy = self.copies / f"{self._new_name('copy')}.csv"
                     text = inspect(path, copy, self._known, self.mapping)
                     self.notes[path] = text.notes
-                    alike = replace(text, path=Path(), readable=Path(), notes=())
-                    texts.setdefault((alike, constants), []).append(text)
+                    texts.setdefault((text, constants), []).append(text)
         for (types, constants), paths_alike in parquet.items():
             groups.append((self._parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():

@@ -15,8 +15,9 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -59,17 +60,17 @@ class TextFile:
     """A text file that DuckDB can read at `readable`, the file itself or a copy in UTF-8.
 
     `skip` lines stand above the first row there, which is row `first_row` of the file itself.
-    Cells of the last column are empty where it `is_spare`.
+    Cells of the last column are empty where it `is_spare`. Files are equal that one scan reads.
     """
 
-    path: Path
-    readable: Path
+    path: Path = field(compare=False)
+    readable: Path = field(compare=False)
     header: tuple[str, ...]
     delimiter: str
     is_spare: bool
     skip: int
     first_row: int
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = field(compare=False)
 
     @property
     def quote(self) -> str:
@@ -99,9 +100,8 @@ def _decode(
     name: str, opened: Callable[[], BinaryIO], mapping: TableMapping
 ) -> tuple[str, str, object]:
     """Return a file's encoding, its start and its line ends; UnusableFileError if it is no text."""
-    stated = mapping.encoding
-    encoding = stated or _UTF8
-    if not stated:
+    encoding = mapping.encoding
+    if not encoding:
         with opened() as raw:
             mark = raw.read(512)
         if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
@@ -112,7 +112,7 @@ def _decode(
     try:
         start, line_ends = _read_through(name, opened, encoding)
     except UnicodeError:
-        if encoding != _UTF8 or stated:
+        if encoding != _UTF8 or mapping.encoding:
             said = advise("not_in_encoding", name, encoding.upper())
             raise UnusableFileError(*said) from None
         encoding = _encoding_by_row(name, opened)
@@ -161,12 +161,11 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
                 cut.append(row)
             else:
                 file.write(f"{_moved(text, encoding)}\n")
-    for rows, name, fact in (
-        (other, "not_as_wide", str(record.size)),
-        (cut, "character_cut", encoding.upper()),
-    ):
-        if rows:
-            raise UnusableFileError(*advise(name, path.name, fact), len(rows), rows)
+    if other:
+        raise UnusableFileError(*advise("not_as_wide", path.name, record.size), len(other), other)
+    if cut:
+        said = advise("character_cut", path.name, encoding.upper())
+        raise UnusableFileError(*said, len(cut), cut)
     notes = (encoding.removesuffix("-sig").upper(), say("fixed_width", record.size))
     header, first_row = tuple(distinct_headers(mapping.header)), mapping.skip_rows + 1
     return TextFile(path, copy, header, _COLUMN_END.decode(), False, 0, first_row, notes)
@@ -308,11 +307,8 @@ def records(
             yield line.split(delimiter), number
         return
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for _ in range(most):
-        try:
-            yield next(reader), reader.line_num
-        except (StopIteration, csv.Error):
-            return
+    with suppress(csv.Error):
+        yield from ((cells, reader.line_num) for cells in islice(reader, most))
 
 
 def _part(
@@ -371,9 +367,7 @@ def _require_title(
 
 def _fit(header: Sequence[str], rows: Sequence[list[str]]) -> tuple[Sequence[str], bool]:
     """Return a header that fits the first row, and whether separators end the lines."""
-    filled = len(header)
-    while filled and not header[filled - 1].strip():
-        filled -= 1
+    filled = max((n for n, cell in enumerate(header, start=1) if cell.strip()), default=0)
     first = next(filter(any, rows), header)
     if len(first) == len(header) + 1 and not first[-1]:
         return [*header, ""], True
