@@ -8,7 +8,7 @@ wrong for sure is read, and said in one warning each.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -59,24 +59,22 @@ class CellTest:
     codes: Sequence[str] = ()
 
 
-def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
-    """Return the tests of codes, of measures, and of the lowest and the highest value."""
-    tests, codes = [], column.allowed or [*defined_measures()] * (column.name == "measure")
+def value_tests(column: Column, cell: nw.Expr) -> Iterator[CellTest]:
+    """Yield the tests of codes, of measures, and of the lowest and the highest value."""
+    codes = column.allowed or [*defined_measures()] * (column.name == "measure")
     if codes:
         unknown, name = ~cell.is_in(codes) & ~cell.is_null(), Words(column.name, column.zh)
         words = advise("unknown_code" if column.allowed else "unknown_measure", name, [*codes])
-        tests.append(CellTest(column, unknown, *words, codes=codes))
+        yield CellTest(column, unknown, *words, codes=codes)
     if column.maximum is not None:
-        words = advise("above", column.maximum)
-        tests.append(CellTest(column, cell > column.maximum, *words))
+        yield CellTest(column, cell > column.maximum, *advise("above", column.maximum))
     if column.minimum is not None:
         words = advise("below_aum" if column.name.startswith("aum") else "below", column.minimum)
-        tests.append(CellTest(column, cell < column.minimum, *words))
-    return tests
+        yield CellTest(column, cell < column.minimum, *words)
 
 
-def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
-    """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
+def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> Iterator[CellTest]:
+    """Yield the tests of text that is not plain; databases take no NUL, not even in a query."""
     there = ~cell.is_null()
     marks = {
         "scientific": r"^\d(?:\.\d+)?[eE]\+\d+$",
@@ -88,11 +86,11 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
     found = {name: cell.str.contains(mark) for name, mark in marks.items()}
     if column.name in _NAMED and column.references is None:
         found["total"] = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
-    tests = [CellTest(column, is_odd & there, *advise(name)) for name, is_odd in found.items()]
+    for name, is_odd in found.items():
+        yield CellTest(column, is_odd & there, *advise(name))
     if column.name == "branch_id" and column.references is None:
         is_reserved = cell.str.starts_with(_OWN_PREFIX) & there
-        tests.append(CellTest(column, is_reserved, *advise("reserved", _OWN_PREFIX)))
-    return tests
+        yield CellTest(column, is_reserved, *advise("reserved", _OWN_PREFIX))
 
 
 def has_rounded(rows: frames.Table, columns: Sequence[str]) -> bool:

@@ -236,18 +236,17 @@ def _reason(path: Path, readable: bool) -> str:
     return "name_differs" if readable else "kind_unknown"
 
 
-def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
-    """Return the files of a table that are the same, byte by byte, and hold rows."""
+def _delivered_twice(table_name: str, paths: list[Path]) -> Iterator[Problem]:
+    """Yield the files of a table that are the same, byte by byte, and hold rows."""
     sizes = [path.stat().st_size for path in paths]
     first: dict[str, Path] = {}
-    problems, shown = [], distinct_names(paths)
+    shown = distinct_names(paths)
     for path, size in zip(paths, sizes, strict=True):
         if sizes.count(size) == 1 or (size < 4096 and len(path.read_bytes().split()) < 2):
             continue
         same = first.setdefault(sha256(path), path)
         if same is not path:
-            problems.append(Problem(table_name, "", *advise("same_file", shown[path], shown[same])))
-    return problems
+            yield Problem(table_name, "", *advise("same_file", shown[path], shown[same]))
 
 
 def distinct_names(paths: Sequence[Path]) -> dict[Path, str]:

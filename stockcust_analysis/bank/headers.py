@@ -194,8 +194,8 @@ def _absent_columns(
     matched: Mapping[str, str],
     spare: Mapping[str, int],
     stated: Mapping[str, Sequence[str]],
-) -> list[Problem]:
-    """Return required columns that are absent, and optional ones that are perhaps misspelt.
+) -> Iterator[Problem]:
+    """Yield required columns that are absent, and optional ones that are perhaps misspelt.
 
     `spare` are the headers that are not understood, with the columns that they stand in; `stated`
     are those that the mapping names for a column.
@@ -209,8 +209,8 @@ def _absent_columns(
     holds_numbers = any(re.fullmatch(r"[\d.,:/+-]+", header) for header in spare)
     if not matched and (holds_numbers or not meant):
         required = [Words(c.name, f"{c.zh}（{c.name}）") for c in contract.columns if c.required]
-        return [Problem(contract.name, "", *advise("no_header", contract.name, required))]
-    problems = []
+        yield Problem(contract.name, "", *advise("no_header", contract.name, required))
+        return
     for column in absent:
         header = meant.get(column.name, "")
         # What stands behind the whole name of a column may be a cell.
@@ -224,8 +224,7 @@ def _absent_columns(
         name = "column_missing_mapped" if mapped else "column_missing"
         name = name if column.required else "column_doubtful"
         what, remedy = advise(name, mapped or Words(column.name, column.zh))
-        problems.append(Problem(contract.name, column.name, what, remedy + hint))
-    return problems
+        yield Problem(contract.name, column.name, what, remedy + hint)
 
 
 def _resembled(header: str, words: Iterable[str]) -> list[str]:

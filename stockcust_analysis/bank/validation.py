@@ -7,7 +7,7 @@ quotes headers, or a code like an allowed one that several customers have, never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -126,19 +126,17 @@ class _Reference:
         self.complete, self.lost = False, height(self.lost_rows(self.table.rows))
 
 
-def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
-    """Return one problem for each column none of whose values are those that others refer to."""
+def _unmatched(references: Sequence[_Reference]) -> Iterator[Problem]:
+    """Yield one problem for each column none of whose values are those that others refer to."""
     targets: dict[tuple[str, str], list[_Reference]] = {}
     for entry in references:
         targets.setdefault((entry.target.contract.name, entry.theirs[-1]), []).append(entry)
-    problems = []
     for (_, key), entries in targets.items():
         if len(entries) < _SEVERAL:
-            problems += [problem for e in entries for problem in e.table.judge_lost(e)]
-            continue
-        columns = [e.table.delivery.named(e.column.name) for e in entries]
-        problems.append(entries[0].target.delivery.problem(key, *advise("nowhere", columns)))
-    return problems
+            yield from (problem for e in entries for problem in e.table.judge_lost(e))
+        else:
+            columns = [e.table.delivery.named(e.column.name) for e in entries]
+            yield entries[0].target.delivery.problem(key, *advise("nowhere", columns))
 
 
 def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
@@ -216,7 +214,7 @@ class _TableCheck:
         for reference in self.references.values():
             if reference.target.filters:
                 reference.count()
-        tests = self._cell_tests(self.delivery.columns)
+        tests = [*self._cell_tests(self.delivery.columns)]
         self.ordered = self._ordered_keys(tests)
         counts = self._count(tests + self._date_tests())
         doubtful = {name for name, reference in self.references.items() if reference.lost}
@@ -229,7 +227,7 @@ class _TableCheck:
             self.trimmed, self.rows = doubtful, self.delivery.read(doubtful)
             again = [column for column in self.delivery.columns if column.name in doubtful]
             counts = [(t, n) for t, n in counts[: len(tests)] if t.column not in again]
-            counts += self._count(self._cell_tests(again) + self._date_tests())
+            counts += self._count([*self._cell_tests(again), *self._date_tests()])
             for reference in self.references.values():
                 if reference.column in again:
                     reference.count()
@@ -244,23 +242,20 @@ class _TableCheck:
             self._leave_out(late)
         return problems
 
-    def judge_splits(self) -> list[Problem]:
-        """Return the problem of branches that were split while no move says who went where."""
+    def judge_splits(self) -> Iterator[Problem]:
+        """Yield the problem of branches that were split while no move says who went where."""
         customers, moves = (self.others.get(name) for name in ("customers", "customer_moves"))
         if not (customers and customers.days):
-            return []
+            return
         tables = self.rows, customers.rows, moves.rows if moves else None
-        if not (split := doubts.unexplained_splits(*tables, max(customers.days))):
-            return []
-        wrong = nw.col("old_branch_id").is_in(split)
-        count = height(self.rows.filter(wrong))
-        said = advise("split_not_told")
-        return [self._problem("old_branch_id", *said, count, lambda r: r.filter(wrong))]
+        if split := doubts.unexplained_splits(*tables, max(customers.days)):
+            wrong, said = nw.col("old_branch_id").is_in(split), advise("split_not_told")
+            count = height(self.rows.filter(wrong))
+            yield self._problem("old_branch_id", *said, count, lambda r: r.filter(wrong))
 
-    def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
-        """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
+    def _cell_tests(self, columns: Iterable[Column]) -> Iterator[CellTest]:
+        """Yield what may be wrong in the cells of columns; empty cells are wrong only once."""
         names = self.rows.collect_schema().names()
-        tests: list[CellTest] = []
         for column in columns:
             cell, empty = nw.col(column.name), nw.col(column.name).is_null()
             for name in names:
@@ -269,22 +264,22 @@ class _TableCheck:
                     fault = nw.col(name).fill_null(False)
                     empty &= ~fault
                     if what != bank_problems.ABSENT:
-                        tests.append(CellTest(column, fault, *advise(what), has_value=False))
+                        yield CellTest(column, fault, *advise(what), has_value=False)
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
                 marks = self.delivery.mapping.null
                 said = advise("empty_cell_null" if marks else "empty_cell", repr([*marks]))
-                tests.append(CellTest(column, empty, *said, has_value=False))
-            tests += doubts.value_tests(column, cell)
+                yield CellTest(column, empty, *said, has_value=False)
+            yield from doubts.value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
-                tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
+                has_nul = not self.rows.implementation.is_ibis()
+                yield from text_tests(column, cell, has_nul=has_nul)
             elif column.allowed:
                 continue  # an odd cell is none of the codes
             elif f"{column.name}|" in names and not (reference and leads and reference.is_plain):
-                tests.append(CellTest(column, nw.col(f"{column.name}|")))
-        return tests
+                yield CellTest(column, nw.col(f"{column.name}|"))
 
     def _date_tests(self) -> list[CellTest]:
         """Return the tests that compare two dates, or one with the newest as-of date."""
@@ -421,22 +416,20 @@ class _TableCheck:
                 return rows.join(known, left_on=other.ours, right_on=other.theirs, how="left")
         return rows.with_columns(nw.lit(None, dtype=nw.String).alias(BRANCH))
 
-    def _table_problems(self) -> list[Problem]:
-        """Return what is wrong with the rows as such: none, keys twice, days within a month."""
-        problems = []
+    def _table_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the rows as such: none, keys twice, days within a month."""
         if not self.total and self.contract.required:
-            problems.append(self.delivery.problem("", *advise("no_rows")))
+            yield self.delivery.problem("", *advise("no_rows"))
         key = list(self.contract.key)
         if key and {*key} <= {*self.names} and (twice := self._count_duplicates(key)):
             what, remedy = advise("key_twice", [*map(self.delivery.called, key)])
             remedy = say("rounded_keys") if has_rounded(self.rows, key) else remedy
-            problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
+            yield self._problem("", what, remedy, twice, _last_of_each(key))
         odd = [day for day in self.days if not is_month_end(day)]
         if odd:
             count, wrong = sum(self.days[day] for day in odd), nw.col("as_of").is_in(odd)
             said = advise("not_month_end")
-            problems += [self._problem("as_of", *said, count, lambda r: r.filter(wrong))]
-        return problems
+            yield self._problem("as_of", *said, count, lambda r: r.filter(wrong))
 
     def _count_duplicates(self, key: list[str]) -> int:
         """Return how many rows have the key of another row before them, where it can be read."""
