@@ -24,6 +24,7 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.branch_page import measures_of
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
@@ -41,21 +42,6 @@ _FORMATS: Final[dict[str, dict[str, str]]] = {
     "whole_figure": {**_BY_KIND, "money": "cny"},
     "change": {kind: f"change_{kind}" for kind in _BY_KIND},
 }
-_OVERVIEW: Final = (
-    ("aum_average_quarter", "funded"),
-    ("customers", "funded"),
-    ("customer_retention", "funded"),
-    ("silent_rate", "funded"),
-    ("dormancy_rate", "all"),
-    ("multi_product_share", "funded"),
-    ("contact_coverage", "managed"),
-    ("aum_period_end", "funded"),
-    ("aum_per_customer", "funded"),
-    ("products_per_customer", "funded"),
-    ("ten_largest_share", "funded"),
-)
-
-
 # How the values of a column are shown; those of one that is not named are text.
 _COLUMNS: Final = {
     "code": "base direction evidence favourable method score_target_source state verdict",
@@ -204,18 +190,18 @@ class _Sheets:
 
     def overview(self) -> Sheet:
         """Return the bank's numbers with their changes, plan, and five quarters as a line."""
-        page, quarter = self._page, self._evaluation.quarter
+        page, quarter, shown = self._page, self._evaluation.quarter, measures_of("bank")
         quarters = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1, 0)]
         earlier = {
             name: getattr(quarter, name.removesuffix("_quarter")) for name in names("comparison")
         }
 
         def figures(of: object) -> list[Any]:
-            return [page.value(measure, base=base, quarter=str(of)) for measure, base in _OVERVIEW]
+            return [page.value(measure, base=base, quarter=str(of)) for measure, base in shown]
 
-        table = pd.DataFrame(_OVERVIEW, columns=["measure", "base"], dtype=object)
+        table = pd.DataFrame(shown, columns=["measure", "base"], dtype=object)
         kinds, now = _kinds(table["measure"]), figures(quarter)
-        planned = [name if base == "funded" else "" for name, base in _OVERVIEW]
+        planned = [name if base == "funded" else "" for name, base in shown]
         plans = map(page.bank.targets.get, planned)
         columns: dict[str, list[Any]] = {
             "plan": [None if plan is None else plan.level for plan in plans],

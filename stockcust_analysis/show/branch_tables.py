@@ -19,28 +19,8 @@ from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import page_data, wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
-from stockcust_analysis.show.branch_page import Remark, memory_note
+from stockcust_analysis.show.branch_page import Remark, measures_of, memory_note
 
-# Tables of measures: the base they are counted on, and the measures, in the order of the rows.
-_MEASURE_TABLES: Final = (
-    ("overview", "funded", "aum_average_quarter aum_period_end customers"),
-    ("overview", "effective", "customers"),
-    ("overview", "funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
-    ("overview", "funded", "top_20_share ten_largest_share"),
-    ("concentration", "funded", "gini top_1_share top_5_share top_10_share top_20_share"),
-    ("concentration", "funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
-    ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
-    ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
-    ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
-    ("retention", "funded", "steep_fall_outflow_share same_customer_growth asset_retention_net"),
-    ("retention", "funded", "all_customer_growth"),
-    ("retention", "funded", "upgrade_rate downgrade_rate"),
-    ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
-    ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
-    ("coverage", "funded", "managed_customers managed_aum managed_share vip_share"),
-    ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
-    ("coverage", "managed", "reclaim_due_share customers_per_manager"),
-)
 # The columns of a table of measures; of those not named, the ones with the quarter before.
 _MEASURE_COLUMNS: Final = {
     "overview": "measure unit now previous_quarter year_ago year_start attained bank",
@@ -161,16 +141,6 @@ def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
     if wording.SUPPRESSED in (part, whole):
         return wording.SUPPRESSED
     return float(part or 0) / float(whole) if whole else None
-
-
-def measures_of(name: str) -> list[tuple[str, str]]:
-    """Return the measures of a table, each with the base it is counted on.
-
-    >>> measures_of("attrition")[-1]
-    ('reactivation_rate', 'funded')
-    """
-    lines = [line[1:] for line in _MEASURE_TABLES if line[0] == name]
-    return [(measure, base) for base, measures in lines for measure in measures.split()]
 
 
 def overview_table(page: page_data.BranchPage) -> Table | None:

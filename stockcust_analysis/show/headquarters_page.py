@@ -131,7 +131,7 @@ class HeadquartersPage(page_data.Page):
 
 def base_of(measure: str) -> str:
     """Return the base on which a measure is planned and shown of every branch."""
-    return dict(branch_page.KEY_MEASURES).get(measure, "funded")
+    return dict(branch_page.measures_of("key")).get(measure, "funded")
 
 
 def headquarters_page(review: Review, *, language: blocks.Language) -> HeadquartersPage:
