@@ -26,7 +26,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.branch_page import measures_of
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import rows_of
+from stockcust_analysis.show.page_data import mark_withheld, rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _DIVISORS: Final = {"wan": 10_000, "million": 1_000_000}
@@ -221,7 +221,6 @@ class _Sheets:
         """Return the scores and ranks, as the review orders them."""
         page = self._page
         shown, table = tables.score_columns(page), tables.ordered_scores(page)
-        table = mark_withheld(table, table["rank_of"].notna(), shown)
         fields = f"branch_id branch region type peer_group {' '.join(shown)} scored=rank_of note"
         note = page.gap_note("score_gaps", after=page.text("score_note"))
         return self.sheet("scores", table, fields, frozen=2, note=note)
@@ -397,15 +396,6 @@ class _Sheets:
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
         return wording.assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
-
-
-def mark_withheld(
-    table: pd.DataFrame, gone: Any, columns: Iterable[str] | None = None
-) -> pd.DataFrame:
-    """Return a table with "*" for the missing numbers of the rows in which they are withheld."""
-    numbers = table.select_dtypes("number") if columns is None else table[list(columns)]
-    cells = {str(name): column.astype(object) for name, column in numbers.items()}
-    return table.assign(**{n: c.mask(c.isna() & gone, SUPPRESSED) for n, c in cells.items()})
 
 
 def _kinds(measures: Iterable[str]) -> list[str]:

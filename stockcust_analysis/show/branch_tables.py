@@ -123,15 +123,6 @@ def _print_value(value: Any, kind: str, unit: wording.Unit | None) -> str:
     return f"+{text}" if kind == "signed" and (value or 0) > 0 else text
 
 
-def with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
-    """Return a column's figures: "*" for those that the column `withheld`, if any, withholds."""
-    withheld = frame["withheld"] if "withheld" in frame else [False] * len(frame)
-    return [
-        wording.SUPPRESSED if hidden and pd.isna(value) else float(value)
-        for value, hidden in zip(frame[column], withheld, strict=True)
-    ]
-
-
 def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
     """Return a part of a whole; withheld where either is, None of nothing.
 
@@ -216,8 +207,8 @@ def bridge_rows(
 
     Beside them stand the amounts of the quarter `before`, and the difference, where it is known.
     """
-    columns = (with_gaps(bridge, name) for name in ("customers", "amount"))
-    steps = list(zip(bridge["component"], *columns, strict=True))
+    marked = page_data.mark_withheld(bridge, bridge.get("withheld", False))
+    steps = marked[["component", "customers", "amount"]].to_numpy().tolist()
     opening = steps[0][-1] if steps else None
     known = dict(zip(before["component"], before["amount"], strict=True)) if len(before) else {}
     rows = [
@@ -261,9 +252,7 @@ def tier_rows(page: page_data.Page) -> list[dict[str, Any]]:
     for tier, words in reversed(page.members("tier").items()):
         row = {name: value(f"tier_{name}", tier) for name in ("customers", "customer_share")}
         now, then = row["customer_share"], value("tier_customer_share", tier, quarter=before)
-        alike = isinstance(now, str) and now == then  # both withheld
-        change = now if alike else page.change("tier_customer_share", now, then)
-        row |= {"before": then, "previous_quarter": change}
+        row |= {"before": then, "previous_quarter": page.change("tier_customer_share", now, then)}
         row |= {name: value(f"tier_{name}", tier) for name in ("aum", "aum_share")}
         rows.append({"tier": words, **row})
     return rows

@@ -424,6 +424,16 @@ def beside(amount: wording.Figure, before: float | None) -> dict[str, Any]:
     return {"amount_before": before, "amount_change": change}
 
 
+def mark_withheld(
+    table: pd.DataFrame, gone: Any, columns: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Return a table with "*" for the missing numbers of the rows in which they are withheld."""
+    numbers = table.select_dtypes("number") if columns is None else table[list(columns)]
+    cells = {str(name): column.astype(object) for name, column in numbers.items()}
+    marked = {n: c.mask(c.isna() & gone, wording.SUPPRESSED) for n, c in cells.items()}
+    return table.assign(**marked)
+
+
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     """Yield a frame's rows, each with its cells as attributes."""
     return frame.itertuples(index=False)
