@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import page_data, wording
-from stockcust_analysis.show.blocks import MISSING, Column, Table
+from stockcust_analysis.show.blocks import MISSING, Table, table
 from stockcust_analysis.show.branch_page import Remark, measures_of, memory_note
 
 # The columns of a table of measures; of those not named, the ones with the quarter before.
@@ -64,8 +64,6 @@ def page_table(
     *,
     unit: wording.Unit | None = None,
     labels: Mapping[str, str] | None = None,
-    emphasise: Sequence[int] = (),
-    bars: Mapping[str, Sequence[float]] | None = None,
     keep_empty: bool = False,
     **fields: Any,
 ) -> Table | None:
@@ -87,30 +85,23 @@ def page_table(
     keep_empty
         Keep columns in which nothing exists. A branch's page leaves them out: a first quarter has
         nothing to compare with.
-    emphasise
-        Positions of the rows printed in bold, from the end when negative.
-    bars
-        Column → the part of each cell's width that a bar behind it fills.
     fields
-        `note`, `look` and `half`, as `Table` has them.
+        `emphasise`, `bars`, `note`, `look` and `half`, as `blocks.table` takes them.
     """
     if not rows:
         return None
-    columns, cells, labels = [], [], labels or {}
+    cells, labels = dict[str, list[str]](), labels or {}
     for key in rows[0]:
         kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
         if keep_empty or any(text != MISSING for text in texts):
-            label = labels.get(key) or page.text(key, page.headers)
-            side: Literal["left", "right"] = "left" if kind == "words" else "right"
-            columns.append(Column(label, side, bars=tuple((bars or {}).get(key, ()))))
-            cells.append(texts)
-    return Table(
-        page.text(caption, page.captions) if caption else "",
-        tuple(columns),
-        tuple(zip(*cells, strict=True)),
+            cells[key] = texts
+    return table(
+        pd.DataFrame(cells),
+        caption=page.text(caption, page.captions) if caption else "",
         unit=wording.unit_note(unit, page.language) if unit else "",
-        emphasised=tuple(range(len(rows))[position] for position in emphasise),
+        labels={key: labels.get(key) or page.text(key, page.headers) for key in cells},
+        align={key: "left" if _KIND_OF.get(key) == "words" else "right" for key in cells},
         **fields,
     )
 
