@@ -147,5 +147,6 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
 READING = in_order(MAPPING, LAYOUT, MEMORY)
+OF_A_QUARTER = in_order(DATA, QUARTER, AS_OF)
 HOW_TO_READ = ("mapping", "layout", "memory_limit")
 RUN_OPTIONS = in_order(POLICY, READING, FIRST, FOLDER_OPTIONS)
