@@ -43,7 +43,6 @@ PDF_STANDARDS: Final = ("ua-1", "a-2a")
 _ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\u{0}"}
 )
-_LARGEST_INTEGER: Final = 2**63
 
 
 def literal(value: object) -> str:
@@ -58,7 +57,7 @@ def literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value.translate(_ESCAPES)}"'
-    if isinstance(value, int) and abs(value) < _LARGEST_INTEGER:
+    if isinstance(value, int) and abs(value) < 2**63:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
@@ -93,7 +92,10 @@ def compile_pdf(
     nothing else. `font_folders` hold fonts besides the pinned ones. The PDF's creation date is
     `as_of`, never the clock.
     """
-    encoded = _encode(source)
+    try:
+        encoded = source.encode()
+    except UnicodeEncodeError as error:
+        raise TypesettingError(say("half_character", ord(source[error.start]))) from error
     with tempfile.TemporaryDirectory(prefix="stockcust-") as root:
         for name, content in (files or {}).items():
             path = Path(root, PurePosixPath(name))
@@ -119,19 +121,11 @@ def compile_pdf(
     return pdf
 
 
-def _encode(source: str) -> bytes:
-    try:
-        return source.encode()
-    except UnicodeEncodeError as error:
-        raise TypesettingError(say("half_character", ord(source[error.start]))) from error
-
-
 SUBSTITUTE: Final = "〓"
 """The printers' mark for a character that is not in the case."""
 
 # Line ends, spaces, joiners and variation selectors draw nothing.
 _DRAW_NOTHING: Final = {"Zs", "Zl", "Zp", "Cf"}
-_LINE_ENDS_AND_TABS: Final = set("\n\r\t")
 _VARIATION_SELECTORS: Final = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 
 
@@ -164,7 +158,7 @@ def missing_characters(text: str, others: tuple[Path, ...] = ()) -> list[str]:
 def _draws(character: str) -> bool:
     return (
         unicodedata.category(character) not in _DRAW_NOTHING
-        and character not in _LINE_ENDS_AND_TABS
+        and character not in "\n\r\t"
         and ord(character) not in _VARIATION_SELECTORS
     )
 
