@@ -117,9 +117,9 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
 
 def _record_failure(job: PageJob, reason: Words) -> None:
     """Write why a page could not be made, for `--collect`, `--plan` and the next run."""
-    failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0)
     both = [reason.text(language) for language in ("en", "zh")]
-    files.write_json(job.record, asdict(replace(failed, error=both)))
+    failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0, error=both)
+    files.write_json(job.record, asdict(failed))
 
 
 def _make_page(job: PageJob, executed: Path) -> PageResult:
