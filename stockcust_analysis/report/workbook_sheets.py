@@ -26,7 +26,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.branch_page import measures_of
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import mark_withheld, rows_of
+from stockcust_analysis.show.page_data import earlier_quarters, mark_withheld, rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _DIVISORS: Final = {"wan": 10_000, "million": 1_000_000}
@@ -192,9 +192,7 @@ class _Sheets:
         """Return the bank's numbers with their changes, plan, and five quarters as a line."""
         page, quarter, shown = self._page, self._evaluation.quarter, measures_of("bank")
         quarters = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1, 0)]
-        earlier = {
-            name: getattr(quarter, name.removesuffix("_quarter")) for name in names("comparison")
-        }
+        earlier = earlier_quarters(quarter)
 
         def figures(of: object) -> list[Any]:
             return [page.value(measure, base=base, quarter=str(of)) for measure, base in shown]

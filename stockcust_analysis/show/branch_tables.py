@@ -175,9 +175,8 @@ def _measure_rows(page: page_data.BranchPage, name: str) -> list[dict[str, str]]
             "attained": page.format_attained(page.attained(measure, now) if plan else None, plan),
             "bank": show(page.bank_value(measure, base), measure),
         }
-        for column in wording.names("comparison"):
-            then = value(quarter=str(getattr(this, column.removesuffix("_quarter"))))
-            cells[column] = page.change(measure, now, then)
+        for column, quarter in page_data.earlier_quarters(this).items():
+            cells[column] = page.change(measure, now, value(quarter=quarter))
         rows.append({column: cells[column] for column in columns})
     return rows
 

@@ -476,7 +476,12 @@ def compared_quarters(quarter: str) -> dict[str, str]:
     {'year_ago': '2025Q4', 'previous_quarter': '2026Q3'}
     """
     this = Quarter.parse(quarter)
-    previous, year_ago, year_start = str(this.previous), str(this.year_ago), str(this.year_start)
-    if this.number in (1, 4):
-        return {"year_ago": year_ago, "previous_quarter": previous}
-    return {"previous_quarter": previous, "year_ago": year_ago, "year_start": year_start}
+    known = earlier_quarters(this)
+    names = ("year_ago", "previous_quarter") if this.number in (1, 4) else known
+    return {name: known[name] for name in names}
+
+
+def earlier_quarters(this: Quarter) -> dict[str, str]:
+    """Return the quarter before, the one a year ago and the last of the year before, by name."""
+    quarters = {"previous_quarter": this.previous, "year_ago": this.year_ago}
+    return {name: str(q) for name, q in {**quarters, "year_start": this.year_start}.items()}
