@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -256,13 +256,10 @@ def section_sentence(page: BranchPage, section: findings.Section) -> blocks.Sent
 def growth_words(page: BranchPage) -> blocks.Sentences | None:
     """Return where growth came from; None for a bank's first quarter or a small branch."""
     bridge = page.evaluation.bridge
-    sentence = findings.growth_sentence(
-        bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
-    )
+    sentence = findings.growth_sentence(page, bridge[bridge["structure"] == "today"])
     if sentence is None or page.is_small:
         return None
-    said = replace(sentence, text=page.say(sentence.text), lead=page.say(sentence.lead))
-    return blocks.Sentences([said], anchor="growth")
+    return blocks.Sentences([sentence], anchor="growth")
 
 
 def definitions_table(page: BranchPage) -> blocks.Table:

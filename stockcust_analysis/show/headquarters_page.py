@@ -221,19 +221,18 @@ def _growth_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
-    sentence = findings.growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    sentence = findings.growth_sentence(page.bank, own)
     if sentence is None:
         return None
     steps = growth_steps(page.evaluation.bridge)
-    text = page.join([page.say(sentence.text), _mover(page, steps)])
-    sentence = replace(sentence, text=text, lead=page.say(sentence.lead))
+    sentence = replace(sentence, text=page.join([sentence.text, _mover(page, steps)]))
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
     if not opened or others.empty or others.isna().any(axis=None):
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
-    blanks = findings.growth_blanks(others.sum().to_dict(), unit, page.language)
+    blanks = findings.growth_blanks(page.bank, others.sum().to_dict(), unit)
     text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
