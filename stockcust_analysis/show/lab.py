@@ -204,7 +204,7 @@ class Lab:
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return what a model computes; show what it warns of, and why it refuses (then None)."""
-        said: list[blocks.Sentence] = []
+        said: list[blocks.Sentence | str] = []
         result = None
         with catch_warnings(record=True, action="always", category=UserWarning) as caught:
             try:
@@ -212,8 +212,7 @@ class Lab:
             except UsageError as refusal:
                 words = words_of(refusal).text(self.language)
                 said = [blocks.Sentence(words, lead=self._word("refused"))]
-        for warning in caught:
-            said.append(blocks.Sentence(str(in_language(warning.message, self.language))))
+        said += [str(in_language(warning.message, self.language)) for warning in caught]
         if said:
             display(blocks.Sentences(said))
         return result

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_ROWS: Final = 60
-_CROSSED: Final = 2
 # A table with one of these sets of columns is a result; others are shown as pandas shows them.
 _SHAPES: Final = (
     {"measure", "value"},
@@ -182,7 +181,7 @@ def _chart_of_groups(result: Result, measure: str | None) -> str:
     several = {name for name in rows if name not in OF_RESULT and rows[name].nunique() > 1}
     if not several & by - {"quarter"}:
         return ""
-    crossed = len(several) == _CROSSED
+    crossed = len(several) == 2
     return "trend" if "quarter" in several else "grid" if crossed else "bars"
 
 
