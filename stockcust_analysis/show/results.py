@@ -107,12 +107,11 @@ def table_of(result: Result) -> Table:
     )
 
 
-def _in_policy_order(result: Result) -> pd.DataFrame:
-    """Return the rows, tiers, families and the like as the policy lists them."""
-    rows = result.to_pandas()
-    labels = rows.select_dtypes(exclude="number").columns
-    cuts = [*takewhile(lambda name: name in labels and name != "measure", rows)]
-    return rows.iloc[policy_order(rows[cuts], result.about.members)] if cuts else rows
+def _in_policy_order(result: Result) -> Any:
+    """Return the result with its rows, tiers, families and the like, as the policy lists them."""
+    labels = result.select_dtypes(exclude="number").columns
+    cuts = [*takewhile(lambda name: name in labels and name != "measure", result)]
+    return result.iloc[policy_order(result[cuts], result.about.members)] if cuts else result
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
@@ -165,8 +164,7 @@ def draw(result: Result, **options: Any) -> Axes:
             name = _chart_of_groups(result, options.get("measure", leading)) or name
         if name in ("bars", "grid", "trend"):
             options = {"measure": leading, **options}
-            drawn = Result(_in_policy_order(result))
-            drawn.about = result.about
+            drawn = _in_policy_order(result)
     axes: Axes = getattr(plot, name)(drawn, **options)
     notes = [sentence(*note, options["language"]) for note in result.about.notes]
     for line in (_caption(result, options), *notes):
@@ -239,7 +237,7 @@ def new_workbook(
 def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, Any]) -> None:
     """Write a result onto a sheet."""
     language: Any = chosen_language()
-    rows = Result(_in_policy_order(result))
+    rows = _in_policy_order(result)
     for number, name in enumerate(map(str, result.columns)):
         sheet.write_string(0, number, column_word(name, language, result.about.unit), head)
         words = cell_words(name, language, result.about.members, rows[name])
