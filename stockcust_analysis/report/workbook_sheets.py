@@ -129,7 +129,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: s
             sheets.scores(),
             sheets.decomposition(),
             sheets.comparison(),
-            sheets.migration(),
+            sheets.sheet("migration", evaluation.migration, frozen=4),
             sheets.bridge(),
             sheets.concentration(),
             sheets.measures(),
@@ -168,7 +168,9 @@ class _Sheets:
         }
 
     def sheet(self, key: str, table: pd.DataFrame, fields: str = "", **more: Any) -> Sheet:
-        """Return a sheet of a table's rows; one without rows has no columns either."""
+        """Return a sheet of a table's rows, "*" where withheld; without rows, without columns."""
+        if "withheld" in table:
+            table = mark_withheld(table, table["withheld"])
         shown = [] if table.empty else (fields or _SHEETS[key]).split()
         columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
@@ -219,6 +221,7 @@ class _Sheets:
         """Return the scores and ranks, as the review orders them."""
         page = self._page
         shown, table = tables.score_columns(page), tables.ordered_scores(page)
+        table = table.drop(columns="withheld", errors="ignore")  # what is, is marked already
         fields = f"branch_id branch region type peer_group {' '.join(shown)} scored=rank_of note"
         note = page.gap_note("score_gaps", after=page.text("score_note"))
         return self.sheet("scores", table, fields, frozen=2, note=note)
@@ -227,7 +230,6 @@ class _Sheets:
         """Return how every point of every branch is made."""
         table = self._evaluation.scorecard
         if not table.empty:
-            table = mark_withheld(table, table["withheld"])
             named = (table["measure"], table["base"], table["member"].fillna(""))
             indicators = map(self._page.measure, *named)
             table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
@@ -245,12 +247,6 @@ class _Sheets:
         note += f" {page.text('unranked')}" if unranked.any() else ""
         fields = " ".join(f for f in _SHEETS["comparison"].split() if f not in self._gone)
         return self.sheet("comparison", table, fields, frozen=4, note=note)
-
-    def migration(self) -> Sheet:
-        """Return the migration of the bank and of its branches, a row per pair of tiers."""
-        table = self._evaluation.migration
-        table = mark_withheld(table, table["withheld"])
-        return self.sheet("migration", table, frozen=4)
 
     def bridge(self) -> Sheet:
         """Return every branch's bridge, a row each, the bank first, with new against existing."""
@@ -299,7 +295,7 @@ class _Sheets:
         """Return the long sheet of the quarter's figures, for pivots."""
         page, table = self._page, self._evaluation.measures
         table = table[table["quarter"] == page.quarter].reset_index(drop=True)
-        table = mark_withheld(mark_withheld(table, True, ["n"]), table["withheld"])
+        table = mark_withheld(table, True, ["n"])
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
         # Codes are English; measures.csv has them, for those who join tables.
         fields = _SHEETS["measures"].replace(" code", "" if page.language == "zh" else " code")
