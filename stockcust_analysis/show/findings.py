@@ -320,10 +320,8 @@ def _write_lead(
     position = _name_side(gap or 0.0, "above", "level", "below")
     direction = "unknown" if trend is None else _name_side(trend, "up", "flat", "down")
     is_told = position != "level" or direction in ("up", "down")
-    verdict = _words(
-        page, "by_chance" if by_chance and not is_told else f"{position}_{direction}", within
-    )
-    return _words(page, "lead", story=story, verdict=verdict)
+    key = "by_chance" if by_chance and not is_told else f"{position}_{direction}"
+    return _words(page, "lead", story=story, verdict=_words(page, key, within))
 
 
 def _name_side(in_limits: float, above: str, within: str, below: str) -> str:

@@ -266,7 +266,7 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     judged = set(printed.loc[printed["verdict"] != "", "measure"])
     theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
     return sorted(
-        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
+        pairs, key=lambda pair: [pair[0] not in known for known in (judged, theme, beyond)]
     )
 
 
