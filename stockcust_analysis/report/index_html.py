@@ -201,9 +201,8 @@ def _numbers(label: str, values: Iterable[Any], show: Callable[[Any], str]) -> _
 
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures, with their bases, whose ranks are drawn: those that tell apart."""
-    return [
-        pair for pair in hq.leading(page)[:_MOST_INTERVALS] if hq.has_distinct_ranks(page, *pair)
-    ]
+    leading = hq.leading(page)[:_MOST_INTERVALS]
+    return [pair for pair in leading if hq.has_distinct_ranks(page, *pair)]
 
 
 def _interval_column(

@@ -282,14 +282,9 @@ class _Sheets:
         kinds = dict(zip(measures, map(_BY_KIND.get, _kinds(measures)), strict=True))
         kinds |= {"herfindahl": "herfindahl"}  # its first decimals are noughts
         shown = [f"measure.{name}:{kind}" for name, kind in kinds.items()]
-        return self.sheet(
-            "concentration",
-            table,
-            f"branch_id branch {' '.join(shown)}",
-            frozen=2,
-            chart=2 + measures.index("top_20_share"),
-            note=page.text("concentration_note", "sheet"),
-        )
+        fields = f"branch_id branch {' '.join(shown)}"
+        chart, note = 2 + measures.index("top_20_share"), page.text("concentration_note", "sheet")
+        return self.sheet("concentration", table, fields, frozen=2, chart=chart, note=note)
 
     def measures(self) -> Sheet:
         """Return the long sheet of the quarter's figures, for pivots."""

@@ -124,11 +124,8 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
     table, words = page.evaluation.set_aside, {}
     for row in page_data.rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
         own = page.own(table, column=row.column, table=row.table)
-        rows = (
-            page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
-            if pd.isna(row.rows)
-            else wording.format_count(row.rows)
-        )
+        fewer = page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
+        rows = fewer if pd.isna(row.rows) else wording.format_count(row.rows)
         key, amount, number = "set_aside_bank", row.amount, 0
         if row.by_branch and page.branch_id != WHOLE_BANK:
             key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())

@@ -106,24 +106,18 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     *branches, total = branch_rows(page)
     rows = [*_shorten(page, branches, len(branches), _MOST_ROWS), total]
     parts = [row.get("attained") for row in rows]
-    bars = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
-    ordered = any(bars) or any(row["previous_quarter"] is not None for row in branches)
-    order = ["branches_by_plan" if any(bars) else "branches_by_change"] * ordered
-    hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
+    filled = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
+    ordered = any(filled) or any(row["previous_quarter"] is not None for row in branches)
+    order = ["branches_by_plan" if any(filled) else "branches_by_change"] * ordered
+    hidden = {"branch_id"} if any(filled) else {"branch_id", "attained"}
     words = page.join(map(page.text, (*order, "branches_note")))
     printed = [
         {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
         for row in rows
     ]
-    return _table(
-        page,
-        "branches",
-        printed,
-        unit=page.unit(row["aum"] for row in branches),
-        emphasise=[-1],
-        bars={"attained": bars},
-        note=page.gap_note("withheld_note", after=words),
-    )
+    unit, bars = page.unit(row["aum"] for row in branches), {"attained": filled}
+    note = page.gap_note("withheld_note", after=words)
+    return _table(page, "branches", printed, unit=unit, note=note, emphasise=[-1], bars=bars)
 
 
 def _print_figure(page: HeadquartersPage, name: str, value: Any) -> Any:

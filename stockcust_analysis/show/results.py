@@ -98,13 +98,10 @@ def table_of(result: Result) -> Table:
     )
     left_out = len(result) - len(rows)
     notes = [*result.about.notes, *([("more_rows", {"rows": f"{left_out:,}"})] if left_out else [])]
-    return table(
-        cells,
-        caption="",
-        unit=wording.unit_note(unit, language) if money else "",
-        note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={n: column_word(n, language, result.about.unit) for n in map(str, cells)},
-    )
+    note = " ".join(sentence(key, facts, language) for key, facts in notes)
+    labels = {n: column_word(n, language, result.about.unit) for n in map(str, cells)}
+    above = wording.unit_note(unit, language) if money else ""
+    return table(cells, caption="", unit=above, note=note, labels=labels)
 
 
 def _in_policy_order(result: Result) -> Any:
@@ -143,10 +140,7 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    return [
-        format_value(value, name, units[name])
-        for name, value in zip(names, rows["value"].astype(float), strict=True)
-    ]
+    return [*map(format_value, rows["value"].astype(float), names, names.map(units))]
 
 
 def draw(result: Result, **options: Any) -> Axes:
