@@ -205,12 +205,8 @@ class _Edition:
         if _stamp(self.tables) == stamp["made_from"]:
             return open_review(self.tables)
         shutil.rmtree(self.tables, ignore_errors=True)
-        return make_review(
-            evaluation,
-            policy=load_policy(self.options.policy),
-            edition=self.edition,
-            issued=list(map(open_review, issued)),
-        )
+        policy, before = load_policy(self.options.policy), list(map(open_review, issued))
+        return make_review(evaluation, policy=policy, edition=self.edition, issued=before)
 
     def _links(self, page: HeadquartersPage) -> dict[str, str]:
         """Return branch → what there is of its page; the branches' files are not circulated."""
