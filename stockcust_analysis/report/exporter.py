@@ -52,9 +52,8 @@ class PageReader(TagRemovePreprocessor):
         self.remove_all_outputs_tags = {"hide-output"}
         super().preprocess(notebook, resources)  # type: ignore[no-untyped-call]  # nbconvert's
         hides_code = facts or notebook.metadata.get("hide_input") or exporter.exclude_input
-        page = read_page(
-            notebook, facts=facts, name=resources["metadata"]["name"], shows_code=not hides_code
-        )
+        name = resources["metadata"]["name"]
+        page = read_page(notebook, facts=facts, name=name, shows_code=not hides_code)
         page.document.update(language=language, status=exporter.status, signed=exporter.signed)
         fonts = exporter.brand_in_force().font_files
         resources["page"] = checked(page, fonts, substitutes=exporter.substitutes)

@@ -72,11 +72,8 @@ def literal(value: object) -> str:
 @cache
 def _fonts(folders: tuple[Path, ...] = ()) -> typst.Fonts:
     """Load the pinned fonts once per process; Typst's own monospaced font is for code only."""
-    return typst.Fonts(
-        include_system_fonts=False,
-        include_embedded_fonts=True,
-        font_paths=[*folders, font_folder()],
-    )
+    paths = [*folders, font_folder()]
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=paths)
 
 
 def compile_pdf(
@@ -101,9 +98,8 @@ def compile_pdf(
             path = Path(root, PurePosixPath(name))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        compiler = typst.Compiler(
-            root=root, font_paths=_fonts(font_folders), ignore_system_fonts=True
-        )
+        fonts = _fonts(font_folders)
+        compiler = typst.Compiler(root=root, font_paths=fonts, ignore_system_fonts=True)
         try:
             pdf, warnings = compiler.compile_with_warnings(
                 input=encoded,
@@ -379,9 +375,8 @@ def _file_problems(brand: Brand) -> list[Words]:
         fonts = [font for font in known.fonts() if Path(font.path or "").resolve() in own]
         weights = [font.weight for font in fonts if font.family.lower() == family.lower()]
         if not weights:
-            problems.append(
-                say("no_family", family, sorted({font.family for font in fonts}) or say("none"))
-            )
+            families = sorted({font.family for font in fonts}) or say("none")
+            problems.append(say("no_family", family, families))
         elif max(weights) < _BOLD_FROM:
             problems.append(say("no_bold", family))
     if brand.logo:
