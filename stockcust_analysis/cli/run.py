@@ -108,11 +108,10 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
 )
 @options.LANGUAGE
 @options.WORKERS
-@click.option(
+@options.with_default(
     "--status",
     type=click.Choice(["draft", "reviewed", "issued"]),
     default="draft",
-    show_default=True,
     help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
 )
 @click.option(
@@ -139,20 +138,8 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
 @click.option("--plan", is_flag=True, help="Say what would be done, and write nothing.")
-@click.option(
-    "--cell-seconds",
-    type=click.FloatRange(min=1),
-    default=300,
-    show_default=True,
-    help="Longest time for one cell of the notebook.",
-)
-@click.option(
-    "--page-seconds",
-    type=click.FloatRange(min=1),
-    default=1200,
-    show_default=True,
-    help="Longest time for one branch.",
-)
+@options.seconds("--cell-seconds", 300, "Longest time for one cell of the notebook.")
+@options.seconds("--page-seconds", 1200, "Longest time for one branch.")
 @options.RUN_OPTIONS
 @_over_a_quarter
 def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
