@@ -15,7 +15,6 @@ from datetime import date, datetime, time
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -215,7 +214,7 @@ def write_workbook(results: Mapping[str, Result], path: Path) -> None:
 
 @contextmanager
 def new_workbook(
-    path: Path, *, created: date, properties: Mapping[str, Any] = MappingProxyType({}), **more: bool
+    path: Path, *, created: date, properties: Mapping[str, Any] | None = None, **more: bool
 ) -> Iterator[Any]:
     """Yield a workbook that appears whole or not at all, and whose bytes tell no time."""
     from xlsxwriter import Workbook
@@ -223,7 +222,7 @@ def new_workbook(
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with atomic_write(path) as beside:
         book = Workbook(str(beside), options | more)
-        book.set_properties({**properties, "created": datetime.combine(created, time())})
+        book.set_properties({**(properties or {}), "created": datetime.combine(created, time())})
         yield book
         book.close()
 
