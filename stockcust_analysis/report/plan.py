@@ -110,11 +110,8 @@ class ReportOptions:
 
     def shard_name(self, name: str) -> str:
         """Return a file's name that shards which run at the same time do not share."""
-        if not self.is_part:
-            return name
-        number, of = self.shard
-        path = Path(name)
-        return f"{path.stem}-{number}-of-{of}{path.suffix}"
+        path, (number, of) = Path(name), self.shard
+        return f"{path.stem}-{number}-of-{of}{path.suffix}" if self.is_part else name
 
 
 @dataclass(frozen=True)

@@ -270,10 +270,8 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
     card, known = page.evaluation.scorecard, score_columns(page)
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     labels = {
-        f"points of {row.indicator}": page.measure(
-            row.measure, member="" if pd.isna(row.member) else row.member
-        )
-        for row in rows_of(card.drop_duplicates("indicator"))
+        f"points of {row.indicator}": page.measure(row.measure, member=row.member)
+        for row in rows_of(card.drop_duplicates("indicator").fillna({"member": ""}))
     }
     rows = [
         {
