@@ -483,5 +483,5 @@ def compared_quarters(quarter: str) -> dict[str, str]:
 
 def earlier_quarters(this: Quarter) -> dict[str, str]:
     """Return the quarter before, the one a year ago and the last of the year before, by name."""
-    quarters = {"previous_quarter": this.previous, "year_ago": this.year_ago}
-    return {name: str(q) for name, q in {**quarters, "year_start": this.year_start}.items()}
+    names = ("previous_quarter", "year_ago", "year_start")
+    return {name: str(getattr(this, name.removesuffix("_quarter"))) for name in names}
