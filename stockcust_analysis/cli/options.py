@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class ReadFolder(click.Path):
         return Path(value)
 
 
+# What an option is worth that nobody gives is said in the help.
+with_default = partial(click.option, show_default=True)
 DAY = click.DateTime(["%Y-%m-%d"])
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -41,10 +44,9 @@ LAYOUT = click.option(
     type=click.Choice(["east5"]),
     help="What the files are, if not the contract's: east5, the monthly tables of EAST 5.0.",
 )
-MEMORY = click.option(
+MEMORY = with_default(
     "--memory-limit",
     default="60%",
-    show_default=True,
     help="Memory to keep to: 4GB, or a share of the machine. What exceeds it is spilled to disk.",
 )
 QUARTER = click.option(
@@ -56,17 +58,15 @@ AS_OF = click.option(
     metavar="MONTH_END",
     help="Instead of a quarter: the quarter up to this month's last day (季中).",
 )
-POLICY = click.option(
+POLICY = with_default(
     "--policy",
     default="rural_commercial_bank",
-    show_default=True,
     help="Rules in force: a name that ships with the package, or a TOML file.",
 )
-OUT = click.option(
+OUT = with_default(
     "--out",
     type=PATH,
     default=Path("reports"),
-    show_default=True,
     help="Folder for the output; the quarter becomes a folder inside it.",
 )
 
@@ -90,8 +90,13 @@ def _speak(context: click.Context, _: click.Parameter, language: str) -> str:
 
 def _language(**more: Any) -> Callable[[Command], Command]:
     """Return the option that names it."""
-    more |= {"type": click.Choice(["zh", "en"]), "default": "zh", "show_default": True}
-    return click.option("--language", callback=_speak, is_eager=True, **more)
+    more |= {"type": click.Choice(["zh", "en"]), "default": "zh"}
+    return with_default("--language", callback=_speak, is_eager=True, **more)
+
+
+def seconds(name: str, default: int, what: str) -> Callable[[Command], Command]:
+    """Return the option that limits a time."""
+    return with_default(name, type=click.FloatRange(min=1), default=default, help=what)
 
 
 LANGUAGE = _language()
@@ -104,12 +109,11 @@ WORKERS = click.option(
 )
 
 
-MODE = click.option(
+MODE = with_default(
     "--file-mode",
     metavar="MODE",
     callback=lambda _, __, octal: read_mode(octal),
     default="600",
-    show_default=True,
     help="Mode of every file written; folders may be entered by those who may read.",
 )
 GROUP = click.option(
@@ -147,5 +151,6 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
 READING = in_order(MAPPING, LAYOUT, MEMORY)
+OF_A_QUARTER = in_order(DATA, QUARTER, AS_OF)
 HOW_TO_READ = ("mapping", "layout", "memory_limit")
 RUN_OPTIONS = in_order(POLICY, READING, FIRST, FOLDER_OPTIONS)

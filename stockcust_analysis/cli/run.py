@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -86,9 +86,7 @@ def _resolve(bank: Bank, quarter: str) -> str:
 
 
 @click.command()
-@options.DATA
-@options.QUARTER
-@options.AS_OF
+@options.OF_A_QUARTER
 @options.MESSAGES
 @options.RUN_OPTIONS
 @_over_a_quarter
@@ -104,19 +102,16 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
 
 
 @click.command()
-@options.DATA
-@options.QUARTER
-@options.AS_OF
+@options.OF_A_QUARTER
 @click.option(
     "--branch", "branches", multiple=True, metavar="ID", help="Only this branch; repeatable."
 )
 @options.LANGUAGE
 @options.WORKERS
-@click.option(
+@options.with_default(
     "--status",
     type=click.Choice(["draft", "reviewed", "issued"]),
     default="draft",
-    show_default=True,
     help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
 )
 @click.option(
@@ -143,20 +138,8 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
 @click.option("--plan", is_flag=True, help="Say what would be done, and write nothing.")
-@click.option(
-    "--cell-seconds",
-    type=click.FloatRange(min=1),
-    default=300,
-    show_default=True,
-    help="Longest time for one cell of the notebook.",
-)
-@click.option(
-    "--page-seconds",
-    type=click.FloatRange(min=1),
-    default=1200,
-    show_default=True,
-    help="Longest time for one branch.",
-)
+@options.seconds("--cell-seconds", 300, "Longest time for one cell of the notebook.")
+@options.seconds("--page-seconds", 1200, "Longest time for one branch.")
 @options.RUN_OPTIONS
 @_over_a_quarter
 def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
@@ -209,15 +192,7 @@ def verify(folder: Path, **requested: Any) -> None:
 @options.READING
 @options.FOLDER_OPTIONS
 def worklists(
-    data: str,
-    as_of: datetime,
-    branches: Sequence[str],
-    language: Literal["zh", "en"],
-    policy: str,
-    out: Path,
-    file_mode: int,
-    group: str,
-    **reading: Any,
+    data: str, as_of: datetime, policy: str, out: Path, file_mode: int, group: str, **given: Any
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
@@ -226,10 +201,9 @@ def worklists(
 
     day, rules = as_of.date(), read_policy(policy)
     folder = out / "worklists" / day.isoformat()
+    reading = {name: given.pop(name) for name in options.HOW_TO_READ}
     with access(Access(file_mode, group)), open_bank(data, **reading) as bank:
-        files = make_worklists(
-            bank, as_of=day, policy=rules, out=folder, branches=branches, language=language
-        )
+        files = make_worklists(bank, as_of=day, policy=rules, out=folder, **given)
     options.tell("written_in", counted("branch_list", len(files)), folder)
 
 

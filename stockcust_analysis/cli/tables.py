@@ -33,15 +33,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=options.PATH, default=Path("data/sample"), show_default=True)
+@options.with_default("--out", type=options.PATH, default=Path("data/sample"))
 @click.option("--seed", type=int, help="Another seed makes another bank.")
-@click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
-@click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
-@click.option(
+@options.with_default("--branches", type=click.IntRange(min=10), default=24)
+@options.with_default("--customers", type=click.IntRange(min=1000), default=12_000)
+@options.with_default(
     "--quarters",
     type=click.IntRange(2, 5),
     default=5,
-    show_default=True,
     help="How many quarters, the last being 2026Q3.",
 )
 @click.option(
@@ -154,11 +153,10 @@ def contacts() -> None:
 
 @contacts.command("import")
 @click.argument("files", nargs=-1, required=True, type=options.PATH)
-@click.option(
+@options.with_default(
     "--out",
     type=options.FILE,
     default=Path("contacts_imported.csv"),
-    show_default=True,
     help="File to write; beside a bank's contacts it is read as part of them.",
 )
 @options.MESSAGES

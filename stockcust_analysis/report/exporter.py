@@ -52,9 +52,8 @@ class PageReader(TagRemovePreprocessor):
         self.remove_all_outputs_tags = {"hide-output"}
         super().preprocess(notebook, resources)  # type: ignore[no-untyped-call]  # nbconvert's
         hides_code = facts or notebook.metadata.get("hide_input") or exporter.exclude_input
-        page = read_page(
-            notebook, facts=facts, name=resources["metadata"]["name"], shows_code=not hides_code
-        )
+        name = resources["metadata"]["name"]
+        page = read_page(notebook, facts=facts, name=name, shows_code=not hides_code)
         page.document.update(language=language, status=exporter.status, signed=exporter.signed)
         fonts = exporter.brand_in_force().font_files
         resources["page"] = checked(page, fonts, substitutes=exporter.substitutes)
@@ -75,12 +74,8 @@ def checked(page: Page, fonts: tuple[Path, ...] = (), *, substitutes: bool = Fal
     redrawn = {
         name: typst.with_substitutes(file.decode()).encode() for name, file in drawings.items()
     }
-    return replace(
-        page,
-        document=typst.with_substitutes(page.document),
-        blocks=typst.with_substitutes(page.blocks),
-        files={**page.files, **redrawn},
-    )
+    document, blocks = map(typst.with_substitutes, (page.document, page.blocks))
+    return replace(page, document=document, blocks=blocks, files={**page.files, **redrawn})
 
 
 class TypstExporter(TemplateExporter):
@@ -124,11 +119,9 @@ class TypstExporter(TemplateExporter):
     def default_config(self) -> Config:
         """Switch on the reading of pages, and check the notebook's form once, not at every step."""
         config = Config(
-            {
-                "PageReader": {"enabled": True},
-                "Exporter": {"optimistic_validation": True, "file_extension": ".typ"},
-                "TemplateExporter": {"template_name": "typst", "template_extension": ".typ.j2"},
-            }
+            PageReader={"enabled": True},
+            Exporter={"optimistic_validation": True, "file_extension": ".typ"},
+            TemplateExporter={"template_name": "typst", "template_extension": ".typ.j2"},
         )
         config.merge(super().default_config)
         return config

@@ -33,9 +33,9 @@ from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.report.manifest import STAMP, EvaluationCache, read_stamp, write_stamp
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import PageResult, render_page
-from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
+from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
-from stockcust_analysis.show.page_data import without_unlike_quarters
+from stockcust_analysis.show.page_data import mark_withheld, without_unlike_quarters
 from stockcust_analysis.show.wording import signatures
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
@@ -205,12 +205,8 @@ class _Edition:
         if _stamp(self.tables) == stamp["made_from"]:
             return open_review(self.tables)
         shutil.rmtree(self.tables, ignore_errors=True)
-        return make_review(
-            evaluation,
-            policy=load_policy(self.options.policy),
-            edition=self.edition,
-            issued=list(map(open_review, issued)),
-        )
+        policy, before = load_policy(self.options.policy), list(map(open_review, issued))
+        return make_review(evaluation, policy=policy, edition=self.edition, issued=before)
 
     def _links(self, page: HeadquartersPage) -> dict[str, str]:
         """Return branch → what there is of its page; the branches' files are not circulated."""

@@ -120,24 +120,24 @@ def write_index(
 
 def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str, Any]:
     """Return the table of branches, farthest behind plan first: columns, filters, rows, notes."""
-    evaluation = page.review.evaluation
-    scores = evaluation.scores
-    if scores.empty:
-        scores = evaluation.branches[["branch_id"]].assign(peer_group="all")
+    evaluation, intervals = page.review.evaluation, _intervals(page)
     figures = pd.DataFrame(tables.branch_rows(page)[:-1], dtype=object)
-    scores = scores.set_index("branch_id").loc[figures["branch_id"]].reset_index()
-    states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
-    states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
-    intervals = _intervals(page)
-    *columns, state = _columns(page, figures, scores, states, intervals)
+    for name, table, unknown in (
+        ("peer_group", evaluation.scores, "all"),
+        ("state", page.review.pages, "missing"),
+    ):
+        known = dict(table.reindex(columns=["branch_id", name]).to_numpy())
+        figures[name] = [known.get(branch, unknown) for branch in figures["branch_id"]]
+    branches, states = figures["branch_id"], figures["state"]
+    *columns, state = _columns(page, figures, intervals)
     columns = [column for column in columns if column.choices or not column.choose] + [state]
     rows = [
         {
             "cells": cells,
             "link": quote(links[branch]) if branch in links else None,
-            "problem": states[branch] != "made",
+            "problem": made != "made",
         }
-        for branch, *cells in zip(states, *(column.cells for column in columns), strict=True)
+        for branch, made, *cells in zip(branches, states, *(c.cells for c in columns), strict=True)
     ]
     filters = [(i, column) for i, column in enumerate(columns) if column.choices]
     compared = evaluation.comparison
@@ -153,18 +153,14 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
 
 
 def _columns(
-    page: HeadquartersPage,
-    figures: pd.DataFrame,
-    scores: pd.DataFrame,
-    states: Mapping[str, str],
-    intervals: Sequence[tuple[str, str]],
+    page: HeadquartersPage, figures: pd.DataFrame, intervals: Sequence[tuple[str, str]]
 ) -> list[_Column]:
     """Return the table's columns: assets, plan and rates first, the page's state last."""
-    branches, text = list(states), page.text
+    branches, header = list(figures["branch_id"]), partial(page.text, within="hq_header")
     facts = page.review.evaluation.branches.set_index("branch_id")
     facts = facts.reindex(columns=["region", "type"], fill_value="").loc[branches]
     types = [page.label(str(kind), "branch_type") for kind in facts["type"]]
-    peers = [hq.peer_name(page, str(group)) for group in scores["peer_group"]]
+    peers = [hq.peer_name(page, str(group)) for group in figures["peer_group"]]
     trends = [_trend(page, branch) for branch in branches]
     customers = [page.value("customers", base="funded", branch_id=branch) for branch in branches]
     unfavourable = [_number(str(n), n or 0) for n in figures["unfavourable"]]
@@ -172,24 +168,21 @@ def _columns(
     typical = whole / max(len(branches), 1) if isinstance(whole, float) else 1e7
     unit = wording.money_unit([typical], page.language)
     assets = f"{page.measure(wording.AVERAGE)} ({unit.name})"
-    attained = _numbers(text("attained", "hq_header"), figures["attained"], page.format_attained)
+    attained = _numbers(header("attained"), figures["attained"], page.format_attained)
     return [
-        _words(text("branch", "hq_header"), [page.names[b] for b in branches], choose=False),
+        _words(header("branch"), [page.names[b] for b in branches], choose=False),
         _numbers(assets, figures["aum"], partial(wording.format_money, unit=unit)),
         *([attained] if page.attainments.get(wording.AVERAGE) else []),
-        _Column(text("trend", "index"), trends),
-        _numbers(text("funded_customers", "hq_header"), customers, wording.format_count),
-        *(_numbers(text(n, "hq_header"), figures[n], wording.format_share) for n in _SHARES),
-        _Column(text("unfavourable", "hq_header"), unfavourable),
-        *(
-            _numbers(text(n, "hq_header"), figures[n], _SCORES[n])
-            for n in tables.score_columns(page)
-        ),
+        _Column(page.text("trend", "index"), trends),
+        _numbers(header("funded_customers"), customers, wording.format_count),
+        *(_numbers(header(n), figures[n], wording.format_share) for n in _SHARES),
+        _Column(header("unfavourable"), unfavourable),
+        *(_numbers(header(n), figures[n], _SCORES[n]) for n in tables.score_columns(page)),
         *(_interval_column(page, branches, *measure) for measure in intervals),
-        _words(text("peer_group", "hq_header"), peers),
-        _words(text("region", "sheet"), facts["region"]),
-        _words(text("type", "sheet"), types),
-        _words(text("state", "hq_header"), [text(s, "page_state") for s in states.values()]),
+        _words(header("peer_group"), peers),
+        _words(page.text("region", "sheet"), facts["region"]),
+        _words(page.text("type", "sheet"), types),
+        _words(header("state"), [page.text(s, "page_state") for s in figures["state"]]),
     ]
 
 
@@ -208,9 +201,8 @@ def _numbers(label: str, values: Iterable[Any], show: Callable[[Any], str]) -> _
 
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures, with their bases, whose ranks are drawn: those that tell apart."""
-    return [
-        pair for pair in hq.leading(page)[:_MOST_INTERVALS] if hq.has_distinct_ranks(page, *pair)
-    ]
+    leading = hq.leading(page)[:_MOST_INTERVALS]
+    return [pair for pair in leading if hq.has_distinct_ranks(page, *pair)]
 
 
 def _interval_column(

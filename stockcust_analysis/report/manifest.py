@@ -103,14 +103,13 @@ class EvaluationCache:
         if not self.is_new:
             return self
         known = plan.folder_digest(folder) if shared and folder.exists() else ""
-        if known == plan.folder_digest(self.folder):
-            return replace(self, folder=folder)
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        self.folder.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        if known != plan.folder_digest(self.folder):
+            old = folder.with_name(f".{folder.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            if folder.exists():
+                folder.rename(old)
+            self.folder.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
         return replace(self, folder=folder)
 
     def write_slice(self, branch_id: str) -> None:

@@ -40,6 +40,12 @@ _WEIGHTED: Final = {
     "Subscript": "sub",
     "SmallCaps": "plain",
 }
+# Where an author has a column's cells stand; left to us, numbers stand right, words left.
+_SIDES: Final[dict[str, Alignment]] = {
+    "AlignLeft": "left",
+    "AlignRight": "right",
+    "AlignCenter": "center",
+}
 
 
 def read_texts(texts: Sequence[str], *, reader: str = "markdown") -> list[list[Block]]:
@@ -129,18 +135,11 @@ def _table(content: Any) -> Block:
     ]
     labels = (heads[-1] + [""] * width)[:width]
     columns = [
-        Column(label, _side(spec[0]["t"], [row[i] for row in rows]))
+        Column(label, _SIDES.get(spec[0]["t"]) or natural_alignment([row[i] for row in rows]))
         for i, (label, spec) in enumerate(zip(labels, specs, strict=True))
     ]
     table = Table(_one_line(caption[1]), tuple(columns), tuple(map(tuple, rows)))
     return {"kind": "table", **table.payload()}
-
-
-def _side(alignment: str, cells: Sequence[str]) -> Alignment:
-    """Return where a column's cells stand: as the author says, else numbers right, words left."""
-    sides: dict[str, Alignment]
-    sides = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center"}
-    return sides.get(alignment) or natural_alignment(cells)
 
 
 def _cells(row: Any) -> list[str]:

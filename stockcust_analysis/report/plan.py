@@ -37,8 +37,6 @@ REVIEW: Final = "headquarters_review"
 WORKLISTS: Final = "worklists.xlsx"
 LISTS_STAMP: Final = ".lists.json"
 FILLED: Final = "worklists.filled"  # how names of filled-in lists that are kept begin
-CELL_SECONDS: Final = 300.0
-PAGE_SECONDS: Final = 1200.0
 Action = Literal["run", "print", "keep"]
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -74,8 +72,8 @@ class ReportOptions:
     shard: tuple[int, int] = (1, 1)
     collect: bool = False
     force: bool = False
-    cell_seconds: float = CELL_SECONDS
-    page_seconds: float = PAGE_SECONDS
+    cell_seconds: float = 300.0
+    page_seconds: float = 1200.0
     access: Access = OWNER_ONLY
 
     def __post_init__(self) -> None:
@@ -112,11 +110,8 @@ class ReportOptions:
 
     def shard_name(self, name: str) -> str:
         """Return a file's name that shards which run at the same time do not share."""
-        if not self.is_part:
-            return name
-        number, of = self.shard
-        path = Path(name)
-        return f"{path.stem}-{number}-of-{of}{path.suffix}"
+        path, (number, of) = Path(name), self.shard
+        return f"{path.stem}-{number}-of-{of}{path.suffix}" if self.is_part else name
 
 
 @dataclass(frozen=True)
@@ -428,8 +423,7 @@ def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
     declared = declared_parameters(path)
     problems = unknown_parameters(parameters, declared)
     problems += [say("parameter_missing", name) for name in declared if name not in parameters]
-    for name, value in parameters.items():
-        if name in declared and (problem := wrong_type(name, declared[name], value)):
-            problems.append(problem)
+    wrong = (wrong_type(n, declared[n], value) for n, value in parameters.items() if n in declared)
+    problems += filter(None, wrong)
     if problems:
         raise NotebookError(listed(say("bad_parameters", path.name), problems))

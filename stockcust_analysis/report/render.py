@@ -117,9 +117,9 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
 
 def _record_failure(job: PageJob, reason: Words) -> None:
     """Write why a page could not be made, for `--collect`, `--plan` and the next run."""
-    failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0)
     both = [reason.text(language) for language in ("en", "zh")]
-    files.write_json(job.record, asdict(replace(failed, error=both)))
+    failed = PageRecord(job.branch_id, job.made_from, "draft", {}, 0.0, error=both)
+    files.write_json(job.record, asdict(failed))
 
 
 def _make_page(job: PageJob, executed: Path) -> PageResult:
@@ -141,19 +141,13 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     if job.action == "run":
         files.write_bytes(notebook_path, executed.read_bytes())
     files.write_bytes(pdf_path, pdf)
-    record = PageRecord(
-        job.branch_id,
-        job.made_from,
-        options.status,
-        files={path.name: files.sha256(path) for path in job.files},
-        seconds=round(time.perf_counter() - started, 2),
-        people=job.people,
-        look=job.look,
-        **facts,
-    )
+    known = {path.name: files.sha256(path) for path in job.files}
+    seconds = round(time.perf_counter() - started, 2)
+    facts |= {"people": job.people, "look": job.look}
+    record = PageRecord(job.branch_id, job.made_from, options.status, known, seconds, **facts)
     files.write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
-    return PageResult(job.branch_id, record.seconds, job.files, action=job.action)
+    return PageResult(job.branch_id, seconds, job.files, action=job.action)
 
 
 def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
@@ -178,10 +172,8 @@ def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
         page_seconds=job.options.page_seconds,
         stopping=_stopping,
     )
-    return {
-        "peak_megabytes": notebook.metadata.papermill.get("peak_megabytes"),
-        "slowest_cells": _slowest_cells(notebook),
-    }
+    peak = notebook.metadata.papermill.get("peak_megabytes")
+    return {"peak_megabytes": peak, "slowest_cells": _slowest_cells(notebook)}
 
 
 def _slowest_cells(notebook: NotebookNode) -> list[dict[str, Any]]:

@@ -43,7 +43,6 @@ PDF_STANDARDS: Final = ("ua-1", "a-2a")
 _ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\u{0}"}
 )
-_LARGEST_INTEGER: Final = 2**63
 
 
 def literal(value: object) -> str:
@@ -58,7 +57,7 @@ def literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value.translate(_ESCAPES)}"'
-    if isinstance(value, int) and abs(value) < _LARGEST_INTEGER:
+    if isinstance(value, int) and abs(value) < 2**63:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
@@ -73,11 +72,8 @@ def literal(value: object) -> str:
 @cache
 def _fonts(folders: tuple[Path, ...] = ()) -> typst.Fonts:
     """Load the pinned fonts once per process; Typst's own monospaced font is for code only."""
-    return typst.Fonts(
-        include_system_fonts=False,
-        include_embedded_fonts=True,
-        font_paths=[*folders, font_folder()],
-    )
+    paths = [*folders, font_folder()]
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=paths)
 
 
 def compile_pdf(
@@ -93,15 +89,17 @@ def compile_pdf(
     nothing else. `font_folders` hold fonts besides the pinned ones. The PDF's creation date is
     `as_of`, never the clock.
     """
-    encoded = _encode(source)
+    try:
+        encoded = source.encode()
+    except UnicodeEncodeError as error:
+        raise TypesettingError(say("half_character", ord(source[error.start]))) from error
     with tempfile.TemporaryDirectory(prefix="stockcust-") as root:
         for name, content in (files or {}).items():
             path = Path(root, PurePosixPath(name))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        compiler = typst.Compiler(
-            root=root, font_paths=_fonts(font_folders), ignore_system_fonts=True
-        )
+        fonts = _fonts(font_folders)
+        compiler = typst.Compiler(root=root, font_paths=fonts, ignore_system_fonts=True)
         try:
             pdf, warnings = compiler.compile_with_warnings(
                 input=encoded,
@@ -119,19 +117,11 @@ def compile_pdf(
     return pdf
 
 
-def _encode(source: str) -> bytes:
-    try:
-        return source.encode()
-    except UnicodeEncodeError as error:
-        raise TypesettingError(say("half_character", ord(source[error.start]))) from error
-
-
 SUBSTITUTE: Final = "〓"
 """The printers' mark for a character that is not in the case."""
 
 # Line ends, spaces, joiners and variation selectors draw nothing.
 _DRAW_NOTHING: Final = {"Zs", "Zl", "Zp", "Cf"}
-_LINE_ENDS_AND_TABS: Final = set("\n\r\t")
 _VARIATION_SELECTORS: Final = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 
 
@@ -164,7 +154,7 @@ def missing_characters(text: str, others: tuple[Path, ...] = ()) -> list[str]:
 def _draws(character: str) -> bool:
     return (
         unicodedata.category(character) not in _DRAW_NOTHING
-        and character not in _LINE_ENDS_AND_TABS
+        and character not in "\n\r\t"
         and ord(character) not in _VARIATION_SELECTORS
     )
 
@@ -385,9 +375,8 @@ def _file_problems(brand: Brand) -> list[Words]:
         fonts = [font for font in known.fonts() if Path(font.path or "").resolve() in own]
         weights = [font.weight for font in fonts if font.family.lower() == family.lower()]
         if not weights:
-            problems.append(
-                say("no_family", family, sorted({font.family for font in fonts}) or say("none"))
-            )
+            families = sorted({font.family for font in fonts}) or say("none")
+            problems.append(say("no_family", family, families))
         elif max(weights) < _BOLD_FROM:
             problems.append(say("no_bold", family))
     if brand.logo:

@@ -44,14 +44,12 @@ _FORMATS: Final[dict[str, dict[str, Any]]] = {
     "text": {"align": "left", "indent": 1},
     "long": {"text_wrap": True, "align": "left", "indent": 1},
     "count": {"num_format": "#,##0"},
-    "plain": {"num_format": "#,##0.00"},
+    **{kind: {"num_format": "#,##0.00"} for kind in ("plain", "wan", "cny")},
     "index": {"num_format": "0.000"},
     "herfindahl": {"num_format": "0.0000"},
     "share": {"num_format": "0.0%"},
     **{f"change_{kind}": {"num_format": f'"▲ "{x};"▼ "{x};{x}'} for kind, x in _CHANGES.items()},
-    "wan": {"num_format": "#,##0.00"},
     "million": {"num_format": "#,##0.000"},
-    "cny": {"num_format": "#,##0.00"},
     "points": {"num_format": "0.0"},
     "z": {"num_format": "+0.0;-0.0;0.0"},
     "gone": {"align": "right", "font_color": "#7B8794"},
@@ -130,15 +128,16 @@ class Sheet:
         return len(self.columns[0].values) if self.columns else 0
 
 
-def count_lines(texts: Iterable[tuple[float, Iterable[Any]]]) -> list[int]:
-    """Return in how many lines each row's long texts fit, given as width and cells of each column.
+def fit_rows(worksheet: Any, first: int, texts: Iterable[tuple[float, Iterable[Any]]]) -> None:
+    """Make rows as high as the lines of their long texts: width and cells of each such column.
 
     Rows need their height stated: left to itself LibreOffice prints one line of each.
     """
     rows = [
         [-(-text_width(str(c or "")) // int(width - 2)) for c in cells] for width, cells in texts
     ]
-    return [max(1, *lines) for lines in zip(*rows, strict=True)]
+    for row, lines in enumerate(zip(*rows, strict=True), first):
+        worksheet.set_row(row, max(1, *lines) * LINE_HEIGHT)
 
 
 def set_up_printing(worksheet: Any, header_row: int) -> None:
@@ -187,8 +186,7 @@ def _write_sheet(book: Any, sheet: Sheet, formats: Mapping[str, Any], title: str
     for position, column in enumerate(sheet.columns):
         worksheet.set_column(position, position, column.fitting_width)
     long = ((column.width, column.values) for column in sheet.columns if column.kind == "long")
-    for row, lines in enumerate(count_lines(long), _FIRST_ROW):
-        worksheet.set_row(row, lines * LINE_HEIGHT)
+    fit_rows(worksheet, _FIRST_ROW, long)
     _write_cells(worksheet, sheet, formats)
     worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)

@@ -24,8 +24,9 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.branch_page import measures_of
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import rows_of
+from stockcust_analysis.show.page_data import earlier_quarters, mark_withheld, rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _DIVISORS: Final = {"wan": 10_000, "million": 1_000_000}
@@ -41,21 +42,6 @@ _FORMATS: Final[dict[str, dict[str, str]]] = {
     "whole_figure": {**_BY_KIND, "money": "cny"},
     "change": {kind: f"change_{kind}" for kind in _BY_KIND},
 }
-_OVERVIEW: Final = (
-    ("aum_average_quarter", "funded"),
-    ("customers", "funded"),
-    ("customer_retention", "funded"),
-    ("silent_rate", "funded"),
-    ("dormancy_rate", "all"),
-    ("multi_product_share", "funded"),
-    ("contact_coverage", "managed"),
-    ("aum_period_end", "funded"),
-    ("aum_per_customer", "funded"),
-    ("products_per_customer", "funded"),
-    ("ten_largest_share", "funded"),
-)
-
-
 # How the values of a column are shown; those of one that is not named are text.
 _COLUMNS: Final = {
     "code": "base direction evidence favourable method score_target_source state verdict",
@@ -143,7 +129,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: s
             sheets.scores(),
             sheets.decomposition(),
             sheets.comparison(),
-            sheets.migration(),
+            sheets.sheet("migration", evaluation.migration, frozen=4),
             sheets.bridge(),
             sheets.concentration(),
             sheets.measures(),
@@ -182,7 +168,9 @@ class _Sheets:
         }
 
     def sheet(self, key: str, table: pd.DataFrame, fields: str = "", **more: Any) -> Sheet:
-        """Return a sheet of a table's rows; one without rows has no columns either."""
+        """Return a sheet of a table's rows, "*" where withheld; without rows, without columns."""
+        if "withheld" in table:
+            table = mark_withheld(table, table["withheld"])
         shown = [] if table.empty else (fields or _SHEETS[key]).split()
         columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
@@ -204,18 +192,16 @@ class _Sheets:
 
     def overview(self) -> Sheet:
         """Return the bank's numbers with their changes, plan, and five quarters as a line."""
-        page, quarter = self._page, self._evaluation.quarter
+        page, quarter, shown = self._page, self._evaluation.quarter, measures_of("bank")
         quarters = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1, 0)]
-        earlier = {
-            name: getattr(quarter, name.removesuffix("_quarter")) for name in names("comparison")
-        }
+        earlier = earlier_quarters(quarter)
 
         def figures(of: object) -> list[Any]:
-            return [page.value(measure, base=base, quarter=str(of)) for measure, base in _OVERVIEW]
+            return [page.value(measure, base=base, quarter=str(of)) for measure, base in shown]
 
-        table = pd.DataFrame(_OVERVIEW, columns=["measure", "base"], dtype=object)
+        table = pd.DataFrame(shown, columns=["measure", "base"], dtype=object)
         kinds, now = _kinds(table["measure"]), figures(quarter)
-        planned = [name if base == "funded" else "" for name, base in _OVERVIEW]
+        planned = [name if base == "funded" else "" for name, base in shown]
         plans = map(page.bank.targets.get, planned)
         columns: dict[str, list[Any]] = {
             "plan": [None if plan is None else plan.level for plan in plans],
@@ -235,7 +221,7 @@ class _Sheets:
         """Return the scores and ranks, as the review orders them."""
         page = self._page
         shown, table = tables.score_columns(page), tables.ordered_scores(page)
-        table = mark_withheld(table, table["rank_of"].notna(), shown)
+        table = table.drop(columns="withheld", errors="ignore")  # what is, is marked already
         fields = f"branch_id branch region type peer_group {' '.join(shown)} scored=rank_of note"
         note = page.gap_note("score_gaps", after=page.text("score_note"))
         return self.sheet("scores", table, fields, frozen=2, note=note)
@@ -244,7 +230,6 @@ class _Sheets:
         """Return how every point of every branch is made."""
         table = self._evaluation.scorecard
         if not table.empty:
-            table = mark_withheld(table, table["withheld"])
             named = (table["measure"], table["base"], table["member"].fillna(""))
             indicators = map(self._page.measure, *named)
             table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
@@ -262,12 +247,6 @@ class _Sheets:
         note += f" {page.text('unranked')}" if unranked.any() else ""
         fields = " ".join(f for f in _SHEETS["comparison"].split() if f not in self._gone)
         return self.sheet("comparison", table, fields, frozen=4, note=note)
-
-    def migration(self) -> Sheet:
-        """Return the migration of the bank and of its branches, a row per pair of tiers."""
-        table = self._evaluation.migration
-        table = mark_withheld(table, table["withheld"])
-        return self.sheet("migration", table, frozen=4)
 
     def bridge(self) -> Sheet:
         """Return every branch's bridge, a row each, the bank first, with new against existing."""
@@ -303,20 +282,15 @@ class _Sheets:
         kinds = dict(zip(measures, map(_BY_KIND.get, _kinds(measures)), strict=True))
         kinds |= {"herfindahl": "herfindahl"}  # its first decimals are noughts
         shown = [f"measure.{name}:{kind}" for name, kind in kinds.items()]
-        return self.sheet(
-            "concentration",
-            table,
-            f"branch_id branch {' '.join(shown)}",
-            frozen=2,
-            chart=2 + measures.index("top_20_share"),
-            note=page.text("concentration_note", "sheet"),
-        )
+        fields = f"branch_id branch {' '.join(shown)}"
+        chart, note = 2 + measures.index("top_20_share"), page.text("concentration_note", "sheet")
+        return self.sheet("concentration", table, fields, frozen=2, chart=chart, note=note)
 
     def measures(self) -> Sheet:
         """Return the long sheet of the quarter's figures, for pivots."""
         page, table = self._page, self._evaluation.measures
         table = table[table["quarter"] == page.quarter].reset_index(drop=True)
-        table = mark_withheld(mark_withheld(table, True, ["n"]), table["withheld"])
+        table = mark_withheld(table, True, ["n"])
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
         # Codes are English; measures.csv has them, for those who join tables.
         fields = _SHEETS["measures"].replace(" code", "" if page.language == "zh" else " code")
@@ -411,15 +385,6 @@ class _Sheets:
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
         return wording.assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
-
-
-def mark_withheld(
-    table: pd.DataFrame, gone: Any, columns: Iterable[str] | None = None
-) -> pd.DataFrame:
-    """Return a table with "*" for the missing numbers of the rows in which they are withheld."""
-    numbers = table.select_dtypes("number") if columns is None else table[list(columns)]
-    cells = {str(name): column.astype(object) for name, column in numbers.items()}
-    return table.assign(**{n: c.mask(c.isna() & gone, SUPPRESSED) for n, c in cells.items()})
 
 
 def _kinds(measures: Iterable[str]) -> list[str]:

@@ -32,7 +32,7 @@ from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.report import plan
-from stockcust_analysis.report.workbook import LINE_HEIGHT, count_lines, set_up_printing
+from stockcust_analysis.report.workbook import LINE_HEIGHT, fit_rows, set_up_printing
 from stockcust_analysis.show.page_data import lists_not_provided
 from stockcust_analysis.show.results import new_workbook
 from stockcust_analysis.show.wording import name_deposits
@@ -260,8 +260,7 @@ class _ListWriter:
             if key in choices:
                 sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
         texts = ((_LIST_COLUMNS[key][0], rows[key]) for key in _LONG_TEXTS)
-        for row, lines in enumerate(count_lines(texts), start=1):
-            sheet.set_row(row, lines * LINE_HEIGHT)
+        fit_rows(sheet, 1, texts)
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         set_up_printing(sheet, 0)

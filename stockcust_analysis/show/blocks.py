@@ -244,6 +244,7 @@ def table(
     labels: Mapping[str, str] | None = None,
     formats: Mapping[str, Callable[[Any], str]] | None = None,
     align: Mapping[str, Alignment] | None = None,
+    bars: Mapping[str, Sequence[float]] | None = None,
     emphasise: Collection[int] = (),
     look: Look = "rules",
     half: bool = False,
@@ -251,8 +252,9 @@ def table(
     """Make a table of a frame's columns; the index is not shown.
 
     `formats` turns values into text; strings and whole numbers need none, other numbers do.
-    `labels`, `formats` and `align` speak of the frame's own column names. `emphasise` holds row
-    positions, from the end when negative.
+    `bars` are the parts of the cells' width that bars behind them fill. `labels`, `formats`,
+    `align` and `bars` speak of the frame's own column names. `emphasise` holds row positions, from
+    the end when negative.
 
     >>> people = pd.DataFrame({"branch": ["城关支行", "合计"], "customers": [1200, 1200]})
     >>> shown = table(people, caption="客户数", unit="单位:户", emphasise=[-1])
@@ -261,14 +263,14 @@ def table(
     >>> [column.align for column in shown.columns], shown.emphasised
     (['left', 'right'], (1,))
     """
-    labels, formats, align = labels or {}, formats or {}, align or {}
+    labels, formats, align, bars = labels or {}, formats or {}, align or {}, bars or {}
     for unknown in sorted({*labels, *formats, *align} - set(map(str, frame.columns))):
         raise UsageError.unknown("column", unknown, frame.columns)
     columns, cells = [], []
     for key, values in ((str(name), values) for name, values in frame.items()):
         texts = [_cell_text(value, key, formats.get(key)) for value in values]
         side = align.get(key) or natural_alignment(texts)
-        columns.append(Column(labels.get(key, key), side))
+        columns.append(Column(labels.get(key, key), side, tuple(bars.get(key, ()))))
         cells.append(texts)
     emphasised = tuple(range(len(frame))[position] for position in emphasise)
     rows = tuple(zip(*cells, strict=True))

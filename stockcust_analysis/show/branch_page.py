@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -16,16 +16,35 @@ from stockcust_analysis.show.page_data import BranchPage
 
 _MOST_FIGURES: Final = 6
 
-# What a manager looks at first, each with the base it is counted on; the first six there are.
-KEY_MEASURES: Final = (
-    (wording.AVERAGE, "funded"),
-    ("customers", "funded"),
-    ("customer_retention", "funded"),
-    ("inactive_rate", "funded"),
-    ("multi_product_share", "funded"),
-    ("contact_coverage", "managed"),
-    ("ten_largest_share", "funded"),
-    ("top_20_share", "funded"),
+# Tables of measures: the base they are counted on, and the measures, in the order of the rows. Of
+# the key figures, which a manager looks at first, the first six that there are; "bank" is the
+# overview of headquarters' workbook.
+_MEASURE_TABLES: Final = (
+    ("key", "funded", "aum_average_quarter customers customer_retention inactive_rate"),
+    ("key", "funded", "multi_product_share"),
+    ("key", "managed", "contact_coverage"),
+    ("key", "funded", "ten_largest_share top_20_share"),
+    ("overview", "funded", "aum_average_quarter aum_period_end customers"),
+    ("overview", "effective", "customers"),
+    ("overview", "funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
+    ("overview", "funded", "top_20_share ten_largest_share"),
+    ("concentration", "funded", "gini top_1_share top_5_share top_10_share top_20_share"),
+    ("concentration", "funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
+    ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
+    ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
+    ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
+    ("retention", "funded", "steep_fall_outflow_share same_customer_growth asset_retention_net"),
+    ("retention", "funded", "all_customer_growth upgrade_rate downgrade_rate"),
+    ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
+    ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
+    ("coverage", "funded", "managed_customers managed_aum managed_share vip_share"),
+    ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
+    ("coverage", "managed", "reclaim_due_share customers_per_manager"),
+    ("bank", "funded", "aum_average_quarter customers customer_retention silent_rate"),
+    ("bank", "all", "dormancy_rate"),
+    ("bank", "funded", "multi_product_share"),
+    ("bank", "managed", "contact_coverage"),
+    ("bank", "funded", "aum_period_end aum_per_customer products_per_customer ten_largest_share"),
 )
 # Rules that are told only beside figures of theirs: one of these measures or lists.
 _TOLD_WITH: Final[dict[str, tuple[str, ...]]] = {
@@ -39,6 +58,16 @@ _SHORT_NAMES: Final = {
     "customers": "funded_customers",
     "multi_product_share": "tile_multi_product_share",
 }
+
+
+def measures_of(name: str) -> list[tuple[str, str]]:
+    """Return the measures of a table, each with the base it is counted on.
+
+    >>> measures_of("attrition")[-1]
+    ('reactivation_rate', 'funded')
+    """
+    lines = [line[1:] for line in _MEASURE_TABLES if line[0] == name]
+    return [(measure, base) for base, measures in lines for measure in measures.split()]
 
 
 @dataclass(frozen=True)
@@ -95,11 +124,8 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
     table, words = page.evaluation.set_aside, {}
     for row in page_data.rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
         own = page.own(table, column=row.column, table=row.table)
-        rows = (
-            page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
-            if pd.isna(row.rows)
-            else wording.format_count(row.rows)
-        )
+        fewer = page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
+        rows = fewer if pd.isna(row.rows) else wording.format_count(row.rows)
         key, amount, number = "set_aside_bank", row.amount, 0
         if row.by_branch and page.branch_id != WHOLE_BANK:
             key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())
@@ -135,7 +161,7 @@ def checks_passed(page: page_data.Page) -> dict[str, str]:
 
 def key_figures(page: BranchPage) -> blocks.KeyFigures:
     """Return the six numbers of the first page with what they are compared with."""
-    figures = (_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+    figures = (_key_figure(page, measure, base) for measure, base in measures_of("key"))
     return blocks.KeyFigures([figure for figure in figures if figure is not None][:_MOST_FIGURES])
 
 
@@ -227,13 +253,10 @@ def section_sentence(page: BranchPage, section: findings.Section) -> blocks.Sent
 def growth_words(page: BranchPage) -> blocks.Sentences | None:
     """Return where growth came from; None for a bank's first quarter or a small branch."""
     bridge = page.evaluation.bridge
-    sentence = findings.growth_sentence(
-        bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
-    )
+    sentence = findings.growth_sentence(page, bridge[bridge["structure"] == "today"])
     if sentence is None or page.is_small:
         return None
-    said = replace(sentence, text=page.say(sentence.text), lead=page.say(sentence.lead))
-    return blocks.Sentences([said], anchor="growth")
+    return blocks.Sentences([sentence], anchor="growth")
 
 
 def definitions_table(page: BranchPage) -> blocks.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 
@@ -18,29 +18,9 @@ from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import page_data, wording
-from stockcust_analysis.show.blocks import MISSING, Column, Table
-from stockcust_analysis.show.branch_page import Remark, memory_note
+from stockcust_analysis.show.blocks import MISSING, Table, table
+from stockcust_analysis.show.branch_page import Remark, measures_of, memory_note
 
-# Tables of measures: the base they are counted on, and the measures, in the order of the rows.
-_MEASURE_TABLES: Final = (
-    ("overview", "funded", "aum_average_quarter aum_period_end customers"),
-    ("overview", "effective", "customers"),
-    ("overview", "funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
-    ("overview", "funded", "top_20_share ten_largest_share"),
-    ("concentration", "funded", "gini top_1_share top_5_share top_10_share top_20_share"),
-    ("concentration", "funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
-    ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
-    ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
-    ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
-    ("retention", "funded", "steep_fall_outflow_share same_customer_growth asset_retention_net"),
-    ("retention", "funded", "all_customer_growth"),
-    ("retention", "funded", "upgrade_rate downgrade_rate"),
-    ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
-    ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
-    ("coverage", "funded", "managed_customers managed_aum managed_share vip_share"),
-    ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
-    ("coverage", "managed", "reclaim_due_share customers_per_manager"),
-)
 # The columns of a table of measures; of those not named, the ones with the quarter before.
 _MEASURE_COLUMNS: Final = {
     "overview": "measure unit now previous_quarter year_ago year_start attained bank",
@@ -84,8 +64,6 @@ def page_table(
     *,
     unit: wording.Unit | None = None,
     labels: Mapping[str, str] | None = None,
-    emphasise: Sequence[int] = (),
-    bars: Mapping[str, Sequence[float]] | None = None,
     keep_empty: bool = False,
     **fields: Any,
 ) -> Table | None:
@@ -107,30 +85,23 @@ def page_table(
     keep_empty
         Keep columns in which nothing exists. A branch's page leaves them out: a first quarter has
         nothing to compare with.
-    emphasise
-        Positions of the rows printed in bold, from the end when negative.
-    bars
-        Column → the part of each cell's width that a bar behind it fills.
     fields
-        `note`, `look` and `half`, as `Table` has them.
+        `emphasise`, `bars`, `note`, `look` and `half`, as `blocks.table` takes them.
     """
     if not rows:
         return None
-    columns, cells, labels = [], [], labels or {}
+    cells, labels = dict[str, list[str]](), labels or {}
     for key in rows[0]:
         kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
         if keep_empty or any(text != MISSING for text in texts):
-            label = labels.get(key) or page.text(key, page.headers)
-            side: Literal["left", "right"] = "left" if kind == "words" else "right"
-            columns.append(Column(label, side, bars=tuple((bars or {}).get(key, ()))))
-            cells.append(texts)
-    return Table(
-        page.text(caption, page.captions) if caption else "",
-        tuple(columns),
-        tuple(zip(*cells, strict=True)),
+            cells[key] = texts
+    return table(
+        pd.DataFrame(cells),
+        caption=page.text(caption, page.captions) if caption else "",
         unit=wording.unit_note(unit, page.language) if unit else "",
-        emphasised=tuple(range(len(rows))[position] for position in emphasise),
+        labels={key: labels.get(key) or page.text(key, page.headers) for key in cells},
+        align={key: "left" if _KIND_OF.get(key) == "words" else "right" for key in cells},
         **fields,
     )
 
@@ -143,15 +114,6 @@ def _print_value(value: Any, kind: str, unit: wording.Unit | None) -> str:
     return f"+{text}" if kind == "signed" and (value or 0) > 0 else text
 
 
-def with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
-    """Return a column's figures: "*" for those that the column `withheld`, if any, withholds."""
-    withheld = frame["withheld"] if "withheld" in frame else [False] * len(frame)
-    return [
-        wording.SUPPRESSED if hidden and pd.isna(value) else float(value)
-        for value, hidden in zip(frame[column], withheld, strict=True)
-    ]
-
-
 def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
     """Return a part of a whole; withheld where either is, None of nothing.
 
@@ -161,16 +123,6 @@ def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
     if wording.SUPPRESSED in (part, whole):
         return wording.SUPPRESSED
     return float(part or 0) / float(whole) if whole else None
-
-
-def measures_of(name: str) -> list[tuple[str, str]]:
-    """Return the measures of a table, each with the base it is counted on.
-
-    >>> measures_of("attrition")[-1]
-    ('reactivation_rate', 'funded')
-    """
-    lines = [line[1:] for line in _MEASURE_TABLES if line[0] == name]
-    return [(measure, base) for base, measures in lines for measure in measures.split()]
 
 
 def overview_table(page: page_data.BranchPage) -> Table | None:
@@ -223,9 +175,8 @@ def _measure_rows(page: page_data.BranchPage, name: str) -> list[dict[str, str]]
             "attained": page.format_attained(page.attained(measure, now) if plan else None, plan),
             "bank": show(page.bank_value(measure, base), measure),
         }
-        for column in wording.names("comparison"):
-            then = value(quarter=str(getattr(this, column.removesuffix("_quarter"))))
-            cells[column] = page.change(measure, now, then)
+        for column, quarter in page_data.earlier_quarters(this).items():
+            cells[column] = page.change(measure, now, value(quarter=quarter))
         rows.append({column: cells[column] for column in columns})
     return rows
 
@@ -246,8 +197,8 @@ def bridge_rows(
 
     Beside them stand the amounts of the quarter `before`, and the difference, where it is known.
     """
-    columns = (with_gaps(bridge, name) for name in ("customers", "amount"))
-    steps = list(zip(bridge["component"], *columns, strict=True))
+    marked = page_data.mark_withheld(bridge, bridge.get("withheld", False))
+    steps = marked[["component", "customers", "amount"]].to_numpy().tolist()
     opening = steps[0][-1] if steps else None
     known = dict(zip(before["component"], before["amount"], strict=True)) if len(before) else {}
     rows = [
@@ -291,9 +242,7 @@ def tier_rows(page: page_data.Page) -> list[dict[str, Any]]:
     for tier, words in reversed(page.members("tier").items()):
         row = {name: value(f"tier_{name}", tier) for name in ("customers", "customer_share")}
         now, then = row["customer_share"], value("tier_customer_share", tier, quarter=before)
-        alike = isinstance(now, str) and now == then  # both withheld
-        change = now if alike else page.change("tier_customer_share", now, then)
-        row |= {"before": then, "previous_quarter": change}
+        row |= {"before": then, "previous_quarter": page.change("tier_customer_share", now, then)}
         row |= {name: value(f"tier_{name}", tier) for name in ("aum", "aum_share")}
         rows.append({"tier": words, **row})
     return rows

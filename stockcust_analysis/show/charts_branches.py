@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +90,8 @@ def funnel(
     open_dots.set_markerfacecolor("white")
     ax.plot(sizes[beyond], values[beyond], "o", markersize=4.4, color=canvas.ACTUAL)
     ax.plot(sizes[ours], values[ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
-    measure, unit = _name_measure(ax, rows, "compared", language)
+    measure, title, unit = _read_measure(rows, "compared", language)
+    canvas.name_values(ax, title)
     ax.yaxis.set_major_formatter(lambda value, _: wording.format_measure(value, measure, unit=unit))
     if wording.measure_words(measure).kind == "share" and values.between(0, 1).all():
         low, high = ax.get_ylim()
@@ -126,14 +126,10 @@ def _smooth_limit(rows: pd.DataFrame, name: str, grid: Values) -> Values:
     return np.asarray(np.clip(curve, limit.min(), limit.max()))
 
 
-def _name_measure(
-    ax: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    language: Language,
-    side: Literal["left", "right"] = "left",
-) -> tuple[str, wording.Unit | None]:
-    """Say above the axes what is compared; return the measure and its unit if it is money."""
+def _read_measure(
+    rows: pd.DataFrame, column: str, language: Language
+) -> tuple[str, str, wording.Unit | None]:
+    """Return which measure is compared, what it is called, and its unit if it is money."""
     words = wording.measure_words(str(rows["measure"].iloc[0]))
     title, unit = wording.text(words.name, language), None
     if words.kind == "money":
@@ -141,8 +137,7 @@ def _name_measure(
         title += f" · {wording.unit_note(unit, language)}"
     if "value" in rows and not np.allclose(rows[column], rows["value"], equal_nan=True):
         title += canvas.word("winsorised", language)
-    canvas.name_values(ax, title, side=side)
-    return words.name, unit
+    return words.name, title, unit
 
 
 @canvas.chart
@@ -186,7 +181,8 @@ def league(
     every = len(rows)
     rows = rows.dropna(subset=[name for name in ("value", *_RANKS[:3]) if name in rows])
     ax = canvas.axes_for(rows, ax, 1.4 + _ROW_CM * max(len(rows), 4))
-    measure, unit = _name_measure(ax, rows, "value", language, "right")
+    measure, title, unit = _read_measure(rows, "value", language)
+    canvas.name_values(ax, title, side="right")
     best_first = wording.measure_words(measure).higher_is_better == "no"
     rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
     heights = np.arange(len(rows))

@@ -412,7 +412,5 @@ def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     whole = ax.figure
     ax.remove()
     grid = cell.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
-    return [
-        canvas.style_axes(whole.add_subplot(grid[n], **canvas.OWN_AXES))
-        for n in range(len(members))
-    ]
+    panels = (whole.add_subplot(grid[n], **canvas.OWN_AXES) for n in range(len(members)))
+    return [*map(canvas.style_axes, panels)]

@@ -24,7 +24,7 @@ from stockcust_analysis.errors import require_known
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Language, Sentence
+from stockcust_analysis.show.blocks import Sentence
 from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
@@ -320,10 +320,8 @@ def _write_lead(
     position = _name_side(gap or 0.0, "above", "level", "below")
     direction = "unknown" if trend is None else _name_side(trend, "up", "flat", "down")
     is_told = position != "level" or direction in ("up", "down")
-    verdict = _words(
-        page, "by_chance" if by_chance and not is_told else f"{position}_{direction}", within
-    )
-    return _words(page, "lead", story=story, verdict=verdict)
+    key = "by_chance" if by_chance and not is_told else f"{position}_{direction}"
+    return _words(page, "lead", story=story, verdict=_words(page, key, within))
 
 
 def _name_side(in_limits: float, above: str, within: str, below: str) -> str:
@@ -342,14 +340,11 @@ def _weigh(in_limits: float | None, measure: str) -> float:
 def _movement_words(page: BranchPage, measure: str, movement: Movement, beside_bank: bool) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
     kind = wording.measure_words(measure).kind
-    has_bank = movement.bank_change is not None and beside_bank
-    return _words(
-        page,
-        "change_beside_bank" if has_bank else "change",
-        comparison=_words(page, movement.comparison, "comparison"),
-        change=wording.format_signed(movement.change, kind, page.language),
-        bank=wording.format_signed(movement.bank_change, kind, page.language),
-    )
+    key = "change_beside_bank" if movement.bank_change is not None and beside_bank else "change"
+    changes = (movement.change, movement.bank_change)
+    change, bank = (wording.format_signed(size, kind, page.language) for size in changes)
+    comparison = _words(page, movement.comparison, "comparison")
+    return _words(page, key, comparison=comparison, change=change, bank=bank)
 
 
 def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: Any) -> str:
@@ -387,41 +382,31 @@ def _warn(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     return _join(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
 
 
-def growth_sentence(
-    bridge: pd.DataFrame, *, branch_id: str, language: Language = "zh"
-) -> Sentence | None:
+def growth_sentence(page: BranchPage, bridge: pd.DataFrame) -> Sentence | None:
     """Say how much of the change of assets new customers brought, existing ones, and moves.
 
     New: opened or returned. Moved between branches: in less out, said where there is any. Existing:
     the rest, with those who left. The bank's own change stands beside the branch's; a change within
-    noise is called steady, and no cause named.
+    noise is called steady, and no cause named: "增长来自新客户，原有客户在减少".
 
     Parameters
     ----------
+    page
+        Whose, and in which language.
     bridge
         Growth bridge on one structure, of the branch and of the bank: branch_id, component, amount.
-    branch_id, language
-        Whose, and in which language.
-
-    >>> steps = pd.DataFrame({"branch_id": "B01",
-    ...     "component": ["opening", "new", "shrunk", "closing"],
-    ...     "amount": [1e7, 1.5e6, -5e5, 1.1e7]})
-    >>> growth_sentence(steps, branch_id="B01").lead
-    '增长来自新客户，原有客户在减少'
     """
-    parts, whole = split_growth(bridge, branch_id), split_growth(bridge, WHOLE_BANK)
+    parts, whole = split_growth(bridge, page.branch_id), split_growth(bridge, WHOLE_BANK)
     opening = parts["opening"]
     if opening <= 0:
         return None
-    unit = wording.money_unit([parts["closing"]], language)
-    key, blanks = "bridge", growth_blanks(parts, unit, language)
-    if branch_id != WHOLE_BANK and whole["opening"] > 0:
+    key, blanks = "bridge", growth_blanks(page, parts, page.unit([parts["closing"]]))
+    if page.branch_id != WHOLE_BANK and whole["opening"] > 0:
         key, of_bank = "bridge_beside_bank", whole["change"] / whole["opening"]
-        blanks["bank"] = wording.format_signed(of_bank, "money", language)
+        blanks["bank"] = wording.format_signed(of_bank, "money", page.language)
     verdict = _judge(*(parts[name] / opening for name in ("change", "new", "existing")))
-    lead = wording.text(verdict, language, within="bridge_verdict")
-    words = wording.text(key, language, within="sentence").format(**blanks)
-    return Sentence(words, lead=lead, section="growth")
+    lead = page.text(verdict, "bridge_verdict")
+    return Sentence(_words(page, key, **blanks), lead=lead, section="growth")
 
 
 def split_growth(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
@@ -437,13 +422,14 @@ def split_growth(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
 
 
 def growth_blanks(
-    parts: Mapping[Any, float], unit: wording.Unit, language: Language
+    page: BranchPage, parts: Mapping[Any, float], unit: wording.Unit
 ) -> dict[str, str]:
     """Return the rate and amounts of `split_growth` in words; moves only where there are any."""
     names = ("change", "new", "existing", "moved")
     words = {name: wording.format_signed_money(parts[name], unit) for name in names}
-    words["rate"] = wording.format_signed(parts["change"] / parts["opening"], "money", language)
-    moved = wording.text("moved", language, within="sentence").format(words["moved"])
+    rate = parts["change"] / parts["opening"]
+    words["rate"] = wording.format_signed(rate, "money", page.language)
+    moved = _words(page, "moved").format(words["moved"])
     return words | {"moved": moved if re.search("[1-9]", words["moved"]) else ""}
 
 

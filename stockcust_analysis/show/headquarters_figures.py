@@ -63,14 +63,11 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     if not hq.has_distinct_ranks(page, measure, base):
         return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
     drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
-    alt = page.text(
-        "league_alt",
-        measure=page.measure(measure),
-        first=placed["name"].iloc[0],
-        last=placed["name"].iloc[-1],
-        width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
-        unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
-    )
+    first, last = placed["name"].iloc[[0, -1]]
+    width = int((placed["rank_high"] - placed["rank_low"]).median()) + 1
+    left_out = page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else ""
+    blanks = {"measure": page.measure(measure), "first": first, "last": last, "width": width}
+    alt = page.text("league_alt", unplaced=left_out, **blanks)
     return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
 

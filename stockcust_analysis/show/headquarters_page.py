@@ -131,7 +131,7 @@ class HeadquartersPage(page_data.Page):
 
 def base_of(measure: str) -> str:
     """Return the base on which a measure is planned and shown of every branch."""
-    return dict(branch_page.KEY_MEASURES).get(measure, "funded")
+    return dict(branch_page.measures_of("key")).get(measure, "funded")
 
 
 def headquarters_page(review: Review, *, language: blocks.Language) -> HeadquartersPage:
@@ -221,19 +221,18 @@ def _growth_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
-    sentence = findings.growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    sentence = findings.growth_sentence(page.bank, own)
     if sentence is None:
         return None
     steps = growth_steps(page.evaluation.bridge)
-    text = page.join([page.say(sentence.text), _mover(page, steps)])
-    sentence = replace(sentence, text=text, lead=page.say(sentence.lead))
+    sentence = replace(sentence, text=page.join([sentence.text, _mover(page, steps)]))
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
     if not opened or others.empty or others.isna().any(axis=None):
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
-    blanks = findings.growth_blanks(others.sum().to_dict(), unit, page.language)
+    blanks = findings.growth_blanks(page.bank, others.sum().to_dict(), unit)
     text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
@@ -267,7 +266,7 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     judged = set(printed.loc[printed["verdict"] != "", "measure"])
     theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
     return sorted(
-        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
+        pairs, key=lambda pair: [pair[0] not in known for known in (judged, theme, beyond)]
     )
 
 

@@ -14,12 +14,12 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import headquarters_page as hq
-from stockcust_analysis.show import wording
+from stockcust_analysis.show import page_data, wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
-from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
+from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import begin, beside, compared_quarters, rows_of
+from stockcust_analysis.show.page_data import mark_withheld, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -106,24 +106,18 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     *branches, total = branch_rows(page)
     rows = [*_shorten(page, branches, len(branches), _MOST_ROWS), total]
     parts = [row.get("attained") for row in rows]
-    bars = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
-    ordered = any(bars) or any(row["previous_quarter"] is not None for row in branches)
-    order = ["branches_by_plan" if any(bars) else "branches_by_change"] * ordered
-    hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
+    filled = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
+    ordered = any(filled) or any(row["previous_quarter"] is not None for row in branches)
+    order = ["branches_by_plan" if any(filled) else "branches_by_change"] * ordered
+    hidden = {"branch_id"} if any(filled) else {"branch_id", "attained"}
     words = page.join(map(page.text, (*order, "branches_note")))
     printed = [
         {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
         for row in rows
     ]
-    return _table(
-        page,
-        "branches",
-        printed,
-        unit=page.unit(row["aum"] for row in branches),
-        emphasise=[-1],
-        bars={"attained": bars},
-        note=page.gap_note("withheld_note", after=words),
-    )
+    unit, bars = page.unit(row["aum"] for row in branches), {"attained": filled}
+    note = page.gap_note("withheld_note", after=words)
+    return _table(page, "branches", printed, unit=unit, note=note, emphasise=[-1], bars=bars)
 
 
 def _print_figure(page: HeadquartersPage, name: str, value: Any) -> Any:
@@ -135,13 +129,13 @@ def _print_figure(page: HeadquartersPage, name: str, value: Any) -> Any:
 
 def branch_rows(page: HeadquartersPage) -> list[dict[str, Any]]:
     """Return the rows of the branch table: the lowest attainment or change first, the bank last."""
-    scores = {row.branch_id: row for row in rows_of(page.evaluation.scores)}
+    scores = {row.branch_id: row for row in rows_of(ordered_scores(page))}
     beyond = page.exceptions
     unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].value_counts()
     rows = []
     for branch in [*page.names, WHOLE_BANK]:
         score = scores.get(branch)
-        points, rank = score_values(score, ("points", "rank")) if score else ("", "")
+        points, rank = (score.points, score.rank) if score else ("", "")
         count = int(unfavourable.get(branch, 0)) or ""
         scored = {"points": points, "rank": rank, "unfavourable": count}
         rows.append({"branch_id": branch, **_branch_figures(page, branch), **scored})
@@ -157,7 +151,7 @@ def _order(row: Mapping[str, Any]) -> list[float]:
 def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
     """Return a branch's main figures, as numbers or "*"; behind a new one's name the month."""
     own = partial(page.value, branch_id=branch, base="funded")
-    aum, quarters = wording.AVERAGE, compared_quarters(page.quarter)
+    aum, quarters = wording.AVERAGE, page_data.compared_quarters(page.quarter)
     now = own(aum)
     is_bank = branch == WHOLE_BANK
     attained = page.bank_attainment(aum) if is_bank else page.attainments.get(aum, {}).get(branch)
@@ -186,7 +180,7 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     own = page.own(page.evaluation.bridge)
     if own.empty:
         return None
-    unit, note = page.unit(with_gaps(own, "amount")), page.text("bridge_note", "page")
+    unit, note = page.unit(own["amount"]), page.text("bridge_note", "page")
     rows = bridge_rows(page, own, "amount", page.own(page.evaluation.previous_bridge))
     return _table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
@@ -207,7 +201,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
         {
             "branch": _branch_name(page, branch := row.pop("branch_id")),
             "change": row["change"],
-            **(beside(row["change"], earlier.get(branch)) if earlier else {}),
+            **(page_data.beside(row["change"], earlier.get(branch)) if earlier else {}),
             **row,
             "contribution": wording.format_number(100 * change / opening, decimals=2),
         }
@@ -215,7 +209,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     ]
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
     # One unit with the bridge on the same page.
-    unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
+    unit = page.unit(page.own(page.evaluation.bridge)["amount"])
     note = page.gap_note("withheld_note", after=page.text("growth_note"))
     return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
@@ -241,8 +235,9 @@ def migration_table(page: HeadquartersPage, name: str = "migration") -> Table | 
     words = dict(reversed(page.members("tier").items()))
     words |= {state: page.text(state, "state") for state in wording.names("state")}
     header = {"from": page.text(f"from_{name}", page.headers)}
-    columns = (moves["from"], moves["to"], with_gaps(moves, "customers"))
-    cells = {(start, end): number for start, end, number in zip(*columns, strict=True) if number}
+    marked = mark_withheld(moves, moves.get("withheld", False))
+    moved = marked[["from", "to", "customers"]].itertuples(index=False)
+    cells = {(start, end): number for start, end, number in moved if number}
     starts = [name for name in words if any(start == name for start, _ in cells)]
     ends = [name for name in words if any(end == name for _, end in cells)]
     rows = [
@@ -259,7 +254,7 @@ def tier_table(page: HeadquartersPage) -> Table | Remark | None:
         return Remark(page.text("no_tiers", "page"))
     rows = tier_rows(page)
     unit = page.unit([row["aum"] for row in rows])
-    labels = {"aum": begin(page.tier_amount)}
+    labels = {"aum": page_data.begin(page.tier_amount)}
     return _table(page, "tiers", rows, unit=unit, labels=labels, note=memory_note(page.bank))
 
 
@@ -275,15 +270,13 @@ def score_table(page: HeadquartersPage) -> Table | Remark | None:
     card, known = page.evaluation.scorecard, score_columns(page)
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     labels = {
-        f"points of {row.indicator}": page.measure(
-            row.measure, member="" if pd.isna(row.member) else row.member
-        )
-        for row in rows_of(card.drop_duplicates("indicator"))
+        f"points of {row.indicator}": page.measure(row.measure, member=row.member)
+        for row in rows_of(card.drop_duplicates("indicator").fillna({"member": ""}))
     }
     rows = [
         {
             "branch": page.names[row.branch_id],
-            **dict(zip(known, score_values(row, known), strict=True)),
+            **{name: getattr(row, name) for name in known},
             **{name: points[row.branch_id, name.removeprefix("points of ")] for name in labels},
         }
         for row in rows_of(ordered_scores(page))
@@ -298,21 +291,18 @@ def _has_no_score(page: HeadquartersPage) -> bool:
 
 
 def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
-    """Return the scores by peer group, by rank within."""
+    """Return the scores by peer group, by rank within; "*" where one of those ranked has none."""
+    if page.evaluation.scores.empty:
+        return page.evaluation.scores
     order = ["peer_group", "rank", "branch_id"]
-    return page.evaluation.scores.sort_values(order, kind="stable", ignore_index=True)
+    scores = page.evaluation.scores.sort_values(order, kind="stable", ignore_index=True)
+    return mark_withheld(scores, scores["rank_of"].notna(), ["rank", "points"])
 
 
 def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
     """Return which of rank and points are known of any branch at all."""
     scores = page.evaluation.scores
     return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
-
-
-def score_values(row: Any, columns: Sequence[str]) -> list[Any]:
-    """Return a branch's rank or points; "*" where one of those ranked has no value."""
-    gone = None if pd.isna(row.rank_of) else wording.SUPPRESSED
-    return [gone if pd.isna(value := getattr(row, name)) else value for name in columns]
 
 
 def _points(row: Any) -> str:

@@ -118,9 +118,8 @@ class Lab:
     def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
         caption = self._word(f"{key}_caption")
-        return blocks.figure(
-            axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", "")
-        )
+        alt = f"{caption} {self._word(key)}".replace("**", "")
+        return blocks.figure(axes, caption=caption, alt=alt)
 
     def sentences(self, result: Any) -> blocks.Sentences | None:
         """Return what a model says of itself, in the notebook's language; None of no model."""
@@ -172,9 +171,8 @@ class Lab:
                 rows.append((getattr(entry, self.language), meaning))
             else:
                 rows.append((self._word(f"{name}_term"), self._word(f"{name}_definition")))
-        columns = [self._word("term"), self._word("meaning")]
         note = f"{self._word('policy')} {self.policy.name} {self.policy.version}"
-        frame = pd.DataFrame(rows, columns=columns)
+        frame = pd.DataFrame(rows, columns=[self._word("term"), self._word("meaning")])
         return blocks.table(frame, caption=self._word("definitions"), note=note)
 
     def deliveries(self) -> blocks.Table:
@@ -204,7 +202,7 @@ class Lab:
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return what a model computes; show what it warns of, and why it refuses (then None)."""
-        said: list[blocks.Sentence] = []
+        said: list[blocks.Sentence | str] = []
         result = None
         with catch_warnings(record=True, action="always", category=UserWarning) as caught:
             try:
@@ -212,8 +210,7 @@ class Lab:
             except UsageError as refusal:
                 words = words_of(refusal).text(self.language)
                 said = [blocks.Sentence(words, lead=self._word("refused"))]
-        for warning in caught:
-            said.append(blocks.Sentence(str(in_language(warning.message, self.language))))
+        said += [str(in_language(warning.message, self.language)) for warning in caught]
         if said:
             display(blocks.Sentences(said))
         return result

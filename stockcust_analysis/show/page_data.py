@@ -424,6 +424,16 @@ def beside(amount: wording.Figure, before: float | None) -> dict[str, Any]:
     return {"amount_before": before, "amount_change": change}
 
 
+def mark_withheld(
+    table: pd.DataFrame, gone: Any, columns: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Return a table with "*" for the missing numbers of the rows in which they are withheld."""
+    numbers = table.select_dtypes("number") if columns is None else table[list(columns)]
+    cells = {str(name): column.astype(object) for name, column in numbers.items()}
+    marked = {n: c.mask(c.isna() & gone, wording.SUPPRESSED) for n, c in cells.items()}
+    return table.assign(**marked)
+
+
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     """Yield a frame's rows, each with its cells as attributes."""
     return frame.itertuples(index=False)
@@ -466,7 +476,12 @@ def compared_quarters(quarter: str) -> dict[str, str]:
     {'year_ago': '2025Q4', 'previous_quarter': '2026Q3'}
     """
     this = Quarter.parse(quarter)
-    previous, year_ago, year_start = str(this.previous), str(this.year_ago), str(this.year_start)
-    if this.number in (1, 4):
-        return {"year_ago": year_ago, "previous_quarter": previous}
-    return {"previous_quarter": previous, "year_ago": year_ago, "year_start": year_start}
+    known = earlier_quarters(this)
+    names = ("year_ago", "previous_quarter") if this.number in (1, 4) else known
+    return {name: known[name] for name in names}
+
+
+def earlier_quarters(this: Quarter) -> dict[str, str]:
+    """Return the quarter before, the one a year ago and the last of the year before, by name."""
+    names = ("previous_quarter", "year_ago", "year_start")
+    return {name: str(getattr(this, name.removesuffix("_quarter"))) for name in names}

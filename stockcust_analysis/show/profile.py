@@ -44,8 +44,10 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         Language of captions and headers.
     """
     percentiles = [f"p{percent}" for percent in _PERCENTILES]
+    balances = (quarter.figures.get("holdings.balance", 0) / 100 for quarter in totals)
+    unit = wording.money_unit(balances, language)
     frames = {
-        "quarters": pd.DataFrame(_quarters(totals, language)),
+        "quarters": pd.DataFrame(_quarters(totals, unit)),
         "gaps": pd.DataFrame(_gaps(bank), columns=["column", "n", "empty"]),
         "amounts": pd.DataFrame(_amounts(bank), columns=["column", *percentiles]),
         "codes": pd.DataFrame(_codes(bank), columns=["column", "code", "n", "share"]),
@@ -53,13 +55,12 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
     for name in ("gaps", "amounts", "codes") if language == "zh" else ():
         frames[name]["column"] = [title_of(path) for path in frames[name]["column"]]
     words = wording.section_words("profile", language)
-    units = {"quarters": wording.unit_note(_unit(totals, language), language)}
     return [
         table(
             frame,
             caption=words[name],
             labels={column: words[column] for column in frame if column in words},
-            unit=units.get(name, ""),
+            unit=wording.unit_note(unit, language) if name == "quarters" else "",
         )
         for name, frame in frames.items()
         if len(frame)
@@ -86,15 +87,9 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> list[st
     return [words.text(language) for words in said]
 
 
-def _unit(totals: list[Totals], language: Language) -> Any:
-    return wording.money_unit(
-        [t.figures.get("holdings.balance", 0) / 100 for t in totals], language
-    )
-
-
-def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, str]]:
+def _quarters(totals: list[Totals], unit: wording.Unit) -> Iterator[dict[str, str]]:
     """Yield each quarter: branches, customers and holdings with their change; the three totals."""
-    unit, aum = _unit(totals, language), {*load_policy().families.aum_products}
+    aum = {*load_policy().families.aum_products}
     before: dict[str, int] = {}
     for entry in totals:
         figures = entry.figures

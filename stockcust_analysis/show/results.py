@@ -15,7 +15,6 @@ from datetime import date, datetime, time
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_ROWS: Final = 60
-_CROSSED: Final = 2
 # A table with one of these sets of columns is a result; others are shown as pandas shows them.
 _SHAPES: Final = (
     {"measure", "value"},
@@ -99,21 +97,17 @@ def table_of(result: Result) -> Table:
     )
     left_out = len(result) - len(rows)
     notes = [*result.about.notes, *([("more_rows", {"rows": f"{left_out:,}"})] if left_out else [])]
-    return table(
-        cells,
-        caption="",
-        unit=wording.unit_note(unit, language) if money else "",
-        note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={n: column_word(n, language, result.about.unit) for n in map(str, cells)},
-    )
+    note = " ".join(sentence(key, facts, language) for key, facts in notes)
+    labels = {n: column_word(n, language, result.about.unit) for n in map(str, cells)}
+    above = wording.unit_note(unit, language) if money else ""
+    return table(cells, caption="", unit=above, note=note, labels=labels)
 
 
-def _in_policy_order(result: Result) -> pd.DataFrame:
-    """Return the rows, tiers, families and the like as the policy lists them."""
-    rows = result.to_pandas()
-    labels = rows.select_dtypes(exclude="number").columns
-    cuts = [*takewhile(lambda name: name in labels and name != "measure", rows)]
-    return rows.iloc[policy_order(rows[cuts], result.about.members)] if cuts else rows
+def _in_policy_order(result: Result) -> Any:
+    """Return the result with its rows, tiers, families and the like, as the policy lists them."""
+    labels = result.select_dtypes(exclude="number").columns
+    cuts = [*takewhile(lambda name: name in labels and name != "measure", result)]
+    return result.iloc[policy_order(result[cuts], result.about.members)] if cuts else result
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
@@ -145,10 +139,7 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    return [
-        format_value(value, name, units[name])
-        for name, value in zip(names, rows["value"].astype(float), strict=True)
-    ]
+    return [*map(format_value, rows["value"].astype(float), names, names.map(units))]
 
 
 def draw(result: Result, **options: Any) -> Axes:
@@ -166,8 +157,7 @@ def draw(result: Result, **options: Any) -> Axes:
             name = _chart_of_groups(result, options.get("measure", leading)) or name
         if name in ("bars", "grid", "trend"):
             options = {"measure": leading, **options}
-            drawn = Result(_in_policy_order(result))
-            drawn.about = result.about
+            drawn = _in_policy_order(result)
     axes: Axes = getattr(plot, name)(drawn, **options)
     notes = [sentence(*note, options["language"]) for note in result.about.notes]
     for line in (_caption(result, options), *notes):
@@ -182,7 +172,7 @@ def _chart_of_groups(result: Result, measure: str | None) -> str:
     several = {name for name in rows if name not in OF_RESULT and rows[name].nunique() > 1}
     if not several & by - {"quarter"}:
         return ""
-    crossed = len(several) == _CROSSED
+    crossed = len(several) == 2
     return "trend" if "quarter" in several else "grid" if crossed else "bars"
 
 
@@ -224,7 +214,7 @@ def write_workbook(results: Mapping[str, Result], path: Path) -> None:
 
 @contextmanager
 def new_workbook(
-    path: Path, *, created: date, properties: Mapping[str, Any] = MappingProxyType({}), **more: bool
+    path: Path, *, created: date, properties: Mapping[str, Any] | None = None, **more: bool
 ) -> Iterator[Any]:
     """Yield a workbook that appears whole or not at all, and whose bytes tell no time."""
     from xlsxwriter import Workbook
@@ -232,7 +222,7 @@ def new_workbook(
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with atomic_write(path) as beside:
         book = Workbook(str(beside), options | more)
-        book.set_properties({**properties, "created": datetime.combine(created, time())})
+        book.set_properties({**(properties or {}), "created": datetime.combine(created, time())})
         yield book
         book.close()
 
@@ -240,7 +230,7 @@ def new_workbook(
 def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, Any]) -> None:
     """Write a result onto a sheet."""
     language: Any = chosen_language()
-    rows = Result(_in_policy_order(result))
+    rows = _in_policy_order(result)
     for number, name in enumerate(map(str, result.columns)):
         sheet.write_string(0, number, column_word(name, language, result.about.unit), head)
         words = cell_words(name, language, result.about.members, rows[name])

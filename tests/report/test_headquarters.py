@@ -26,8 +26,7 @@ from stockcust_analysis.report.quarter import make_reports, plan_reports, verify
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.branch_page import KEY_MEASURES
-from stockcust_analysis.show.branch_tables import measures_of
+from stockcust_analysis.show.branch_page import measures_of
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_notebooks import report_of_one_cell
@@ -211,7 +210,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
             own = (long["网点号"] == branch) & (long["指标"] == text(measure))
             own &= (long["口径"] == text(base, within="base")) & long["成员"].fillna("").eq("")
             assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
-            if (measure, base) in KEY_MEASURES[:6]:
+            if (measure, base) in measures_of("key")[:6]:
                 assert index[SHORT.get(measure, text(measure))] == shown
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pandas as pd
 import pytest
 
-from stockcust_analysis.show.blocks import Sentence
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.show.blocks import Language, Sentence
 from stockcust_analysis.show.findings import growth_sentence
+from stockcust_analysis.show.page_data import BranchPage
+
+
+def page(language: Language = "zh") -> BranchPage:
+    """Return the page of a branch of a whole quarter, whose assets are known."""
+    evaluation: Any = SimpleNamespace(quarter=Quarter("2026Q3"), policy_facts={})
+    return BranchPage(evaluation, language, "B01")
 
 
 def bridge(branch_id: str = "B01", **amounts: float) -> pd.DataFrame:
@@ -20,7 +31,7 @@ def bridge(branch_id: str = "B01", **amounts: float) -> pd.DataFrame:
 def test_new_customers_alone() -> None:
     """+150 万元 of new customers, −50 万元 of existing ones: +10.0 % beside the bank's +2.0 %."""
     table = pd.concat([bridge(new=1.5e6, shrunk=-5e5), bridge("@bank", grown=2e5)])
-    assert growth_sentence(table, branch_id="B01") == Sentence(
+    assert growth_sentence(page(), table) == Sentence(
         lead="增长来自新客户，原有客户在减少",
         text="期末AUM较上季末+100万元（+10.0%，全行+2.0%）：新增客户+150万元，原有客户-50万元。",
         section="growth",
@@ -44,14 +55,14 @@ def test_new_customers_alone() -> None:
 )
 def test_verdicts(amounts: dict[str, float], lead: str) -> None:
     """A change below 1 % of the opening is steady; each other case has its own words."""
-    told = growth_sentence(bridge(**amounts), branch_id="B01")
+    told = growth_sentence(page(), bridge(**amounts))
     assert told is not None
     assert told.lead == lead
 
 
 def test_english() -> None:
     """The same facts in English, without a bank to compare with."""
-    told = growth_sentence(bridge(new=1.5e6, shrunk=-5e5), branch_id="B01", language="en")
+    told = growth_sentence(page("en"), bridge(new=1.5e6, shrunk=-5e5))
     assert told is not None
     assert told.lead == "All growth came from new customers; existing customers' assets fell"
     assert told.text == (
@@ -63,11 +74,11 @@ def test_english() -> None:
 def test_who_moved_between_branches_is_neither_new_nor_existing() -> None:
     """100 万元 = 150 new + 40 moved in − 10 moved out − 80 of existing customers."""
     moves = {"transferred_in": 4e5, "transferred_out": -1e5}
-    told = growth_sentence(bridge(new=1.5e6, shrunk=-8e5, **moves), branch_id="B01")
+    told = growth_sentence(page(), bridge(new=1.5e6, shrunk=-8e5, **moves))
     assert told is not None
     assert told.text.endswith("新增客户+150万元，原有客户-80万元，行内划转+30万元。")
 
 
 def test_a_new_branch_has_nothing_to_grow_from() -> None:
     """Without opening assets there is no growth rate, and nothing is said."""
-    assert growth_sentence(bridge(new=1e6).replace(1e7, 0.0), branch_id="B01") is None
+    assert growth_sentence(page(), bridge(new=1e6).replace(1e7, 0.0)) is None
