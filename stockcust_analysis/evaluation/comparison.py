@@ -281,8 +281,7 @@ def _verdict(z: Values) -> npt.NDArray[np.str_]:
     """Return a word for how far beyond chance each branch lies."""
     near, far = map(normal_quantile, LEVELS)
     conditions = [np.isnan(z), z < -far, z < -near, z > far, z > near]
-    words = np.select(conditions, ["", "far_below", "below", "far_above", "above"], "within")
-    return words.astype("<U9")
+    return np.select(conditions, ["", "far_below", "below", "far_above", "above"], "within")
 
 
 def possible_values(measure: str, policy: Policy) -> tuple[float, float]:

@@ -130,9 +130,8 @@ def make_review(
     else:
         review = _make_circulated(evaluation, policy, issued)
     warnings = [] if evaluation.scorecard.empty else lint_scorecard(review.evaluation, policy)
-    facts = {}
-    if (theme := policy.theme(evaluation.quarter.number)) is not None:
-        facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)}
+    theme = policy.theme(evaluation.quarter.number)
+    facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)} if theme else {}
     review = replace(review, warnings=pd.DataFrame(warnings), theme=facts)
     if not issued:
         return review

@@ -205,7 +205,7 @@ class _Sheets:
         plans = map(page.bank.targets.get, planned)
         columns: dict[str, list[Any]] = {
             "plan": [None if plan is None else plan.level for plan in plans],
-            "attained": [page.bank_attainment(name) if name else None for name in planned],
+            "attained": [page.attained(name) if name else None for name in planned],
         }
         columns |= {name: figures(name) for name in quarters}
         for name, before in earlier.items():

@@ -169,13 +169,13 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure |
     """Return one number with its comparisons; None where the branch has no such value."""
     value = partial(page.value, measure, base=base)
     now, kind = value(), wording.measure_words(measure).kind
-    if now is None:
+    if not isinstance(now, float):
         return None
     is_judged = kind != "share" or not page.is_small
     unit = page.unit([now]) if kind == "money" else None
     pairs = []
     for name, quarter in page_data.compared_quarters(page.quarter).items() if is_judged else ():
-        if (before := value(quarter=quarter)) is not None:
+        if isinstance(before := value(quarter=quarter), float):
             change = page.change(measure, now, before)
             pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
     attained = page.attained(measure, now) if base == "funded" and is_judged else None

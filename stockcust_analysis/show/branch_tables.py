@@ -264,7 +264,7 @@ def dormancy_table(page: page_data.BranchPage) -> Table | None:
         }
         for status, rate in zip(wording.names("status"), wording.STATUS_RATES, strict=True)
     ]
-    idle = [row["idle_aum_share"] for row in rows if row["idle_aum_share"] is not None]
+    idle = [share for row in rows if isinstance(share := row["idle_aum_share"], float)]
     note = page.text("dormancy_note", share=wording.format_share(1 - sum(idle))) if idle[1:] else ""
     return page_table(page, "dormancy", rows, note=note)
 

@@ -33,8 +33,7 @@ MOST: Final = 5
 
 
 # Up to these sizes a difference is noise and gets no words. Money and counts: the relative change.
-# Shares: the points, and for shares of customers also so many standard errors of the customers
-# that the branch's own share is of.
+# Shares: the points, and for shares of customers also so many standard errors.
 _RELATIVE: Final = 0.01
 _POINTS: Final = 0.01
 _STANDARD_ERRORS: Final = 2.0
@@ -49,21 +48,25 @@ _ALARM_CUSTOMERS: Final = 200
 _MOVED: Final = ("transferred_in", "transferred_out")
 
 
-def noise_of_shares(one: float, other: float, customers: float | None) -> float:
-    """Return by how much two shares may differ without meaning anything: as the less certain may.
+def limits_between(one: float, other: float, *customers: float) -> float:
+    """Return how many noise limits a share is above another one; less than one may be chance.
 
-    `customers` is their number for shares of customers, None for shares of money. A share of 0 or
-    1 has no standard error of its own: the other one's stands for both.
+    `customers` are the numbers that shares of customers are of; that of the other share is left out
+    where it is taken as exact, both for shares of money. To the customers two are added who have it
+    and two who have not, shared out among both shares, and the errors are as of independent ones:
+    Agresti and Caffo, The American Statistician 54 (2000), 280-288. By themselves 0 and 1 would
+    have no error, and one customer of one would be beyond chance.
 
-    >>> noise_of_shares(0.5, 0.5, 100), noise_of_shares(0.5, 0.5, 1_000_000)
-    (0.1, 0.01)
-    >>> round(noise_of_shares(0, 1 / 32, 32), 3)
-    0.062
+    >>> round(limits_between(0.52, 0.5), 2), round(limits_between(0.6, 0.5, 96), 2)
+    (2.0, 0.98)
+    >>> [round(limits_between(1, 0, n, n), 2) for n in (1, 2, 3, 4)]
+    [0.43, 0.82, 1.19, 1.55]
     """
-    if not customers:
-        return _POINTS
-    error = math.sqrt(max(*(share * (1 - share) for share in (one, other)), 0) / customers)
-    return max(_POINTS, _STANDARD_ERRORS * error)
+    two, more = (one, other), 2 / (len(customers) or 1)
+    shares = [(p * n + more) / (n + 2 * more) for p, n in zip(two, customers, strict=False)]
+    errors = (p * (1 - p) / (n + 2 * more) for p, n in zip(shares, customers, strict=True))
+    first, second = [*shares, *two[len(shares) :]]
+    return (first - second) / max(_POINTS, _STANDARD_ERRORS * math.sqrt(sum(errors)))
 
 
 class Story(NamedTuple):
@@ -144,12 +147,10 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
     """
     require_known("section", section, get_args(Section))
     growth, shares = _findings(page)
-    findings = [growth, *shares] if growth else shares
-    here = [finding for finding in findings if finding.sentence.section == section]
+    here = [found for found in (growth, *shares) if found and found.sentence.section == section]
     if not here:
         return _warn(page, "caution_empty", quarter=page.quarter)
-    speaking = [here[0], *(finding for finding in here[1:] if finding.weight)]
-    speaking.sort(key=lambda finding: -finding.weight)
+    speaking = sorted((here[0], *(f for f in here[1:] if f.weight)), key=lambda f: -f.weight)
     joined = _words(page, "between").join(finding.sentence.text for finding in speaking)
     return Sentence(joined, lead=speaking[0].sentence.lead)
 
@@ -173,7 +174,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if cell is None:
         return None
     cell = cell._replace(value=cell.value - story.less)
-    customers = cell.denominator if story.of_customers else None
+    customers = [cell.denominator] * story.of_customers
     family = page.members("family").get(member, member)
     value = _value_words(page, story, cell, family)
     base = page.text(cell.base, "base")
@@ -187,14 +188,14 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
-        gap = difference / noise_of_shares(cell.value, bank.value, customers)
+        gap = limits_between(cell.value, bank.value, *customers)
         distance = wording.format_difference(difference, "share", page.language)
         side = _name_side(difference / _POINTS, "above", "level", "below")
-        words = _words(page, side, bank=wording.format_share(bank.value), gap=distance)
         doubtful += [len(clauses)] * _is_by_chance(difference, gap)
-        clauses.append(words)
+        clauses.append(_words(page, side, bank=_percent(page, story, bank), gap=distance))
     for movement in _movements(page, story.measure, member)[:1]:
-        trend = movement.change / noise_of_shares(cell.value, movement.before.value, customers)
+        customers += [movement.before.denominator] * story.of_customers
+        trend = limits_between(cell.value, cell.value - movement.change, *customers)
         if abs(movement.change) >= _POINTS:
             words = _movement_words(page, story.measure, movement, story.beside_bank)
             doubtful += [len(clauses)] * _is_by_chance(movement.change, trend)
@@ -213,24 +214,27 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
 
 def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
     """Return a share in words: with its customers, and a growth with that of those who stayed."""
-    value = wording.format_share(cell.value)
-    if story.name == "same_customers":
-        value = wording.format_signed(cell.value, "money", page.language)
-        if (stayed := page.cell("same_customer_growth")) is not None:
-            change = wording.format_signed(stayed.value, "money", page.language)
-            value += _words(page, "who_stayed", value=change)
+    value = _percent(page, story, cell)
+    if story.less and (stayed := page.cell("same_customer_growth")) is not None:
+        value += _words(page, "who_stayed", value=_percent(page, story, stayed))
     elif story.of_customers and not family:
         value = _words(page, "with_count", share=value, count=cell.numerator)
     return value
 
 
+def _percent(page: BranchPage, story: Story, cell: Cell) -> str:
+    """Return a share, or with its sign what is left of one: a growth."""
+    if story.less:
+        return wording.format_signed(cell.value, "money", page.language)
+    return wording.format_share(cell.value)
+
+
 def _family_finding(page: BranchPage, story: Story) -> Finding | None:
     """Return the product family that differs or changed most; None when none does."""
     current = page.cells.get((page.quarter, page.branch_id), {})
-    members = dict.fromkeys(member for measure, member in current if measure == story.measure)
-    known = [family for family in page.members("family") if family in members]
-    others = [member for member in members if member not in known]
-    findings = (_share_finding(page, story, family) for family in known + others)
+    present = (member for measure, member in current if measure == story.measure)
+    families = dict.fromkeys([*page.members("family"), *present])
+    findings = (_share_finding(page, story, family) for family in families)
     notable = [finding for finding in findings if finding is not None and finding.weight]
     return max(notable, key=lambda finding: finding.weight, default=None)
 
@@ -412,8 +416,7 @@ def growth_sentence(page: BranchPage, bridge: pd.DataFrame) -> Sentence | None:
 def split_growth(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
     """Return a branch's assets at both ends and their change: new, existing and moved together."""
     own = bridge[bridge["branch_id"] == branch_id]
-    steps = zip(own["component"], own["amount"].astype(float), strict=True)
-    amounts = defaultdict(float, steps)
+    amounts = defaultdict(float, zip(own["component"], own["amount"].astype(float), strict=True))
     opening, closing = amounts["opening"], amounts["closing"]
     new, moved = amounts["new"], sum(amounts[name] for name in _MOVED)
     change = closing - opening

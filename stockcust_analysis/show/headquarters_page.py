@@ -38,9 +38,9 @@ class HeadquartersPage(page_data.Page):
     @cached_property
     def bank(self) -> page_data.BranchPage:
         """The whole bank as a page of its own, with the sum of the branches' plans as its plan."""
-        own = self.own(self.evaluation.measures).dropna(subset=["n"]).reset_index(drop=True)
         targets = pd.concat([self.evaluation.targets, self._bank_targets()], ignore_index=True)
-        facts = replace(self.evaluation, measures=own.assign(withheld=False), targets=targets)
+        own = self.own(self.evaluation.measures)
+        facts = replace(self.evaluation, measures=own, targets=targets)
         return page_data.BranchPage(facts, self.language, WHOLE_BANK)
 
     @cached_property
@@ -69,30 +69,26 @@ class HeadquartersPage(page_data.Page):
     @cached_property
     def plans(self) -> dict[str, dict[str, page_data.Plan]]:
         """Branch → measure → its plan for the quarter."""
-        targets = self.evaluation.targets
-        current = targets[targets["quarter"] == self.quarter]
-        return {
-            str(branch): page_data.plans_of(rows) for branch, rows in current.groupby("branch_id")
-        }
+        current = self.evaluation.targets.query("quarter == @self.quarter")
+        return {str(b): page_data.plans_of(rows) for b, rows in current.groupby("branch_id")}
 
     @cached_property
     def attainments(self) -> dict[str, dict[str, float]]:
         """Measure with a plan → branch → the part of its plan reached, the smallest part first."""
-        reached: dict[str, dict[str, float]] = {}
-        for branch, plans in self.plans.items():
-            for measure, plan in plans.items():
-                value = self.value(measure, base=base_of(measure), branch_id=branch)
-                part = plan.attained(value) if isinstance(value, float) else None
-                if part is not None:
-                    reached.setdefault(measure, {})[branch] = part
-        return {
-            measure: dict(sorted(parts.items(), key=lambda item: (item[1], item[0])))
-            for measure, parts in reached.items()
-        }
+        measures = dict.fromkeys(measure for plans in self.plans.values() for measure in plans)
+        reached = {m: [(self.attained(m, b), b) for b in self.plans] for m in measures}
+        known = {m: sorted(p for p in reached[m] if isinstance(p[0], float)) for m in measures}
+        return {m: {branch: part for part, branch in known[m]} for m in measures if known[m]}
 
-    def bank_attainment(self, measure: str) -> float | None:
-        """Return the part of the branches' plans that the whole bank has reached, where known."""
-        return self.bank.attained(measure, self.bank.value(measure, base=base_of(measure)))
+    def attained(self, measure: str, branch_id: str = WHOLE_BANK) -> Any:
+        """Return the part of its plan that a branch, or the bank of all plans, has reached.
+
+        "*" where the figure is withheld, None where there is none or no plan.
+        """
+        plans = self.bank.targets if branch_id == WHOLE_BANK else self.plans.get(branch_id, {})
+        value = self.value(measure, base=base_of(measure), branch_id=branch_id)
+        plan = plans.get(measure)
+        return plan.attained(value) if plan and isinstance(value, float) else plan and value
 
     @property
     def edition(self) -> str:
@@ -116,8 +112,7 @@ class HeadquartersPage(page_data.Page):
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
-        targets = self.evaluation.targets
-        rows = targets[targets["quarter"] == self.quarter]
+        rows = self.evaluation.targets.query("quarter == @self.quarter")
         planned = rows[rows["measure"].isin(measures_that_add_up()) & (rows["target"] > 0)]
         facts: dict[str, Any] = {"kind": "level", "start": 0.0, "phased_share": 1.0}
         known: dict[str, Any] = {name: planned.get(name, value) for name, value in facts.items()}
@@ -156,7 +151,7 @@ def key_figures(page: HeadquartersPage) -> blocks.KeyFigures:
 def review_conclusions(page: HeadquartersPage) -> blocks.Sentences:
     """Return what the quarter amounts to: plan, growth, exceptions, what to decide, the rest."""
     # Of a bank of a handful of customers everything is withheld.
-    of_bank = [] if page.bank.evaluation.measures.empty else findings.conclusions(page.bank)
+    of_bank = [] if page.bank.cell("customers") is None else findings.conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
     neutral = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
     answers = (answer(page) for answer in _ANSWERS.values())
@@ -194,11 +189,11 @@ def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
         for other, branches in behind.items()
         if other != measure and branches
     ]
-    of_bank = page.bank_attainment(measure)
+    bank = page.attained(measure)
     parts = [
         page.naming("plan_worst", worst),
         _shortfalls(page, measure, missed),
-        page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
+        page.text("plan_bank", part=page.format_attained(bank)) if isinstance(bank, float) else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
     return blocks.Sentence(page.join(parts), lead=lead, section="branches")

@@ -46,6 +46,7 @@ def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
 _CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
     "branch": lambda page, row: _branch_name(page, row.branch_id),
     "quarter": lambda page, row: str(row.quarter),
+    "branches": lambda page, row: wording.format_count(row.branches),
     "measure": lambda page, row: page.measure(row.measure, row.base, getattr(row, "member", "")),
     "z": lambda page, row: f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
     "evidence": lambda page, row: page.text(row.evidence, "evidence"),
@@ -79,8 +80,7 @@ def exceptions_table(page: HeadquartersPage) -> Table | None:
 
 def plan_table(page: HeadquartersPage) -> Table | None:
     """Return how far the bank and its branches have come with the plan; None without a plan."""
-    targets = page.bank.evaluation.targets
-    targets = targets[targets["quarter"] == page.quarter]
+    targets = page.bank.evaluation.targets.query("quarter == @page.quarter")
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
@@ -88,14 +88,15 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = partial(page.value, measure, base=base)
         parts = page.attainments.get(measure, {}).values()
+        hidden = next(filter(None, (page.attained(measure, b) for b in page.plans)), None)
         counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
         row = {
             "measure": page.measure(measure, base),
             "value": _with_unit(page, measure, value()),
             "plan": _with_unit(page, measure, plan.level if plan else None),
-            "attained": page.format_attained(page.bank_attainment(measure), planned),
+            "attained": page.format_attained(page.attained(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
-            "reached": " / ".join(counts) if parts else page.format_attained(None, planned),
+            "reached": " / ".join(counts) if parts else page.format_attained(hidden, planned),
         }
         rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))
@@ -153,14 +154,12 @@ def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
     own = partial(page.value, branch_id=branch, base="funded")
     aum, quarters = wording.AVERAGE, page_data.compared_quarters(page.quarter)
     now = own(aum)
-    is_bank = branch == WHOLE_BANK
-    attained = page.bank_attainment(aum) if is_bank else page.attainments.get(aum, {}).get(branch)
     name, (event, day) = _branch_name(page, branch), page.new_branches.get(branch, ("", ""))
     return {
         "branch": page.text(f"branch_{event}", name=name, month=day[:7]) if event else name,
         "aum": now,
         **{key: change_of(now, own(aum, quarter=quarters[key]), "money") for key in _CHANGES},
-        "attained": attained,
+        "attained": page.attained(aum, branch),
         "retention": own("customer_retention"),
         "idle": own("inactive_rate"),
         "multi_product": own("multi_product_share"),
@@ -203,9 +202,9 @@ def growth_table(page: HeadquartersPage) -> Table | None:
             "change": row["change"],
             **(page_data.beside(row["change"], earlier.get(branch)) if earlier else {}),
             **row,
-            "contribution": wording.format_number(100 * change / opening, decimals=2),
+            "contribution": wording.format_number(row["change"], decimals=2, divisor=opening / 100),
         }
-        for row, change in zip(cells, shown["change"], strict=True)
+        for row in cells
     ]
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
     # One unit with the bridge on the same page.
@@ -398,18 +397,37 @@ def failures_table(page: HeadquartersPage) -> Table | None:
     return _table(page, "failures", _print_rows(page, failures, "branch state error"))
 
 
-def restatements_table(page: HeadquartersPage) -> Table | None:
-    """Return what reads otherwise today of the last issued quarter, the largest change first."""
+def restatements_table(page: HeadquartersPage) -> Table | Remark | None:
+    """Return what reads otherwise today of the last issued quarter, the largest change first.
+
+    Where that is much, a row per measure: of how many branches, and the largest change of them. One
+    whose two figures print alike is counted alone: it tells a reader nothing.
+    """
     restated = page.review.restatements
     if restated.empty:
         return None
-    size = (restated["restated"] / restated["issued"].where(restated["issued"] != 0) - 1).abs()
+    printed = _print_rows(page, restated, "issued restated")
+    told = restated[[row["issued"] != row["restated"] for row in printed]]
+    size = (told["restated"] / told["issued"].where(told["issued"] != 0) - 1).abs()
     order = ["size", "branch_id", "measure", "base", "member"]
-    ordered = restated.assign(size=-size.fillna(np.inf)).sort_values(order, kind="stable")
-    columns = "quarter branch measure issued restated"
-    rows = _print_rows(page, ordered.head(_MOST_RESTATED), columns)
-    note = f"{page.of_issue('compared_issue')} {page.text('restated_note', count=len(restated))}"
-    return _table(page, "restatements", rows, note=note)
+    told = told.assign(size=-size.fillna(np.inf)).sort_values(order, kind="stable")
+    columns, alike = "quarter branch measure issued restated", len(restated) - len(told)
+    note = page.of_issue("compared_issue")
+    note += page.text("restated_note", count=len(restated), alike=alike)
+    if len(told) > _MOST_RESTATED:
+        columns, told = "quarter measure branches branch issued restated", _by_measure(told)
+        note += page.text("restated_by_measure")
+    rows = _print_rows(page, told.head(_MOST_RESTATED), columns)
+    return _table(page, "restatements", rows, note=note) or Remark(note)
+
+
+def _by_measure(restated: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest restatement of each measure, with the number of branches that have one."""
+    key, branches = ["quarter", "measure", "base"], restated["branch_id"]
+    own = branches.mask(branches == WHOLE_BANK).groupby([restated[name] for name in key])
+    gap = (restated["restated"] - restated["issued"]).abs()
+    told = restated.assign(branches=own.transform("nunique"), gap=gap)
+    return told.sort_values(["branches", "gap"], ascending=False).drop_duplicates(key)
 
 
 def note_words(page: HeadquartersPage, note: str) -> str:

@@ -47,6 +47,10 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+def _figure(number: float, withheld: bool) -> Any:
+    return (wording.SUPPRESSED if withheld else None) if isnan(number) else float(number)
+
+
 class Plan(NamedTuple):
     """A level to reach, the figure it is from (0, or that of the year's start), the part due.
 
@@ -276,17 +280,13 @@ class Page:
             return None
         whose = (quarter or self.quarter, branch_id or self.branch_id or WHOLE_BANK)
         bases = self.cells.get(whose, {}).get((measure, member), {})
-        if base:
-            return bases.get(base)
         with_value = (bases[b] for b in _BASE_ORDER if b in bases and not isnan(bases[b].value))
-        return next(with_value, None)
+        return bases.get(base) if base else next(with_value, None)
 
     def value(self, measure: str, member: str = "", **which: str) -> Any:
         """Return the value of a cell; "*" where withheld, None of nothing."""
         cell = self.cell(measure, member, **which)
-        if cell is not None and cell.withheld:
-            return wording.SUPPRESSED
-        return None if cell is None or isnan(cell.value) else float(cell.value)
+        return None if cell is None else _figure(cell.value, cell.withheld)
 
     def own(self, table: pd.DataFrame, /, **equal: str) -> pd.DataFrame:
         """Return the page's rows of a table; of these the ones whose columns are equal."""
@@ -357,11 +357,12 @@ class Page:
         kind = wording.measure_words(measure).kind
         return wording.format_arrow(wording.change_between(now, before, kind), kind, self.language)
 
-    def format_attained(self, part: float | None, plan: Plan | None = None) -> str:
+    def format_attained(self, part: wording.Figure, plan: Plan | None = None) -> str:
         """Return a part of a plan as text: that it fell, or that the plan cannot be compared."""
         if plan is not None and isnan(plan.start):
             return self.text("not_provided", "page")
-        return self.text("fell", "word") if part and part < 0 else wording.format_share(part)
+        is_fall = isinstance(part, float) and part < 0
+        return self.text("fell", "word") if is_fall else wording.format_share(part)
 
     def members(self, dimension: str) -> dict[str, str]:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""
@@ -388,17 +389,18 @@ class BranchPage(Page):
     @property
     def is_small(self) -> bool:
         """Whether too few customers are funded to say anything of shares."""
-        return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
+        customers = self.value("customers", base="funded")
+        return not isinstance(customers, float) or customers < FEWEST_CUSTOMERS
 
     def bank_value(self, measure: str, base: str) -> Any:
         """Return the bank's value; None of concentration, which goes by a branch's size."""
         is_news = not measure.startswith(_OF_SIZE)
         return self.value(measure, base=base, branch_id=WHOLE_BANK) if is_news else None
 
-    def count(self, measure: str, member: str = "", **which: str) -> float | None:
-        """Return how many customers a share stands for; None where that is not known."""
+    def count(self, measure: str, member: str = "", **which: str) -> wording.Figure:
+        """Return how many customers a share stands for; "*" where withheld, None of nothing."""
         cell = self.cell(measure, member, **which)
-        return None if cell is None or pd.isna(cell.numerator) else float(cell.numerator)
+        return None if cell is None else _figure(cell.numerator, cell.withheld)
 
     @cached_property
     def targets(self) -> dict[str, Plan]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -186,4 +187,22 @@ def test_pandas_own_table_of_many_columns_can_be_read_enlarged() -> None:
     frame.columns = pd.Index([*columns, *(f"holds_{name}" for name in columns)])
     report = printed(displayed({"text/html": frame.to_html(), "text/plain": "…"}))
     assert report.text().count("123456.78") == 50
+    assert badly_placed(word_boxes(report.content)) == []
+
+
+@needs_pdftotext
+def test_an_arrow_stays_on_the_line_of_its_number() -> None:
+    """Twelve columns of changes in small letters: in none is the arrow left on a line alone."""
+    row = ["Xinghuadun Town Market Branch", *["▲ 17.7%", "▼ 1.2 pp"] * 6]
+    frame = pd.DataFrame([row] * 3)
+    frame.columns = pd.Index(["Branch", *(f"QoQ of {number}" for number in range(12))])
+    table = show.table(frame, caption="Key figures of every branch", emphasise=[-1])
+    report = printed(shown(COVER), shown(table), language="en")
+    found = [word for page in word_boxes(report.content) for word in page]
+    beside = [
+        after.text
+        for word, after in pairwise(found)
+        if word.text in ("▲", "▼") and word.top == after.top
+    ]
+    assert sorted(beside) == ["1.2"] * 18 + ["17.7%"] * 18
     assert badly_placed(word_boxes(report.content)) == []

@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom, fisher_exact
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show.blocks import Language, Sentence
-from stockcust_analysis.show.findings import Section, conclusions, section_conclusion
+from stockcust_analysis.show.findings import (
+    Section,
+    conclusions,
+    limits_between,
+    section_conclusion,
+)
 from tests.show.measure_tables import NORMAL, Key, page_of, quarter_of, story
 
 FUND: Key = ("penetration", "family", "fund")
@@ -192,6 +199,14 @@ class TestStories:
         assert "基金覆盖率低于全行" not in leads(table)
 
 
+def test_the_growth_of_the_same_customers_stands_beside_the_banks_with_its_sign() -> None:
+    """103.4 % kept beside the bank's 101.4 %: changed by +3.4 %, the bank's +1.4 %."""
+    own: Mapping[Key, float] = {"asset_retention_net": 1.034}
+    table = story(own, before=own, bank_now={"asset_retention_net": 1.014})
+    words = section_conclusion(page_of(table), "customers").text
+    assert "+3.4%" in words and "比全行（+1.4%）高2.0个百分点" in words
+
+
 class TestNoise:
     """What may be chance is not called a difference."""
 
@@ -224,7 +239,7 @@ class TestNoise:
         assert found.lead == "睡眠客户占比差异未超出偶然"
 
     def test_a_large_difference_of_few_is_printed_and_not_called_steady(self) -> None:
-        """11 points of 40 customers lie within two standard errors of 12.7 points."""
+        """11 points of 40 customers lie within two standard errors of 21.0 points."""
         few: Mapping[Key, float] = {"customers": 40, "multi_product_share": 0.31}
         before: Mapping[Key, float] = {"customers": 40, "multi_product_share": 0.42}
         (found,) = [each for each in told(story(few, before=before)) if "多产品" in each.lead]
@@ -237,7 +252,7 @@ class TestNoise:
 
     @pytest.mark.parametrize("before", [0.0, 1.0])
     def test_one_customer_makes_no_rise_from_nothing(self, before: float) -> None:
-        """One of 40 is 2.5 points, two standard errors of it 4.9; nobody before had no error."""
+        """One of 40 is 2.5 points, two standard errors 8.1: nobody before has an error, too."""
         now = abs(before - 1 / 40)
         table = story(
             {"customers": 40, "multi_product_share": now},
@@ -246,6 +261,27 @@ class TestNoise:
         )
         (found,) = [each for each in told(table) if "多产品" in each.lead]
         assert found.lead == "多产品客户占比差异未超出偶然"
+
+    @pytest.mark.parametrize(("customers", "beyond"), [(1, False), (2, False), (4, True)])
+    def test_all_against_none_of_a_few(self, customers: int, beyond: bool) -> None:
+        """0 % became 100 %: Fisher's exact test has p = 1 of one, 1/3 of two, 2/70 of four."""
+        assert (fisher_exact([[customers, 0], [0, customers]])[1] < 0.05) == beyond
+        assert (limits_between(1, 0, customers, customers) >= 1) == beyond
+
+    @pytest.mark.parametrize("customers", [1, 2, 3, 4, 5, 10, 20, 40])
+    def test_chance_alone_seldom_looks_like_a_change(self, customers: int) -> None:
+        """Of two samples of one share, every outcome counted: at most 7.5 % are beyond chance."""
+        counts = np.arange(customers + 1)
+        beyond = [
+            [
+                abs(limits_between(a / customers, b / customers, customers, customers)) >= 1
+                for b in counts
+            ]
+            for a in counts
+        ]
+        for share in np.linspace(0.02, 0.98, 25):
+            chance = binom.pmf(counts, customers, share)
+            assert chance @ np.array(beyond) @ chance < 0.075
 
     def test_a_calm_quarter_says_what_held(self) -> None:
         """Three sentences, none of which claims a difference or a change."""

@@ -12,7 +12,10 @@ from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
-from stockcust_analysis.show.blocks import Drawing, Language, Sentences
+from stockcust_analysis.show.blocks import Drawing, Language, Sentences, Table
+from stockcust_analysis.show.branch_page import Remark
+from stockcust_analysis.show.branch_tables import dormancy_table
+from stockcust_analysis.show.wording import STATUS_RATES
 from tests.report.small_review import WEAK, small_evaluation, small_review
 
 MIGRATIONS = ("previous_migration", "migration")
@@ -328,3 +331,86 @@ def test_the_one_peer_group_is_called_the_bank() -> None:
     (text,) = [s.text for s in hq.review_conclusions(page).sentences if "待议定" in s.lead]
     assert "全行" in text
     assert "all" not in text
+
+
+def with_activity(withheld: str) -> pd.DataFrame:
+    """Return the measures with the bank's activity; of one status it is withheld, of one not there.
+
+    4,600 customers, a quarter in each status, of all customers as of funded ones; silent: none.
+    """
+    table = small_evaluation().measures
+    row = {"quarter": "2026Q3", "branch_id": "@bank", "dimension": "", "member": "", "n": 4600}
+    row |= {"numerator": 1150.0, "denominator": 4600.0, "value": 0.25, "withheld": False}
+    rows = [row | {"measure": m, "base": b} for m in STATUS_RATES for b in ("funded", "all")]
+    added = pd.DataFrame([one for one in rows if one["measure"] != "silent_rate"])
+    gone = (added["measure"] == withheld) & (added["base"] == "all")
+    added = added.assign(withheld=gone, value=added["value"].mask(gone))
+    added["numerator"] = added["numerator"].mask(gone)
+    table = table[~(table["measure"].isin(STATUS_RATES) & (table["branch_id"] == "@bank"))]
+    return pd.concat([table.assign(withheld=False), added], ignore_index=True)
+
+
+def test_a_withheld_figure_of_the_bank_has_a_star_and_one_that_is_not_there_a_dash() -> None:
+    """Of those active among all customers it is withheld; of those silent nothing is known."""
+    table = dormancy_table(page_of(measures=with_activity("active_rate")).bank)
+    assert isinstance(table, Table)
+    labels = [column.label for column in table.columns]
+    rows = {row[0]: dict(zip(labels, row, strict=True)) for row in table.rows}
+    assert list(rows["活跃"].values())[-2:] == ["*", "*"]
+    assert list(rows["睡眠"].values())[-2:] == ["1,150", "25.0%"]
+    assert set(list(rows["沉默"].values())[1:]) == {"—"}
+
+
+def test_attainment_of_a_withheld_figure_is_withheld() -> None:
+    """B003 has a plan and its figure a star: the part reached has one too, of 23 others a number.
+
+    The bank's is 268.56 of 244.8 million; with all figures withheld nobody's is known.
+    """
+    truth = small_evaluation().measures
+    for branches, bank in ((["B003"], "109.7%"), ([*truth["branch_id"].unique()], "*")):
+        gone = truth["measure"].eq("aum_average_quarter") & truth["branch_id"].isin(branches)
+        page = page_of(measures=truth.assign(withheld=gone, value=truth["value"].mask(gone)))
+        rows = {row["branch_id"]: row["attained"] for row in tables.branch_rows(page)}
+        assert [name for name, part in rows.items() if part == "*"] == [
+            name for name in rows if name in branches
+        ]
+        table = tables.plan_table(page)
+        assert table is not None
+        attained, _, reached = table.rows[0][-3:]
+        assert attained == bank
+        assert reached == ("*" if bank == "*" else "21 / 23")
+
+
+def restated(rows: list[tuple[str, str, float, float]]) -> hq.HeadquartersPage:
+    """Return a page with these restatements of 2026Q2: branch, measure, as issued, as of today."""
+    table = pd.DataFrame(rows, columns=["branch_id", "measure", "issued", "restated"])
+    table = table.assign(quarter="2026Q2", member="", base="funded")
+    review = replace(small_review(), restatements=table, issued="2026Q2", issue=1)
+    return hq.headquarters_page(review, language="zh")
+
+
+def test_restatements_that_print_alike_are_counted_and_not_listed() -> None:
+    """12.31 % and 12.34 % are 12.3 % both: of two, one is shown; of one alike, a sentence is."""
+    alike = ("B001", "dormancy_rate", 0.1231, 0.1234)
+    table = tables.restatements_table(restated([alike, ("B002", "dormancy_rate", 0.12, 0.13)]))
+    assert isinstance(table, Table)
+    assert [row[-2:] for row in table.rows] == [("12.0%", "13.0%")]
+    assert "共2处" in table.note and "其中1处" in table.note
+    only = tables.restatements_table(restated([alike]))
+    assert isinstance(only, Remark)
+    assert "共1处" in only.text and "其中1处" in only.text
+
+
+def test_many_restatements_are_told_by_measure() -> None:
+    """Twenty branches and the bank in one measure, two in another: a row each, the largest."""
+    idle = [(f"B{n:03}", "dormancy_rate", 0.10, 0.10 + n / 1000) for n in range(1, 21)]
+    sold = [("B004", "multi_product_share", 0.4, 0.3), ("B009", "multi_product_share", 0.4, 0.6)]
+    table = tables.restatements_table(
+        restated([*idle, ("@bank", "dormancy_rate", 0.1, 0.104), *sold])
+    )
+    assert isinstance(table, Table)
+    assert [row[2:] for row in table.rows] == [
+        ("20", "020支行", "10.0%", "12.0%"),
+        ("2", "009支行", "40.0%", "60.0%"),
+    ]
+    assert "共23处" in table.note
