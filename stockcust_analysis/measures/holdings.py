@@ -159,7 +159,8 @@ def unused_openings(
     Measures `unused_openings_90_days` and `unused_openings_6_months`: of the accounts that came of
     that age within the last three months, those unused. An account is unused while its family's
     evidence is missing (no balance, not in force, not used) and, where holdings tell its
-    `last_active_on`, nothing happened after the day it was opened. Every opening is judged once
+    `last_active_on`, nothing happened after the day it was opened; one that fell due since
+    (`matures_on`) was used. Every opening is judged once
     at each age, in the quarter it reaches it. From 0 to 1; high is bad.
 
     Parameters
@@ -223,6 +224,9 @@ def opening_amounts(
     used = reduce(or_, (is_active(holdings, family, calendar) for family in families.families))
     if "last_active_on" in columns:
         used = used | (day(holdings, "last_active_on") > opened).fill_null(False)
+    if "matures_on" in columns:  # what was kept until it fell due is no empty opening
+        due = day(holdings, "matures_on")
+        used = used | ((due > opened) & ~calendar.after_as_of(due)).fill_null(False)
     amounts: dict[str, nw.Expr] = {}
     for age, reached_by in OPENING_AGES.items():
         # Every opening is judged once at each age: in the quarter in which it reaches it.

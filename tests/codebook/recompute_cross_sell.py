@@ -83,6 +83,8 @@ def unused_openings(
     rows = []
     for age in ("90_days", "6_months"):
         of_age = accounts[accounts[age].gt(cutoff(as_of, 3)) & accounts[age].le(as_of)]
-        unused = (~of_age["active"] & ~of_age["last_active_on"].gt(of_age["opened_on"])).sum()
+        acted = of_age["last_active_on"].gt(of_age["opened_on"])
+        fell_due = of_age["matures_on"].gt(of_age["opened_on"]) & of_age["matures_on"].le(as_of)
+        unused = (~of_age["active"] & ~acted & ~fell_due).sum()
         rows.append(Row(f"unused_openings_{age}", "all", len(customers), unused, len(of_age)))
     return rows

@@ -71,10 +71,14 @@ def test_coming_of_age(make: Make, opened: date | None, age: str, counts: int) -
         ({"last_active_on": date(2026, 6, 1)}, 1),
         ({"last_active_on": date(2026, 6, 2)}, 0),
         ({"last_active_on": None, "matures_on": None}, 1),
+        # Banks that deliver closed accounts show a deposit paid back when it fell due at 0.
+        ({"product": "time_deposit", "matures_on": date(2026, 9, 30)}, 0),
+        ({"product": "time_deposit", "matures_on": date(2026, 10, 1)}, 1),
+        ({"product": "time_deposit", "matures_on": date(2026, 6, 1)}, 1),
     ],
 )
 def test_what_counts_as_use(make: Make, columns: dict[str, Any], unused: int) -> None:
-    """A balance, a card used, a policy in force, or any move after the day of opening."""
+    """A balance, a card used, a policy in force, a maturity passed, any move after opening."""
     assert told(make, account(**columns)) == (unused, 1)
 
 
