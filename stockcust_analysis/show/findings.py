@@ -55,10 +55,11 @@ def limits_between(one: float, other: float, *customers: float) -> float:
     where it is taken as exact, both for shares of money. To the customers two are added who have it
     and two who have not, shared out among both shares, and the errors are as of independent ones:
     Agresti and Caffo, The American Statistician 54 (2000), 280-288. By themselves 0 and 1 would
-    have no error, and one customer of one would be beyond chance.
+    have no error, and one customer of one would be beyond chance. Beside an exact share the error
+    is at least the one that so many customers have by it, as in the score test.
 
     >>> round(limits_between(0.52, 0.5), 2), round(limits_between(0.6, 0.5, 96), 2)
-    (2.0, 0.98)
+    (2.0, 0.94)
     >>> [round(limits_between(1, 0, n, n), 2) for n in (1, 2, 3, 4)]
     [0.43, 0.82, 1.19, 1.55]
     """
@@ -66,7 +67,9 @@ def limits_between(one: float, other: float, *customers: float) -> float:
     shares = [(p * n + more) / (n + 2 * more) for p, n in zip(two, customers, strict=False)]
     errors = (p * (1 - p) / (n + 2 * more) for p, n in zip(shares, customers, strict=True))
     first, second = [*shares, *two[len(shares) :]]
-    return (first - second) / max(_POINTS, _STANDARD_ERRORS * math.sqrt(sum(errors)))
+    by_exact = second * (1 - second) / customers[0] if len(customers) == 1 else 0
+    error = math.sqrt(max(sum(errors), by_exact))
+    return (first - second) / max(_POINTS, _STANDARD_ERRORS * error)
 
 
 class Story(NamedTuple):
