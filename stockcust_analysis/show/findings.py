@@ -37,6 +37,7 @@ MOST: Final = 5
 _RELATIVE: Final = 0.01
 _POINTS: Final = 0.01
 _STANDARD_ERRORS: Final = 2.0
+_MANY: Final = 1e9  # customers whose share has no error
 # An unfavourable finding weighs more, so that it comes first.
 _UNFAVOURABLE_WEIGHT: Final = 1.5
 # The share of assets in the hands of the ten largest that is worth a sentence by itself, where ten
@@ -48,28 +49,32 @@ _ALARM_CUSTOMERS: Final = 200
 _MOVED: Final = ("transferred_in", "transferred_out")
 
 
-def limits_between(one: float, other: float, *customers: float) -> float:
+def limits_between(one: float, other: float, customers: float = 0, others: float = 0) -> float:
     """Return how many noise limits a share is above another one; less than one may be chance.
 
-    `customers` are the numbers that shares of customers are of; that of the other share is left out
-    where it is taken as exact, both for shares of money. To the customers two are added who have it
-    and two who have not, shared out among both shares, and the errors are as of independent ones:
-    Agresti and Caffo, The American Statistician 54 (2000), 280-288. By themselves 0 and 1 would
-    have no error, and one customer of one would be beyond chance. Beside an exact share the error
-    is at least the one that so many customers have by it, as in the score test.
+    `customers` and `others` are the numbers that two shares of customers are of: 0 for shares of
+    money, and for another share that is taken as exact. The wider of two errors counts. Agresti and
+    Caffo (The American Statistician 54, 2000, 280-288) give each side one customer more who has it
+    and one who has not: by itself a share of 0 or 1 has no error, and one customer of one would be
+    beyond chance. The score test takes both for samples of one share: the error of a rare family is
+    that of the rate it is compared with.
 
-    >>> round(limits_between(0.52, 0.5), 2), round(limits_between(0.6, 0.5, 96), 2)
-    (2.0, 0.94)
+    >>> round(limits_between(0.52, 0.5), 2), round(limits_between(0.6, 0.5, 96, 12_000), 2)
+    (2.0, 0.98)
     >>> [round(limits_between(1, 0, n, n), 2) for n in (1, 2, 3, 4)]
-    [0.43, 0.82, 1.19, 1.55]
+    [0.43, 0.82, 1.19, 1.41]
     """
-    two, more = (one, other), 2 / (len(customers) or 1)
-    shares = [(p * n + more) / (n + 2 * more) for p, n in zip(two, customers, strict=False)]
-    errors = (p * (1 - p) / (n + 2 * more) for p, n in zip(shares, customers, strict=True))
-    first, second = [*shares, *two[len(shares) :]]
-    by_exact = second * (1 - second) / customers[0] if len(customers) == 1 else 0
-    error = math.sqrt(max(sum(errors), by_exact))
-    return (first - second) / max(_POINTS, _STANDARD_ERRORS * error)
+    difference = one - other
+    if not customers:
+        return difference / _POINTS
+    others = others if others > 0 else _MANY
+    sides = [(p * n + 1) / (n + 2) for p, n in ((one, customers), (other, others))]
+    squares = [p * (1 - p) / (n + 2) for p, n in zip(sides, (customers, others), strict=True)]
+    common = (one * customers + other * others) / (customers + others)
+    pooled = common * (1 - common) * (1 / customers + 1 / others)
+    gaps = ((sides[0] - sides[1], sum(squares)), (difference, pooled))
+    limits = (gap / max(_POINTS, _STANDARD_ERRORS * math.sqrt(square)) for gap, square in gaps)
+    return min(limits, key=abs)
 
 
 class Story(NamedTuple):
@@ -177,7 +182,6 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if cell is None:
         return None
     cell = cell._replace(value=cell.value - story.less)
-    customers = [cell.denominator] * story.of_customers
     family = page.members("family").get(member, member)
     value = _value_words(page, story, cell, family)
     base = page.text(cell.base, "base")
@@ -191,14 +195,14 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
-        gap = limits_between(cell.value, bank.value, *customers)
+        gap = _limits(story, cell, bank)
         distance = wording.format_difference(difference, "share", page.language)
         side = _name_side(difference / _POINTS, "above", "level", "below")
         doubtful += [len(clauses)] * _is_by_chance(difference, gap)
         clauses.append(_words(page, side, bank=_percent(page, story, bank), gap=distance))
     for movement in _movements(page, story.measure, member)[:1]:
-        customers += [movement.before.denominator] * story.of_customers
-        trend = limits_between(cell.value, cell.value - movement.change, *customers)
+        before = movement.before._replace(value=cell.value - movement.change)
+        trend = _limits(story, cell, before)
         if abs(movement.change) >= _POINTS:
             words = _movement_words(page, story.measure, movement, story.beside_bank)
             doubtful += [len(clauses)] * _is_by_chance(movement.change, trend)
@@ -213,6 +217,12 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weigh((cell.value - _ALARM) / _POINTS + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
+
+
+def _limits(story: Story, cell: Cell, other: Cell) -> float:
+    """Return how many noise limits a figure of a story is above another one."""
+    numbers = (cell.denominator, other.denominator) if story.of_customers else ()
+    return limits_between(cell.value, other.value, *numbers)
 
 
 def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
