@@ -220,7 +220,7 @@ def _sql_text(
             faults |= {w: f"regexp_matches({text}, {literal(m)})" for w, m in _OF_LISTS.items()}
             text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
             text = f"nullif(trim(regexp_replace({text}, '{_SEPARATOR}', ';', 'g'), ';'), '')"
-    cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
+    cases = " ".join(f"WHEN {literal(c)} THEN nullif({literal(w)}, '')" for c, w in codes.items())
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
         return Reading(value, faults, steps=steps)
@@ -393,9 +393,10 @@ def _frame_flag(
 
 
 def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:
-    """Return the text with the bank's codes in the contract's words; others stay."""
+    """Return the text with the bank's codes in the contract's words, none for ""; others stay."""
     words = (nw.when(text == code).then(nw.lit(word)) for code, word in codes.items())
-    return nw.coalesce(*words, text) if codes else text
+    named = nw.coalesce(*words, text) if codes else text
+    return nw.when(named != "").then(named) if "" in codes.values() else named
 
 
 def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:

@@ -27,7 +27,7 @@ sheet = "明细"                            # of workbooks, or "客户*"; defaul
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
-"01" = "personal"                        # the bank's code = the contract's code
+"01" = "personal"                        # the bank's code = the contract's code, or "" for none
 ```
 The contract's own Chinese column names (客户号, 归属机构, …) are understood without a mapping.
 """
@@ -260,7 +260,7 @@ def _complaints(entry: Any, contract: Table) -> list[Words]:
     for name, codes in entry.get("codes", {}).items():
         allowed = contract.column(name).allowed if name in columns else ()
         if allowed:
-            complaints += _unknown("code_of", codes.values(), allowed, name)
+            complaints += _unknown("code_of", filter(None, codes.values()), allowed, name)
     if "kind" in entry and "header" not in entry:
         complaints.append(say("kind_needs_header"))
     if "widths" in entry and len(entry["widths"]) != len(entry.get("header", ())):
@@ -302,7 +302,7 @@ _OPTIONS: Dictionary[str, _Fits] = {
     "file": lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
     "table": _is_text,
     "columns": _table_of(_is_text),
-    "codes": _table_of(_table_of(_is_text)),
+    "codes": _table_of(_table_of(lambda word: isinstance(word, str))),
     "null": _is_list,
     "ignore": _is_list,
     "unit": lambda value: _is_text(value) and bool(unit_named(value)),

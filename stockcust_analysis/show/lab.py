@@ -193,7 +193,9 @@ class Lab:
         shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
         for name in shown.select_dtypes(exclude="number"):
             shown[name] = [self._member(str(value)) for value in shown[name]]
-        words = wording.section_words("lab_browser", self.language)
+        words = dict(wording.section_words("lab_browser", self.language))
+        cut = words.pop("cut").format(_MOST_ROWS, len(frame))
+        words["info"] += cut if len(frame) > _MOST_ROWS else ""
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.

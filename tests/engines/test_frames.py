@@ -194,6 +194,22 @@ def test_numbers_that_are_names_and_blanks_are_text() -> None:
     assert "personal" in told["customer_type"].to_list()
 
 
+@pytest.mark.parametrize("codes", [["9", "1"], [9, 1], [9.0, 1.0]], ids=["text", "whole", "float"])
+@pytest.mark.parametrize("engine", [pd.DataFrame, lambda frame: _polars(pd.DataFrame(frame))])
+def test_a_code_may_mean_nothing(tmp_path: Path, engine: Any, codes: list[Any]) -> None:
+    """Of seven customers the first, third, … have not stated their gender; no amount is lost."""
+    tables: dict[str, Any] = tiny()
+    tables["customers"]["gender"] = (codes * 4)[:7]
+    tables["customers"].loc[0, "aum_period_end"] = 9.0
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[tables.customers.codes.gender]\n"9" = ""\n"1" = "male"\n')
+    frames = {name: engine(frame) for name, frame in tables.items()}
+    with open_bank(frames, mapping=mapping) as bank:
+        told = nw.from_native(bank.table("customers")).lazy().collect("polars").to_native()
+    assert told["gender"].to_list() == [None, "male"] * 3 + [None]
+    assert told["aum_period_end"].to_list()[0] == 9
+
+
 def test_frames_of_several_engines_are_refused() -> None:
     """Tables that could not be joined, that are no frames, or of no known name are refused."""
     tables: dict[str, Any] = tiny()

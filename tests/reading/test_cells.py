@@ -234,6 +234,11 @@ def test_a_bank_states_null_marks_and_the_unit_of_its_amounts() -> None:
     coded = TableMapping(codes={"exclusion": {"-": "staff"}})
     assert read(("customers", "exclusion"), " - ", coded) == "staff"
     assert read(("customers", "gender"), " - ", coded) is None
+    unstated = TableMapping(codes={"gender": {"9": "", "1": "male"}, "household_id": {"0": ""}})
+    for column, cell in (("gender", "9"), ("gender", " 9 "), ("household_id", "0")):
+        assert read(("customers", column), cell, unstated) is None
+    assert read(("customers", "gender"), "1", unstated) == "male"
+    assert read(MONEY, "9", unstated) == Decimal("9.00")
     assert read(MONEY, "1,234.5", mapping) == Decimal("12345000")
     assert read(MONEY, "1.23456", mapping) == Decimal("12345.60")
 

@@ -17,6 +17,7 @@ from tests.tiny_bank import TinyBank
 UNIT = '[tables.customers]\nunit = "万元"\n'
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\nC1,M1,2026-09-01,phone,sale\n"
+_UNSTATED = '[tables.customers.codes.gender]\n"9" = ""\n"1" = "male"\n'
 READ = [
     ("aum_period_end", "'1,000.00'", "", Decimal(1000)),
     ("aum_period_end", "encode('1000.00')", "", Decimal(1000)),
@@ -42,6 +43,9 @@ READ = [
     ("gender", "' male'", "", "male"),
     ("gender", "''", "", None),
     ("gender", "'male'", '[tables.customers]\nnull = ["male"]\n', None),
+    ("gender", "9", _UNSTATED, None),
+    ("gender", "9.0::DOUBLE", _UNSTATED, None),
+    ("gender", "1", _UNSTATED, "male"),
     ("household_id", "17::DOUBLE", "", "17"),
     ("household_id", "'NULL'", "", None),
     ("profile_complete", "1", "", True),

@@ -219,6 +219,8 @@ def test_a_large_table_sorts_and_filters_offline(lab: Lab) -> None:
     html = lab.browse(rows).data
     assert "AUM at period end (CNY)" in html
     assert html.count('\\"Silent\\"') == 2_000
+    assert "of _TOTAL_ (the first 2,000 of 2,001)" in html
+    assert "the first" not in lab.browse(rows.head(2_000)).data
     assert re.findall(r"""(?:src|href|from|import)\s*[=(]?\s*["']https?:[^"']*""", html) == []
 
 
