@@ -39,6 +39,8 @@ def co_holding(
 ) -> Result:
     """Return which product families are held together (联合持有), for every ordered pair.
 
+    Of what the bank did not deliver (an empty column of `bank.customers`) there is no row.
+
     Parameters
     ----------
     customers : table

@@ -236,6 +236,7 @@ def penetration(
 
     Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
     products), with the name in the extra column `family`. From 0 to 1; high is good.
+    Of what the bank did not deliver (an empty column of `bank.customers`) there is no row.
 
     Parameters
     ----------

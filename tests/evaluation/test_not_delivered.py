@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 
 import stockcust_analysis as sca
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
@@ -176,3 +177,12 @@ def test_branches_without_a_type_are_peers_of_one_another() -> None:
     groups = peer_groups(branches, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")
     assert groups.members[groups.group_of["B"]] == ("B", "D")
     assert groups.group_of["B"] == "untyped"
+
+
+@pytest.mark.parametrize("cut", ["manager_id", "manager"])
+def test_a_cut_by_manager_names_the_tables_it_needs(tmp_path: Path, cut: str) -> None:
+    """The tiny bank delivers neither who manages whom nor contacts."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        customers = bank.customers("2026Q3")
+    with pytest.raises(UsageError, match=f"no '{cut}': .* delivers assignments and contacts"):
+        sca.penetration(customers, by=cut)
