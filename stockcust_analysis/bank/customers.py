@@ -132,6 +132,18 @@ def quarters_remembered(
     return ends
 
 
+def families_missing(bank: BankTables, policy: Policy, calendar: Calendar) -> list[list[str]]:
+    """Return, by date, the families and channels of which the bank delivers no product."""
+    holdings = calendar.rows(as_lazy(bank.table("holdings")))
+    pairs = collect_rows(holdings.group_by(PERIOD, "product").agg(nw.len()))
+    delivered = set(zip(pairs[PERIOD], pairs["product"], strict=True))
+    every = policy.families.families + policy.families.channels
+    return [
+        [each.name for each in every if delivered.isdisjoint((period, p) for p in each.products)]
+        for period in range(len(calendar.days))
+    ]
+
+
 def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> dict[str, str]:
     """Return branch → name of those that have customers in scope at a quarter's end, in order."""
     calendar = Calendar((quarter.end,))
@@ -367,13 +379,15 @@ class Bank(BankTables):
         DataFrame
             Sorted by `as_of` and `customer_id`; what the bank delivers of its customers, on the
             branch of today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not
-            delivered, from holdings (CNY); `tier`; dormancy `status`;
-            `families` (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in
+            delivered, from holdings (CNY; a month's or quarter's average then from the accounts'
+            quarterly averages or, without those, their balances of the day); `tier`; dormancy
+            `status`; `families` (number), `holds_<family>`, `uses_<channel>` (empty where the bank
+            delivers no account of it that day: unknown, not 0), `obliged` (a loan or policy in
             force); 0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its
             band begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
-            `role` and the columns of `customer_service`. Columns that need a table or column
-            which the bank does not deliver are absent. Where the policy counts persons (`unit`),
+            `role` and the columns of `customer_service`. Columns that need a table or column which
+            the bank does not deliver are absent. Where the policy counts persons (`unit`),
             `numbers` says how many customer numbers were joined to one: give both sides of two
             dates one `structure`, so that a person keeps one number. `dormancy_rule`, `tier_rule`,
             `base_rule` and `family_rule` say by which rules (name and digest) the columns were
@@ -454,6 +468,9 @@ class Bank(BankTables):
         under = on if structure is None else as_day(structure)
         bank = by_unit(self, rules, under, until=max(on, under))
         facts = customers_on(bank, rules, on, structure=under)
+        (missing,) = families_missing(self, rules, Calendar((on,)))
+        gone = {f"{verb}_{n}" for verb in ("holds", "uses") for n in missing} & {*facts.columns}
+        facts = facts.with_columns(nw.when(nw.col(n) < 0).then(nw.col(n)).alias(n) for n in gone)
         table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
         source = source_of(bank, rules, Calendar((on,)))
         result = materialize(bank, table) if source is None else _with_service(bank, table, source)

@@ -15,6 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank import customers as reported
 from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, merged_branches, release
 from stockcust_analysis.bank.problems import Part
 from stockcust_analysis.bank.source import Bank, open_bank
@@ -111,7 +112,8 @@ def evaluate(
         before, now = (volumes[volumes["quarter"] == str(q)] for q in (target.previous, target))
         parts.append(Measured(measuring.aum_change(before, now, target, rules), pd.DataFrame()))
     progress(len(chunks) + 1, steps)
-    missing = provided.families_missing(bank, rules, quarters)
+    gone = reported.families_missing(bank, rules, Calendar(tuple(each.end for each in quarters)))
+    missing = dict(zip(map(str, quarters), gone, strict=True))
     aum = provided.aum_of_deposits(bank, rules, target.end)
     targets = provided.targets_today(targets, merged_branches(bank, target.end))
     targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)

@@ -18,7 +18,7 @@ import pandas as pd
 from stockcust_analysis.bank.customers import by_unit, population_of, quarters_remembered
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.frames import PERIOD, Calendar, as_lazy, collect_rows, collect_sums
+from stockcust_analysis.core.frames import Calendar, as_lazy, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.measures import codebook
@@ -52,25 +52,6 @@ _LISTS: Final = {
     "no_positions": ("next_product",),
     "no_maturities": ("maturing",),
 }
-
-
-def families_missing(
-    bank: Bank, policy: Policy, quarters: Sequence[Quarter]
-) -> dict[str, list[str]]:
-    """Return, by quarter, the families and channels of which the bank delivers no product."""
-    calendar = Calendar(tuple(quarter.end for quarter in quarters))
-    holdings = calendar.rows(as_lazy(bank.table("holdings")))
-    pairs = collect_rows(holdings.group_by(PERIOD, "product").agg(nw.len()))
-    delivered = set(zip(pairs[PERIOD], pairs["product"], strict=True))
-    rule = policy.families
-    return {
-        str(quarter): [
-            family.name
-            for family in (*rule.families, *rule.channels)
-            if not any((period, product) in delivered for product in family.products)
-        ]
-        for period, quarter in enumerate(quarters)
-    }
 
 
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -202,12 +183,9 @@ def lists_left_out(bank: Bank, policy: Policy, as_of: date) -> dict[str, list[st
         "no_positions": aum != "",
         "no_maturities": "no_maturities" in bank.approximations,
     }
-    found = {
-        reason: [name for name in policy.worklists.lists if name in _LISTS[reason]]
-        for reason in _LISTS
-        if holds[reason]
-    }
-    return {reason: names for reason, names in found.items() if names}
+    listed = policy.worklists.lists
+    found = {reason: [n for n in listed if n in _LISTS[reason]] for reason in _LISTS}
+    return {reason: names for reason, names in found.items() if names and holds[reason]}
 
 
 def with_lists_provided(bank: Bank, policy: Policy, as_of: date) -> Policy:

@@ -18,7 +18,7 @@ from stockcust_analysis.core.frames import Frame, Groups, collect_sums
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures.bases import Request
-from stockcust_analysis.measures.cross_sell import customers_or_households
+from stockcust_analysis.measures.cross_sell import view_of
 from stockcust_analysis.measures.registry import Question, Spec, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
@@ -38,6 +38,8 @@ def co_holding(
     unit: str = "customer",
 ) -> Result:
     """Return which product families are held together (联合持有), for every ordered pair.
+
+    Of what the bank did not deliver (an empty column of `bank.customers`) there is no row.
 
     Parameters
     ----------
@@ -89,10 +91,12 @@ def co_holding(
     [0.5, 2.0]
     """
     request, spec = Request.of(customers, by, base, policy), Spec("pairs", CO_HOLDING, base)
-    view = customers_or_households(request, holdings, unit)
+    view, request, about = view_of(request, holdings, unit)
     totals = collect_sums(view, request.by, spec.columns(request.policy))
     own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
-    return Result(co_holding_table(own, request.policy.families, request.by, base))
+    result = Result(co_holding_table(own, request.policy.families, request.by, base))
+    result.about = about
+    return result
 
 
 def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

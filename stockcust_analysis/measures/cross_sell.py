@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, flag
-from stockcust_analysis.core.results import Result
+from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, collect_rows, flag
+from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
@@ -236,6 +236,7 @@ def penetration(
 
     Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
     products), with the name in the extra column `family`. From 0 to 1; high is good.
+    Of what the bank did not deliver (an empty column of `bank.customers`) there is no row.
 
     Parameters
     ----------
@@ -281,11 +282,13 @@ def penetration(
 
 def _answer(request: Request, holdings: Frame | None, question: Question, unit: str) -> Result:
     """Return the measures of one question, of customers or of households."""
-    view = customers_or_households(request, holdings, unit)
+    view, request, about = view_of(request, holdings, unit)
     if unit == "household":
         measures = [_of_households(measure) for measure in question.measures(request.policy)]
         question = replace(question, measures=lambda _: measures)
-    return answer(view, question, request)
+    result = answer(view, question, request)
+    result.about = about
+    return result
 
 
 def _of_households(measure: Measure) -> Measure:
@@ -300,18 +303,21 @@ def _of_households(measure: Measure) -> Measure:
     return replace(measure, name=f"household_{name}" if name == measure.name else name)
 
 
-def customers_or_households(request: Request, holdings: Frame | None, unit: str) -> Table:
-    """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
+def view_of(request: Request, holdings: Frame | None, unit: str) -> tuple[Table, Request, About]:
+    """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`.
+
+    Also the request, without families and channels not delivered, and what says which those are.
+    """
     require_known("unit", unit, UNITS)
-    table, families = as_lazy(request.frame), request.policy.families
+    table, about = as_lazy(request.frame), About()
     if holdings is None:
-        _require_families(table, families)
+        request, about = _as_delivered(table, request)
     else:
-        table = _with_families(table, as_lazy(holdings), families)
+        table = _with_families(table, as_lazy(holdings), request.policy.families)
     table = with_base(table, request)
     if unit == "household":
         table = _households(table, request)
-    return table.with_columns(families=families_held(families))
+    return table.with_columns(families=families_held(request.policy.families)), request, about
 
 
 def _with_families(customers: Table, holdings: Table, families: ProductFamilies) -> Table:
@@ -325,12 +331,26 @@ def _with_families(customers: Table, holdings: Table, families: ProductFamilies)
     return held.join_accounts(table, accounts, keys=["customer_id"], flags=flags)
 
 
-def _require_families(customers: Table, families: ProductFamilies) -> None:
-    """Raise unless the customers know what they hold."""
-    names = _held_names(families)
-    missing = [name for name in names if name not in customers.collect_schema().names()]
+def _as_delivered(customers: Table, request: Request) -> tuple[Request, About]:
+    """Return the request without the families and channels of which the customers' column is empty.
+
+    Raises unless the customers know what else they hold.
+    """
+    rule, present = request.policy.families, customers.collect_schema().names()
+    names = _held_names(rule)
+    missing = [name for name in names if name not in present]
     if missing:
         raise UsageError(say("held_unknown", len(missing), len(names), missing[0]))
+    counts = collect_rows(customers.select(nw.col(*names).count(), _rows=nw.len()))
+    empty = {name.partition("_")[2] for name in names if counts[name] == [0] != counts["_rows"]}
+    kinds = rule.families, rule.channels
+    families, channels = (tuple(m for m in kind if m.name not in empty) for kind in kinds)
+    if not families:
+        raise UsageError(say("held_unknown", len(empty), len(names), names[0]))
+    gone = [member for kind in kinds for member in kind if member.name in empty]
+    words = {"zh": "、".join(m.zh for m in gone), "en": ", ".join(m.en for m in gone)}
+    about = About(notes=(("families_missing", words),) if gone else ())
+    return request.under(families=replace(rule, families=families, channels=channels)), about
 
 
 def _households(customers: Table, request: Request) -> Table:

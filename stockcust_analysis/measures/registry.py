@@ -351,7 +351,8 @@ def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
     there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
     there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
     meant, cuts = did_you_mean(cut, {*there, *columns}), there or say("no_usual_cut")
-    return UsageError(say("unknown_cut", cut, meant, cuts))
+    key = "no_manager_cut" if cut in ("manager", "manager_id") else "unknown_cut"
+    return UsageError(say(key, cut, meant, cuts))
 
 
 def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:

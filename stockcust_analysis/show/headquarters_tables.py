@@ -423,11 +423,13 @@ def restatements_table(page: HeadquartersPage) -> Table | Remark | None:
 
 def _by_measure(restated: pd.DataFrame) -> pd.DataFrame:
     """Return the largest restatement of each measure, with the number of branches that have one."""
-    key, branches = ["quarter", "measure", "base"], restated["branch_id"]
-    own = branches.mask(branches == WHOLE_BANK).groupby([restated[name] for name in key])
+    key = ["quarter", "measure", "base", "member"]
+    of_bank = restated["branch_id"] == WHOLE_BANK
+    branches = (~of_bank).groupby([restated[name] for name in key], dropna=False).transform("sum")
     gap = (restated["restated"] - restated["issued"]).abs()
-    told = restated.assign(branches=own.transform("nunique"), gap=gap)
-    return told.sort_values(["branches", "gap"], ascending=False).drop_duplicates(key)
+    told = restated.assign(branches=branches, of_bank=of_bank, gap=gap)
+    order = ["branches", "of_bank", "gap"]  # the bank's own only where no branch has one
+    return told.sort_values(order, ascending=[False, True, False]).drop_duplicates(key)
 
 
 def note_words(page: HeadquartersPage, note: str) -> str:

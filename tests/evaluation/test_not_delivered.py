@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
+import stockcust_analysis as sca
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import ComparisonRule
 from stockcust_analysis.show.branch_page import average_is_balance
 from stockcust_analysis.show.wording import assumptions
+from tests.conftest import SAMPLE
 from tests.tiny_bank import HOLDINGS as TINY_HOLDINGS
 from tests.tiny_bank import as_frames, write_tiny_bank
 
@@ -75,6 +81,54 @@ def test_families_nobody_delivered_have_no_share(least: Evaluation) -> None:
     assert "存款" not in told
 
 
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_an_analyst_is_shown_the_members_of_the_page(tmp_path: Path, engine: str) -> None:
+    """Deposits, loans and mobile banking are delivered: nothing else has a share, of 0 or more."""
+    holdings = f"{TINY_HOLDINGS}2026-09-30,M1,C1,mobile_banking,0.00\n"
+    tables: dict[str, Any] = as_frames(write_tiny_bank(tmp_path, holdings=holdings))
+    if engine == "duckdb":
+        own = duckdb.connect()
+        pytest.importorskip("pyarrow")
+        tables = {name: own.from_arrow(table.to_arrow()) for name, table in tables.items()}
+    with open_bank(tables) as bank:
+        found, customers = evaluate(bank, quarter="2026Q3"), bank.customers("2026Q3")
+        frame = bank.customers_frame("2026Q3")
+        several = bank.customers("2026Q3", quarters=2)
+        lazily = [sca.penetration(frame), sca.co_holding(frame), sca.products_per_customer(frame)]
+    assert customers[["holds_deposit", "holds_loan", "uses_mobile_banking"]].notna().all(axis=None)
+    assert customers[["holds_fund", "holds_bond_metal", "uses_sms"]].isna().all(axis=None)
+    shares = sca.penetration(customers)
+    assert shares["family"].tolist() == ["deposit", "loan", "mobile_banking"]
+    page = found.measures[
+        found.measures[["quarter", "branch_id"]].eq(["2026Q3", WHOLE_BANK]).all(axis=1)
+    ]
+    drawn = page[page["measure"].isin(shares["measure"]) & (page["base"] == "funded")]
+    assert drawn.set_index("member")["value"].to_dict() == dict(
+        zip(shares["family"], shares["value"], strict=True)
+    )
+    pairs = sca.co_holding(customers)
+    own = found.co_holding[found.co_holding["branch_id"] == WHOLE_BANK]
+    assert pairs["family_a"].tolist() == own["family_a"].tolist() == ["deposit", "loan"]
+    for measure in ("products_per_customer", "multi_product_share"):
+        (on_page,) = page[(page["measure"] == measure) & (page["base"] == "funded")]["value"]
+        assert getattr(sca, measure)(customers)["value"].tolist() == [on_page]
+    wanted = [shares, pairs, sca.products_per_customer(customers)]
+    for lazy, eager in zip(lazily, wanted, strict=True):
+        assert_frame_equal(lazy.to_pandas(), eager.to_pandas())
+    assert "未提供，故不列出、不计入：理财" in repr(shares)
+    assert "贷款" not in repr(pairs).partition("未提供")[2]
+    series = sca.penetration(several, over="quarter").groupby("quarter")["family"].agg(list)
+    assert series.to_dict() == {"2026Q2": ["deposit"], "2026Q3": shares["family"].tolist()}
+
+
+def test_nothing_is_said_of_customers_who_know_all_families() -> None:
+    """The sample bank delivers them all."""
+    with open_bank(SAMPLE) as bank:
+        customers = bank.customers("2026Q3")
+    assert sca.penetration(customers).about.notes == ()
+    assert customers.filter(regex="^(holds|uses)_").notna().all(axis=None)
+
+
 # Beside deposits C3 has a loan then, and C1 something new now.
 BEGINNING = f"{TINY_HOLDINGS}2026-06-30,L1,C3,loan,100.00\n2026-09-30,N1,C1,{{}},0.01\n"
 
@@ -123,3 +177,12 @@ def test_branches_without_a_type_are_peers_of_one_another() -> None:
     groups = peer_groups(branches, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")
     assert groups.members[groups.group_of["B"]] == ("B", "D")
     assert groups.group_of["B"] == "untyped"
+
+
+@pytest.mark.parametrize("cut", ["manager_id", "manager"])
+def test_a_cut_by_manager_names_the_tables_it_needs(tmp_path: Path, cut: str) -> None:
+    """The tiny bank delivers neither who manages whom nor contacts."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        customers = bank.customers("2026Q3")
+    with pytest.raises(UsageError, match=f"no '{cut}': .* delivers assignments and contacts"):
+        sca.penetration(customers, by=cut)

@@ -384,7 +384,8 @@ def test_attainment_of_a_withheld_figure_is_withheld() -> None:
 def restated(rows: list[tuple[str, str, float, float]]) -> hq.HeadquartersPage:
     """Return a page with these restatements of 2026Q2: branch, measure, as issued, as of today."""
     table = pd.DataFrame(rows, columns=["branch_id", "measure", "issued", "restated"])
-    table = table.assign(quarter="2026Q2", member="", base="funded")
+    parts = table["measure"].str.partition(":")
+    table = table.assign(quarter="2026Q2", measure=parts[0], member=parts[2], base="funded")
     review = replace(small_review(), restatements=table, issued="2026Q2", issue=1)
     return hq.headquarters_page(review, language="zh")
 
@@ -399,6 +400,25 @@ def test_restatements_that_print_alike_are_counted_and_not_listed() -> None:
     only = tables.restatements_table(restated([alike]))
     assert isinstance(only, Remark)
     assert "共1处" in only.text and "其中1处" in only.text
+
+
+def test_many_restatements_are_told_by_member_and_of_branches_first() -> None:
+    """Ten branches in funds, ten others in insurance: two rows; the bank's larger one is neither."""
+    families = {"fund": range(1, 11), "insurance": range(11, 21)}
+    rows = [
+        (f"B{n:03}", f"penetration:{family}", 0.1, 0.1 + n / 1000)
+        for family, numbers in families.items()
+        for n in numbers
+    ]
+    table = tables.restatements_table(
+        restated([*rows, ("@bank", "penetration:fund", 0.1, 0.9), ("@bank", "customers", 5, 9)])
+    )
+    assert isinstance(table, Table)
+    assert {("基金" in row[1], *row[2:4]) for row in table.rows[:2]} == {
+        (True, "10", "010支行"),
+        (False, "10", "020支行"),
+    }
+    assert table.rows[2][2:4] == ("0", "全行")
 
 
 def test_many_restatements_are_told_by_measure() -> None:
