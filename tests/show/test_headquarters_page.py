@@ -403,7 +403,7 @@ def test_restatements_that_print_alike_are_counted_and_not_listed() -> None:
 
 
 def test_many_restatements_are_told_by_member_and_of_branches_first() -> None:
-    """Ten branches in funds, ten others in insurance: two rows; the bank's larger one is neither."""
+    """Ten branches in funds, ten in insurance: two rows; the bank's larger one is neither."""
     families = {"fund": range(1, 11), "insurance": range(11, 21)}
     rows = [
         (f"B{n:03}", f"penetration:{family}", 0.1, 0.1 + n / 1000)
