@@ -329,7 +329,7 @@ def cohorts(
     when first seen: `customer_retention` (still in the base), `asset_retention` and
     `asset_retention_net` (of their first AUM), as `customer_retention` and `asset_retention` define
     them for two dates. A cohort grows while customers join it, so that n may differ from quarter to
-    quarter; for a fixed one pass only the customers of its first date.
+    quarter; for a fixed one pass dates only from when all have joined.
 
     Parameters
     ----------
