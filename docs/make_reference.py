@@ -126,7 +126,7 @@ def api() -> str:
             lines += [f".. autoclass:: stockcust_analysis.{name}", "   :members:", ""]
         elif inspect.isfunction(offered):
             lines += [f".. autofunction:: stockcust_analysis.{name}", ""]
-    charts = (f".. autofunction:: stockcust_analysis.plot.{name}\n" for name in plot.__all__)
+    charts = (f".. autofunction:: stockcust_analysis.plot.{name}\n" for name in dir(plot))
     lines += ["", "Charts", "------", "", *charts]
     return _API_HEAD + "\n".join(lines) + "```\n"
 

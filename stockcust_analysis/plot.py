@@ -19,10 +19,14 @@ one's own; `plt.subplots(…, layout="constrained")` makes room there for long n
 Without it the figure is the chart's own and can be saved for a slide: `.save("pareto.png")`, .svg
 or .pdf, 16:9, the same bytes each time.
 
+For charts of one's own, of pandas, Matplotlib or seaborn, `with sca.plot.report_style():` gives the
+report's fonts, which have Chinese characters, and its colours until the block ends.
+
 Actual is dark, what it is compared with is lighter or outlined, orange is the one thing to look at.
 A frame without anything to draw gives a figure that says so.
 """
 
+from stockcust_analysis.show.blocks import report_style as report_style
 from stockcust_analysis.show.charts_branches import funnel, league, places, scorecard
 from stockcust_analysis.show.charts_customers import (
     co_holding,
@@ -64,5 +68,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List the charts."""
-    return __all__
+    """List the charts, and the style for charts of one's own."""
+    return [*__all__, "report_style"]

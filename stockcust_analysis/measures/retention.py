@@ -328,7 +328,8 @@ def cohorts(
     Each quarter the customers of a cohort who have been seen so far are compared with how they were
     when first seen: `customer_retention` (still in the base), `asset_retention` and
     `asset_retention_net` (of their first AUM), as `customer_retention` and `asset_retention` define
-    them for two dates.
+    them for two dates. A cohort grows while customers join it, so that n may differ from quarter to
+    quarter; for a fixed one pass dates only from when all have joined.
 
     Parameters
     ----------

@@ -187,15 +187,18 @@ class Lab:
         return blocks.table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
 
     def browse(self, frame: pd.DataFrame) -> HTML:
-        """Return a table that sorts and filters in JupyterLab, its first 2,000 rows; offline."""
+        """Return a table that sorts and filters in JupyterLab, offline.
+
+        Of more than 2,000 rows the first are shown; the line below says of how many.
+        """
         library = import_module("itables.javascript")
         options = import_module("itables.options")
         shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
         for name in shown.select_dtypes(exclude="number"):
             shown[name] = [self._member(str(value)) for value in shown[name]]
-        words = dict(wording.section_words("lab_browser", self.language))
-        cut = words.pop("cut").format(_MOST_ROWS, len(frame))
-        words["info"] += cut if len(frame) > _MOST_ROWS else ""
+        words = {**wording.section_words("lab_browser", self.language)}
+        if len(frame) > len(shown):
+            words["info"] += self.text("cut", shown=len(shown), rows=len(frame)).data
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.

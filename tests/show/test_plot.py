@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,18 @@ def test_the_readers_settings_stay(name: str) -> None:
         with pytest.raises(UsageError):
             getattr(plot, name)(frame, language="fr")
         assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_chart_of_ones_own_has_the_reports_letters() -> None:
+    """Chinese names and a minus sign are drawn, also after the block, by no font without them."""
+    before = dict(mpl.rcParams)
+    with sca.plot.report_style():
+        ax = pd.Series([-1.0, 2.0], ["云店支行", "松湾镇支行"]).plot.barh(title="资产")
+    assert dict(mpl.rcParams) == before
+    ax.figure.savefig(BytesIO())  # type: ignore[union-attr]
+    labels = [*ax.get_yticklabels(), *ax.get_xticklabels(), ax.title]
+    assert {label.get_fontname() for label in labels} == {"Noto Sans CJK SC"}
 
 
 def test_importing_the_charts_changes_no_setting() -> None:
