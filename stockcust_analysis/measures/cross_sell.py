@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import Frame, Groups, Table, as_lazy, collect_rows, flag
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.errors import UsageError, require_known, say
+from stockcust_analysis.errors import UsageError, Words, joined, require_known, say
 from stockcust_analysis.measures import holdings as held
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
@@ -348,8 +348,8 @@ def _as_delivered(customers: Table, request: Request) -> tuple[Request, About]:
     if not families:
         raise UsageError(say("held_unknown", len(empty), len(names), names[0]))
     gone = [member for kind in kinds for member in kind if member.name in empty]
-    words = {"zh": "、".join(m.zh for m in gone), "en": ", ".join(m.en for m in gone)}
-    about = About(notes=(("families_missing", words),) if gone else ())
+    words = joined((Words(member.en, member.zh) for member in gone), ", ", "、")
+    about = About(notes=(("families_missing", {"names": words}),) if gone else ())
     return request.under(families=replace(rule, families=families, channels=channels)), about
 
 

@@ -22,7 +22,7 @@ import pandas as pd
 from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, charts
-from stockcust_analysis.errors import UsageError, chosen_language, say
+from stockcust_analysis.errors import UsageError, chosen_language, in_language, say
 from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.measures.registry import OF_RESULT
@@ -112,7 +112,8 @@ def _in_policy_order(result: Result) -> Any:
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
-    words = {name: column_word(str(fact), language) for name, fact in facts.items()}
+    said = {name: str(in_language(fact, language)) for name, fact in facts.items()}
+    words = {name: column_word(fact, language) for name, fact in said.items()}
     return wording.fill(wording.text(key, language, within="result_note"), **words)
 
 

@@ -205,9 +205,12 @@ def test_a_code_may_mean_nothing(tmp_path: Path, engine: Any, codes: list[Any]) 
     mapping.write_text('[tables.customers.codes.gender]\n"9" = ""\n"1" = "male"\n')
     frames = {name: engine(frame) for name, frame in tables.items()}
     with open_bank(frames, mapping=mapping) as bank:
-        told = nw.from_native(bank.table("customers")).lazy().collect("polars").to_native()
-    assert told["gender"].to_list() == [None, "male"] * 3 + [None]
-    assert told["aum_period_end"].to_list()[0] == 9
+        told = collect_rows(nw.from_native(bank.table("customers")).lazy())
+    assert [value if isinstance(value, str) else None for value in told["gender"]] == [
+        *([None, "male"] * 3),
+        None,
+    ]
+    assert told["aum_period_end"][0] == 9
 
 
 def test_frames_of_several_engines_are_refused() -> None:
