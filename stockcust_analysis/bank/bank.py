@@ -74,8 +74,7 @@ class BankTables:
 
     def named(self, name: str, column: str = "") -> Words:
         """Return a table, or one of its columns under the bank's own header, as warnings do."""
-        known = self._facts[name].headers if name in self._facts else {}
-        header = known.get(column, "")
+        header = self._facts[name].headers.get(column, "") if name in self._facts else ""
         words = named(name, column, header)
         return Words(f"{name}.{called(name, column, header)}", words.zh) if column else words
 

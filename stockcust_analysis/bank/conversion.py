@@ -227,8 +227,7 @@ def _sql_text(
     if column.allowed:
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
-    bare = f"replace({given}, ';', '~')" if column.separated else given
-    plain = _PLAIN.format(bare, given)
+    plain = _PLAIN.format(f"replace({given}, ';', '~')" if column.separated else given, given)
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
@@ -442,8 +441,7 @@ def _without_objects(values: Any, column: Column) -> Any:
         texts = {type(text) for entry in there for text in entry}
         if not all(issubclass(each, (str, NoneType)) for each in texts):
             return values
-        lists = values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore")
-        return lists.astype("str")
+        return values.map(lambda e: ";".join(filter(None, e)), na_action="ignore").astype("str")
     if kind is Kind.FLAG:
         return values.convert_dtypes() if types else values.astype("boolean")
     if kind is Kind.DATE and all(issubclass(each, date) for each in types):

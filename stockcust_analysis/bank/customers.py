@@ -94,12 +94,10 @@ def population_of(
 ) -> Table:
     """Return the customers in scope on some dates, under the branches of the structure's day."""
     contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
+    customers, holdings = (as_lazy(bank.table(name)) for name in ("customers", "holdings"))
+    customers = _restated(bank, customers, structure)
     table = population.population(
-        _restated(bank, as_lazy(bank.table("customers")), structure),
-        as_lazy(bank.table("holdings")),
-        policy=policy,
-        calendar=calendar,
-        contacts=contacts,
+        customers, holdings, policy=policy, calendar=calendar, contacts=contacts
     )
     return _with_memory(table, policy, calendar)
 
@@ -219,10 +217,8 @@ def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
     table = customers
     value = f"{policy.tiers.value}_cents"
     for run in _consecutive(calendar):
-        periods = [
-            customers.filter(nw.col(PERIOD) == period).select("customer_id", value)
-            for period in run
-        ]
+        facts = customers.select("customer_id", value, PERIOD)
+        periods = [facts.filter(nw.col(PERIOD) == period).drop(PERIOD) for period in run]
         tiers = tiers_by_period(periods, policy.tiers, policy.tier_memory, value=value)
         remembered = tiers.with_columns(nw.col(PERIOD) + run[0])
         table = table.join(remembered, on=frames.KEYS, how="left")
@@ -250,11 +246,10 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
     labels = {"as_of": nw.lit(moment)} | {n: nw.lit(rule) for n, rule in policy.labels.items()}
     if "birth_date" in names:
-        labels["age_group"] = population.age_group(
-            frames.day(facts, "birth_date"), Calendar((as_of,))
-        )
-    dropped = {*(f"in_{base}" for base in bases), *_EVIDENCE, "closed_on", "in_all"}
-    dropped |= {ISSUED_BRANCH, PERIOD}
+        birth = frames.day(facts, "birth_date")
+        labels["age_group"] = population.age_group(birth, Calendar((as_of,)))
+    dropped = {*_EVIDENCE, "closed_on", "in_all", ISSUED_BRANCH, PERIOD}
+    dropped |= {f"in_{base}" for base in bases}
     facts_shown = [name for name in names if name not in dropped | {*bases}]
     return _with_maturities(bank, facts.select(*facts_shown, **labels, **bases), as_of)
 
@@ -306,10 +301,8 @@ def _with_service(bank: BankTables, table: Table, source: service.ServiceSource)
     added = [name for name in types if name not in known and not name.endswith("_cents")]
     counts = [name for name in added if types[name].is_integer()]
     result = everybody.join(facts.select("customer_id", *added), on="customer_id", how="left")
-    result = result.with_columns(
-        nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
-    )
-    result = materialize(bank, result)
+    filled = nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
+    result = materialize(bank, result.with_columns(*filled))
     release(bank, everybody)
     return result
 

@@ -219,8 +219,7 @@ def is_called(name: str, pattern: str) -> bool:
     >>> is_called("客户6月末", "客户*"), is_called("客户", "客户?")
     (True, False)
     """
-    form = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(form, name) is not None
+    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), name))
 
 
 def _left_out_problems(table: SheetTable, required: set[str], is_complete: bool) -> list[_Finding]:
@@ -405,8 +404,7 @@ def _workbook_stream(raw: bytes) -> bytes:
         if name == "Root Entry":
             small = _chain(body, size, following, first)
         elif name in ("Workbook", "Book") and length < 4096:
-            table = _numbers(_chain(body, size, following, small_table))
-            return _chain(small, 64, table, first)
+            return _chain(small, 64, _numbers(_chain(body, size, following, small_table)), first)
         elif name in ("Workbook", "Book"):
             return _chain(body, size, following, first)
     return b""

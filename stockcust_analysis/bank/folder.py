@@ -102,8 +102,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         source, name = f"'{folder}'", folder.resolve().name
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
-        flags = (str(path.relative_to(folder)) for path in flags_alone)
-        bank.left_out = (*left_out, *flags)
+        bank.left_out = (*left_out, *(str(path.relative_to(folder)) for path in flags_alone))
         bank.layout, bank.approximations = layout or "", approximations
         return bank
 

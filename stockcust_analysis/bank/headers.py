@@ -33,8 +33,7 @@ _FORM = r"(日期|时间|日|标志|标识|date|dt|day|flag|flg)$"
 @lru_cache(1 << 14)  # the contract's words are asked for at every table
 def normalize(header: str) -> str:
     """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
-    text = unicodedata.normalize("NFKC", header).casefold()
-    return re.sub(f"[{INVISIBLE}\\s_]", "", text)
+    return re.sub(f"[{INVISIBLE}\\s_]", "", unicodedata.normalize("NFKC", header).casefold())
 
 
 @lru_cache(1 << 14)

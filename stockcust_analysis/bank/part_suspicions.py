@@ -63,11 +63,8 @@ def other_unit(size: float, beside: float) -> Words:
     """
     if min(size, beside) <= 0 or not is_another_unit(size / beside):
         return NOTHING
-    return (
-        say("times", rounded(size / beside))
-        if size > beside
-        else say("part", rounded(beside / size))
-    )
+    name, ratio = ("times", size / beside) if size > beside else ("part", beside / size)
+    return say(name, rounded(ratio))
 
 
 def rounded(size: float) -> str:
@@ -112,13 +109,10 @@ def find_unlike_averages(bank: Bank, now: Totals) -> Iterator[Words]:
     """Averages of some branches alone are of another order than their AUM at the period's end."""
     (end, *averages), enough = AUM, now.large_branches
     for column in averages:
-        wrong = [
-            branch for branch, sizes in enough.items() if other_unit(sizes[column], sizes[end])
-        ]
+        wrong = [b for b, sizes in enough.items() if other_unit(sizes[column], sizes[end])]
         if 0 < len(wrong) < len(enough):
             name, of_end = (bank.named("customers", name) for name in (column, end))
-            groups = count_groups(wrong, enough)
-            yield say("unlike_averages", name, now.quarter, of_end, groups)
+            yield say("unlike_averages", name, now.quarter, of_end, count_groups(wrong, enough))
 
 
 def count_groups(some: Collection[str], among: Collection[str], what: str = "branches") -> Words:

@@ -37,8 +37,7 @@ def lead_numbers(present: Table, holdings: Table, families: ProductFamilies) -> 
     """
     known = present.filter(~nw.col("person_id").is_null())
     known = _largest(known, "as_of", "customer_id").select(*ROW, "person_id", "branch_id", _one=ONE)
-    known = known.with_columns(nw.col("_one").sum().over("person_id"))
-    known = known.filter(nw.col("_one") > 1)
+    known = known.with_columns(nw.col("_one").sum().over("person_id")).filter(nw.col("_one") > 1)
     accounts = with_balance(holdings)
     held = {"_held": aum_amounts(accounts, families)["held_cents"]}
     known = join_accounts(known, accounts, keys=ROW, flags={}, amounts=held)
@@ -89,9 +88,7 @@ def join_customers(customers: Table, joined: Table) -> Table:
     table = customers.join(persons, on=[*_PERSON], how="left")
     known = {name: nw.col(f"_{name}") for name in (*newest, *oldest, *of_first)}
     known |= {name: nw.col(f"_{name}").cast(nw.Float64) / 100 for name in summed}
-    flags = {
-        name: nw.col(f"_{name}").fill_null(False) | is_true(table, name) for name in true_of_one
-    }
+    flags = {n: nw.col(f"_{n}").fill_null(False) | is_true(table, n) for n in true_of_one}
     stands = nw.when(nw.col("_order") == "").then(nw.col(LEAD)).otherwise(nw.col("_order"))
     table = table.filter(nw.col(LEAD).is_null() | (nw.col("customer_id") == stands))
     return table.with_columns(

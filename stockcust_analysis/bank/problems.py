@@ -178,8 +178,7 @@ class SetAside:
     def size(self) -> Words:
         """Rows and, about, their amount; of few rows only that it is more than is allowed."""
         if self.amount is not None and self.rows >= _FEW:
-            about = round(float(f"{self.amount:.{_DIGITS}g}"))
-            return Tolerance(self.rows, about).size
+            return Tolerance(self.rows, round(float(f"{self.amount:.{_DIGITS}g}"))).size
         rows = counted("row", self.rows)
         return say("more_amount", rows) if self._is_too_much else rows
 

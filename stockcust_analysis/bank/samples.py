@@ -149,8 +149,7 @@ def look_at(path: Path, names: Mapping[str, str], fields: Sequence[Field]) -> li
     form = say("text_in", encoding.removesuffix("-sig").upper())
     if delimiter != "\n":
         form += say("separated_by", repr(delimiter))
-        whole = Sample(path, form, lines, fields=fields, delimiter=delimiter)
-        return [_with_header(whole, names)]
+        return [_with_header(Sample(path, form, lines, fields=fields, delimiter=delimiter), names)]
     records = [line[0].encode(encoding.removesuffix("-sig")) for line in lines if line[0].strip()]
     size, count = Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
     if min(size, count) < 2 or 10 * count < 9 * len(records):

@@ -139,8 +139,7 @@ def _open(
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
-        path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, mapping, names, memory_limit, layout)
+        return open_duckdb_file(Path(url[len(_DUCKDB) :]), mapping, names, memory_limit, layout)
     if url:
         return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):

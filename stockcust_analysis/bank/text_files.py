@@ -113,8 +113,7 @@ def _decode(
         start, line_ends = _read_through(name, opened, encoding)
     except UnicodeError:
         if encoding != _UTF8 or mapping.encoding:
-            said = advise("not_in_encoding", name, encoding.upper())
-            raise UnusableFileError(*said) from None
+            raise UnusableFileError(*advise("not_in_encoding", name, encoding.upper())) from None
         encoding = _encoding_by_row(name, opened)
         start, line_ends = _read_through(name, opened, encoding)
     if not re.match("utf|gb", codecs.lookup(encoding).name) and _is_gbk(start, encoding):

@@ -223,8 +223,7 @@ def _at_ends(bank: Bank, name: str, quarters: Collection[Quarter]) -> frames.Tab
 
 def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
     """Return whether one of two amounts is three times the other."""
-    is_far = (one > other * _FAR) | (other > one * _FAR)
-    return is_far & (one > 0) & (other > 0)
+    return ((one > other * _FAR) | (other > one * _FAR)) & (one > 0) & (other > 0)
 
 
 def _sizes_of(name: str, columns: Collection[str], rows: frames.Table) -> dict[str, nw.Expr]:

@@ -435,11 +435,9 @@ class _TableCheck:
         """Return how many rows have the key of another row before them, where it can be read."""
         if self.rows.implementation.is_duckdb() and not self.unread & {*key}:
             relation = self.rows.to_native()
-            is_in_order = self.ordered or (
-                self.total > _MANY and engines.keys_ascend(relation, key)
-            )
+            ordered = self.ordered or (self.total > _MANY and engines.keys_ascend(relation, key))
             # If all hashes differ all keys do, for half the memory of comparing these.
-            if is_in_order or engines.count_different(relation, hash_of(key)) == self.total:
+            if ordered or engines.count_different(relation, hash_of(key)) == self.total:
                 return 0
         known = self.rows.select(*key).drop_nulls().group_by(*key).agg(n=nw.len())
         return sum(collect_rows(sums(known, [], {"again": nw.col("n") - 1}))["again"])
@@ -463,6 +461,4 @@ def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     """Return the step from numbered rows to the last row of each key that occurs twice."""
     number, last = nw.len().alias("n"), nw.col(POSITION).max()
-    return lambda rows: (
-        rows.drop_nulls(key).group_by(*key).agg(number, last).filter(nw.col("n") > 1)
-    )
+    return lambda r: r.drop_nulls(key).group_by(*key).agg(number, last).filter(nw.col("n") > 1)

@@ -360,15 +360,14 @@ def _define_whole(files: LayoutFiles) -> None:
 
 def _define_averages(files: LayoutFiles) -> None:
     """Define the quarter's average of each account: rebuilt day by day, or from month ends."""
-    run, ends = files.connection.execute, files.days["GRCKFHZ"]
+    run, ends, is_one = files.connection.execute, files.days["GRCKFHZ"], len(files.licences) == 1
     run("CREATE TABLE averages (as_of DATE, account_id VARCHAR, average DECIMAL(18, 2))")
     whole = run("SELECT as_of FROM whole WHERE is_quarter").fetchall()
     for end in (day for day in ends if day.month % 3 == 0):
         start = _quarter_start(end)
         blanks = {"start": f"DATE '{start}'", "end": f"DATE '{end}'"}
         blanks["days"] = str((end - start).days + 1)
-        is_rebuilt = (end,) in whole and len(files.licences) == 1
-        is_rebuilt = is_rebuilt and start - timedelta(days=1) in ends
+        is_rebuilt = is_one and (end,) in whole and start - timedelta(days=1) in ends
         of_months = len([day for day in ends if start <= day <= end]) == _MONTHS
         if is_rebuilt:
             run(_REBUILT.format(**blanks))

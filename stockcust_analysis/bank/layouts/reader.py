@@ -280,8 +280,7 @@ class LayoutFiles:
             raise
         except duckdb.Error:
             return None
-        faults = f"read_parquet({literal(str(copy))}) WHERE faults <> 0"
-        return None if self.count(faults) else rows
+        return None if self.count(f"read_parquet({literal(str(copy))}) WHERE faults <> 0") else rows
 
     def _copy(self, code: str, columns: Iterable[str], scan: str, day: date, copy: Path) -> int:
         """Copy the columns that are needed, with the day of the file's name; return the rows."""

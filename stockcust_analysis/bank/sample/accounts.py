@@ -215,15 +215,13 @@ def _opened_on(rng: Random, panel: Panel, held: Array, months: Array | int = 200
     earliest = np.minimum(np.maximum(before, panel.relationship_since), last)
     earlier = earliest + (rng.random(len(last)) * (last - earliest).astype(int)).astype("m8[D]")
     first = held.argmax(axis=1)
-    at_visit = panel.stepped_on[np.arange(len(first)), first]
-    return np.asarray(np.where(first == 0, earlier, at_visit))
+    return np.asarray(np.where(first == 0, earlier, panel.stepped_on[np.arange(len(first)), first]))
 
 
 def _maturity(opened_on: Array, terms: Array, *, renewed: bool) -> tuple[Array, Array]:
     """Return the next maturity by quarter, and how often the account was renewed by then."""
     month, terms = opened_on.astype("M8[M]")[:, None], terms[:, None]
-    elapsed = np.maximum((ENDS.astype("M8[M]") - month).astype(int), 0)
-    rounds = elapsed // terms * renewed
+    rounds = np.maximum((ENDS.astype("M8[M]") - month).astype(int), 0) // terms * renewed
     first_of_month = (month + (terms * (rounds + 1)).astype("m8[M]")).astype("M8[D]")
     day = np.minimum((opened_on[:, None] - month.astype("M8[D]")).astype(int), 27)
     return first_of_month + day.astype("m8[D]"), rounds

@@ -155,10 +155,8 @@ def draw_arrivals(rng: Random, branches: pd.DataFrame, customers: int) -> pd.Dat
     home = np.where(arrived < MERGER, *draws)
     time, branch = (positions[::-1] for positions in np.nonzero(planted))
     more = planted[time, branch]
-    arrivals = {
-        "home": np.append(home, branch.repeat(more)),
-        "arrived": np.append(arrived, time.repeat(more)),
-    }
+    home, arrived = np.append(home, branch.repeat(more)), np.append(arrived, time.repeat(more))
+    arrivals = {"home": home, "arrived": arrived}
     return pd.DataFrame(arrivals).sort_values("arrived", kind="stable", ignore_index=True)
 
 
@@ -213,8 +211,7 @@ def _personal_columns(rng: Random, people: pd.DataFrame, numbers: list[str]) -> 
     # A household never spans two branches; about two thirds of all customers share one.
     homes, branch = np.unique(people["home"], return_inverse=True)
     household = branch + len(homes) * rng.integers(0, size // len(homes), size)
-    shared = np.bincount(household, minlength=size)[household] > 1
-    household = np.where(shared, household, -1)
+    household = np.where(np.bincount(household, minlength=size)[household] > 1, household, -1)
     exclusion = rng.choice(len(_EXCLUSIONS), size, p=[*_EXCLUSIONS.values()])
     exclusion[age < 18] = len(_EXCLUSIONS) - 1
     columns = {
