@@ -34,6 +34,7 @@ UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
 """What the readers raise of a file that is damaged, besides errors of their own."""
 _FIRST_SHOWN, _MOST_LOOKED_AT = 3, 999
 _Constants = tuple[tuple[str, str], ...]
+_Counts = dict[Path, dict[str, int]]
 _LEFT_OUT, _NAMELESS = "left out", "nameless"
 _TOTAL_LINES, _SPARE = "total_lines_in", "spare_cells_in"
 """Names of what is said of rows that are none of the table's."""
@@ -194,7 +195,7 @@ class FileReader:
             else:
                 self._note(*unreadable(path, self._shown[path]))
 
-    def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
+    def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[object] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
         problem = Problem(self.contract.name, "", what, remedy, rows, shown)
         if problem not in self.problems:
@@ -289,32 +290,36 @@ class FileReader:
         first = f"_n - min(_n) OVER (PARTITION BY _file) + {alike.first_row} AS _row"
         numbered = f"(SELECT * EXCLUDE (_n), {first} FROM ({in_order}))"
         left_out = self._odd_rows(alike)[_LEFT_OUT]
-        if counts[_LEFT_OUT]:
+        counts = {path: counts[path] for path in paths.values() if path in counts}
+        if any(odd[_LEFT_OUT] for odd in counts.values()):
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
         names = tuple(self._shown[path] for path in paths.values())
-        self._note_odd_rows(alike, counts, numbered, ", ".join(names))
+        self._note_odd_rows(alike, counts, numbered, names)
         return [FileGroup(names, dict.fromkeys(alike.header, "VARCHAR"), scan, numbered)]
 
     def _note_odd_rows(
-        self, alike: TextFile, counts: Mapping[str, int], numbered: str, names: str
+        self, alike: TextFile, counts: _Counts, numbered: str, files: Sequence[str]
     ) -> None:
         """Note rows of sums and with cells to spare; warn of cells without a header."""
-        if counts[_NAMELESS]:
-            warnings.warn(say("nameless", names, counts[_NAMELESS]), stacklevel=2)
-        for what in (_TOTAL_LINES, _SPARE):
-            if counts[what]:
+        for what in (_NAMELESS, _TOTAL_LINES, _SPARE):
+            held = {self._shown[path]: odd[what] for path, odd in counts.items() if odd[what]}
+            names, number = ", ".join(held), sum(held.values())
+            if held and what == _NAMELESS:
+                warnings.warn(say("nameless", names, number), stacklevel=2)
+            elif held:
                 cells, header = ", ".join(map(quoted, alike.header)), alike.header
                 first = f"COALESCE({cells})"
-                rows = f"SELECT _row, list_position([{cells}], {first}), {first}"
+                rows = f"SELECT _file, _row, list_position([{cells}], {first}), {first}"
                 most = _MOST_LOOKED_AT if what == _TOTAL_LINES else _FIRST_SHOWN
                 where = f"{self._odd_rows(alike)[what]} ORDER BY _file, _row LIMIT {most}"
                 odd = self.connection.execute(f"{rows} FROM {numbered} WHERE {where}").fetchall()
                 said = advise(_SPARE, names)
                 if what == _TOTAL_LINES:
-                    remedy = leave_totals_out(header[odd[0][1] - 1], (c.strip() for *_, c in odd))
+                    remedy = leave_totals_out(header[odd[0][2] - 1], (c.strip() for *_, c in odd))
                     said = say(what, names), remedy
-                self._note(*said, counts[what], [row for row, *_ in odd])
+                places = [f"{files[n]}:{row}" if len(held) > 1 else row for n, row, *_ in odd]
+                self._note(*said, number, places)
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""
@@ -328,8 +333,8 @@ class FileReader:
             f"nullstr={nulls}, hive_partitioning=false"
         )
 
-    def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
-        """Return how many rows are none of the table's, and note them beside the files."""
+    def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> _Counts:
+        """Return how many rows of each file are none of the table's, and note them beside it."""
         alike = files[0]
         odd = self._odd_rows(alike)
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
@@ -346,7 +351,7 @@ class FileReader:
                 self.notes[path] += (say("rows_left_out", left_out),)
             if dropped:
                 self.notes[path] += (say("rows_dropped", dropped),)
-        return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
+        return {files[index].path: dict(zip(odd, n, strict=False)) for index, *n in counted}
 
     def _odd_rows(self, file: TextFile) -> dict[str, str]:
         """Return the SQL of rows that are none of the table's."""

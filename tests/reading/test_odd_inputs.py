@@ -438,6 +438,30 @@ def test_an_odd_input_is_refused_with_its_reason(tiny_bank: TinyBank, cases: lis
         assert word not in message
 
 
+def test_the_files_that_hold_total_lines_are_named(tiny_bank: TinyBank) -> None:
+    """Those beside them that one scan reads are not; where several hold some, rows have a file."""
+    head, *rows = BRANCHES.splitlines()
+    names = ("branches_1.csv", "branches_2.csv", "branches_3.csv", "branches_4.csv")
+    own = (rows[0], rows[1], "003,石桥支行,丙区,county", "004,青山支行,丙区,county")
+    files = {name: lines(head, row) for name, row in zip(names, own, strict=True)}
+    for name in names[1:3]:
+        files[name] = files[name] + "合计,1,,\n"
+    files["branches_4.csv"] = lines(head, own[3], "小计,1,2,3,4,5", "合计,1,,")  # cannot be read
+    folder = deliver(tiny_bank(), files, "")
+    (folder / "branches.csv").unlink()
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    said = "total lines (合计) in branches_2.csv, branches_3.csv. Export without"
+    rows_of = "branches: 2 rows (first: branches_2.csv:3, branches_3.csv:3): "
+    assert rows_of + said in str(caught.value)
+    files["branches_2.csv"] = lines(head, own[1])
+    with pytest.raises(BankDataError, match=r"1 row \(first: 3\): .* in branches_3\.csv\. Export"):
+        open_bank(deliver(folder, files, ""))
+    files["branches_3.csv"] = lines(head, own[2])
+    with pytest.raises(BankDataError, match=r"1 problem .*\n.* branches_4\.csv has more or fewer"):
+        open_bank(deliver(folder, files, ""))
+
+
 @pytest.mark.parametrize(("files", "expected"), WARNED.values(), ids=WARNED.keys())
 def test_what_may_not_be_meant_is_one_warning(
     tiny_bank: TinyBank, files: Files, expected: str
