@@ -240,8 +240,11 @@ def _of_numbers(rows: frames.Table, name: str) -> list[Words]:
     of = {kind: int(values[0] or 0) for kind, values in facts.items()}
     if not of["n"] or of["other"]:
         return []
-    doubts, is_sparse = list[Words](), 10 * of["n"] < 10 ** of["least"]
-    if of["least"] < of["most"] >= _FEWEST_DIGITS and is_sparse and not of["zero"]:
+    # Numbers counted from 1 fill what the longest leave room for. Of numbers of one width a tenth
+    # begin with a zero, a hundredth with two: much shorter ones are of another kind.
+    doubts, lost = list[Words](), 10.0 ** (of["most"] - of["least"])
+    is_sparse, is_mixed = 10 * of["n"] < 10.0 ** (of["most"] - 1), 1 < lost <= 100 * of["n"]
+    if is_mixed and is_sparse and of["most"] >= _FEWEST_DIGITS and not of["zero"]:
         doubts.append(say("zeros_lost", of["least"], of["most"]))
     if of["rounded"] > 1 and 2 * of["rounded"] > of["long"]:
         doubts.append(say("digits_lost", of["rounded"]))

@@ -310,7 +310,22 @@ REFUSED: dict[str, tuple[Files, *tuple[str, ...]]] = {
         "branches.type: 1 row (first: 2): unknown type",
     ),
 }
+LOST_ZEROS = [999, *range(98_765, 9_999_999, 98_765)]
+"""Some hundred numbers that had seven digits, of which nine in ten still have."""
 WARNED: dict[str, tuple[Files, str]] = {
+    "numbers of which a few have lost many zeros": (
+        {
+            "customers.csv": lines(
+                CUSTOMERS.partition("\n")[0],
+                *(f"2026-09-30,{n},001,personal,2020-01-05,,1.00,1.00" for n in LOST_ZEROS),
+            ),
+            "holdings.csv": lines(
+                HOLDINGS.partition("\n")[0],
+                *(f"2026-09-30,A{n},{n},demand_deposit,1.00" for n in LOST_ZEROS),
+            ),
+        },
+        "customers.customer_id: numbers of 3 to 7 digits, none of which begins with 0",
+    ),
     "numbers without zeros": (
         renumbered("1234567", "12345678", "87654321", "7654321"),
         "customers.customer_id: numbers of 7 to 8 digits, none of which begins with 0",
@@ -436,6 +451,19 @@ def test_an_odd_input_is_refused_with_its_reason(tiny_bank: TinyBank, cases: lis
     assert [what for what in expected if what not in message] == []
     for word in ("Exception", "Error", "C1", "C2", "1200", "70000"):
         assert word not in message
+
+
+@pytest.mark.parametrize(
+    "numbers", [("7", "12345678", "1234567", "87654321"), ("1", "2", "3", "9")]
+)
+def test_numbers_that_lost_no_zeros_are_not_doubted(
+    tiny_bank: TinyBank, numbers: tuple[str, ...]
+) -> None:
+    """Seven zeros are not lost by one of seven rows, and small numbers are counted from 1."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(deliver(tiny_bank(), renumbered(*numbers), "")).close()
+    assert not any("begins with 0" in str(warning.message) for warning in caught)
 
 
 def test_the_files_that_hold_total_lines_are_named(tiny_bank: TinyBank) -> None:
