@@ -7,8 +7,10 @@ quotes headers, or a code like an allowed one that several customers have, never
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from operator import eq, gt, lt
@@ -27,7 +29,7 @@ from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import DuckDBEngine, Engine, hash_of, quoted, sql_of
 from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
-from stockcust_analysis.errors import Words, advise, did_you_mean, is_quotable, say
+from stockcust_analysis.errors import Words, advise, did_you_mean, either, is_quotable, say
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
 _MANY = 200_000
@@ -231,6 +233,7 @@ class _TableCheck:
             for reference in self.references.values():
                 if reference.column in again:
                     reference.count()
+        self._warn_of_emptied()
         failed = [(test, count) for test, count in counts if count]
         self.unread = {test.column.name for test, _ in failed if not test.has_value}
         problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
@@ -241,6 +244,21 @@ class _TableCheck:
         for late in (test for test, _ in failed if test.is_late):
             self._leave_out(late)
         return problems
+
+    def _warn_of_emptied(self) -> None:
+        """Warn of amounts, numbers and flags that only the mapping's null marks empty."""
+        null = self.delivery.mapping.null
+        numbers = [mark for mark in null if re.fullmatch(r"\d+(\.\d+)?", mark)]
+        columns = [c for c in self.delivery.columns if c.kind.is_numeric or c.kind is Kind.FLAG]
+        filled = {c.name: ~nw.col(c.name).is_null() for c in columns if numbers and c.nullable}
+        if filled:
+            mapping = replace(self.delivery.mapping, null=[m for m in null if m not in numbers])
+            counts = count_rows(self.rows, filled)
+            given = count_rows(replace(self.delivery, mapping=mapping).read(self.trimmed), filled)
+            said = advise("emptied", either(numbers), self.contract.name)
+            for name in (name for name in filled if given[name] > counts[name]):
+                emptied = self.delivery.problem(name, *said, given[name] - counts[name])
+                warnings.warn(emptied.words, stacklevel=2)
 
     def judge_splits(self) -> Iterator[Problem]:
         """Yield the problem of branches that were split while no move says who went where."""

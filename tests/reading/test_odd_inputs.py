@@ -326,6 +326,20 @@ WARNED: dict[str, tuple[Files, str]] = {
         },
         "customers.customer_id: numbers of 3 to 7 digits, none of which begins with 0",
     ),
+    "amounts that a null mark empties": (
+        {
+            **with_column("loan_balance", "9", "0", "9.00", "", "-", "9", "12"),
+            "mapping.toml": '[tables.customers]\nnull = ["9", "无"]\n',
+        },
+        "customers.loan_balance: 2 rows: '9' counts as empty here, too",
+    ),
+    "flags that a null mark empties": (
+        {
+            **with_column("do_not_contact", "1", "0", "1", "y", "", "true", "1"),
+            "mapping.toml": '[tables.customers]\nnull = ["1", "-1"]\n',
+        },
+        "customers.do_not_contact: 3 rows: '1' counts as empty here, too",
+    ),
     "numbers without zeros": (
         renumbered("1234567", "12345678", "87654321", "7654321"),
         "customers.customer_id: numbers of 7 to 8 digits, none of which begins with 0",
@@ -464,6 +478,17 @@ def test_numbers_that_lost_no_zeros_are_not_doubted(
         warnings.simplefilter("always")
         open_bank(deliver(tiny_bank(), renumbered(*numbers), "")).close()
     assert not any("begins with 0" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize("marks", ['"-", "无"', '"-1", "1970-01-01"', '"8"'])
+def test_marks_that_empty_no_value_are_not_doubted(tiny_bank: TinyBank, marks: str) -> None:
+    """A dash, what no column can mean by a minus or a day, and a mark that no cell holds."""
+    files = with_column("loan_balance", "9", "-1", "无", "", "-", "0", "12")
+    mapping = f'[tables.customers]\nnull = [{marks}, "无", "-1"]\n'
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(deliver(tiny_bank(), files, mapping)).close()
+    assert not any("counts as empty" in str(warning.message) for warning in caught)
 
 
 def test_the_files_that_hold_total_lines_are_named(tiny_bank: TinyBank) -> None:
