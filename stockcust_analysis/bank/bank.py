@@ -17,7 +17,7 @@ from stockcust_analysis.bank.problems import SetAside, TableFacts
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
-from stockcust_analysis.core.frames import on_day
+from stockcust_analysis.core.frames import count_each, on_day
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError, Words, require_known, say
 from stockcust_analysis.measures.population import restate_branches
@@ -77,6 +77,11 @@ class BankTables:
         header = self._facts[name].headers.get(column, "") if name in self._facts else ""
         words = named(name, column, header)
         return Words(f"{name}.{called(name, column, header)}", words.zh) if column else words
+
+    def lacks(self, name: str, column: str, day: date) -> bool:
+        """Return whether no file of a day has a column that other files of its table have."""
+        rows = self._facts[name].partial.get(column)
+        return rows is not None and day not in map(as_day, count_each(rows, "as_of"))
 
     def with_tables(self, tables: Mapping[str, Frame]) -> Self:
         """Return the same bank, on the same engine, with these tables instead."""

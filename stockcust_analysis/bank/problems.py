@@ -215,7 +215,8 @@ class TableFacts:
 
     `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
     trimming, that of others does not. The rows `set_aside` are not counted, and not in the table
-    that is `kept`. `headers` say what the bank calls its columns.
+    that is `kept`. `headers` say what the bank calls its columns; `partial` are the rows of files
+    that have a column which others lack.
     """
 
     rows: int
@@ -225,6 +226,7 @@ class TableFacts:
     filters: Sequence[Callable[[Rows], Rows]]
     kept: Frame
     headers: Mapping[str, str]
+    partial: Mapping[str, Rows]
 
     def keep(self, rows: Rows) -> Rows:
         """Return rows of the table without those that are set aside."""

@@ -74,9 +74,11 @@ def validate(
     facts = {}
     for name, c in checks.items():
         titles = {column.name: c.delivery.header(column.name) for column in c.delivery.columns}
-        kept = c.rows.select(*titles).to_native()
+        kept, mark = c.rows.select(*titles).to_native(), f"|{bank_problems.ABSENT}"
+        partly = (n for n in c.rows.collect_schema().names() if n.endswith(mark))
+        partial = {n.removesuffix(mark): c.rows.filter(~nw.col(n)) for n in partly}
         facts[name] = bank_problems.TableFacts(
-            c.total, c.days, c.trimmed, c.set_aside, c.filters, kept, titles
+            c.total, c.days, c.trimmed, c.set_aside, c.filters, kept, titles, partial
         )
     return facts
 

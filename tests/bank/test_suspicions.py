@@ -925,6 +925,33 @@ def test_the_mapping_makes_them_errors(tmp_path: Path, made: Tables) -> None:
         open_bank(tables, mapping=mapping)
 
 
+@pytest.mark.filterwarnings("ignore:.*which other files of")
+def test_a_column_that_a_file_lacks_is_said_once(tmp_path: Path, made: Tables) -> None:
+    """A warning names the file; zeros are there, and what is an error, are said as ever."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    for name, frame in tables.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "customers.csv").unlink()
+    customers = tables["customers"].assign(loan_balance=1.0)
+    for day, rows in customers.groupby("as_of"):
+        own = rows.drop(columns="loan_balance") if str(day)[:10] == "2026-09-30" else rows
+        own.to_csv(tmp_path / f"customers_{str(day)[:10]}.csv", index=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(tmp_path).close()
+    said = [str(warning.message) for warning in caught if "loan_balance" in str(warning.message)]
+    assert len(said) == 1
+    assert said[0].startswith("customers_2026-09-30.csv: no loan_balance, which other files of")
+    (tmp_path / "mapping.toml").write_text('[suspicions]\nas_errors = ["column_empty"]\n')
+    with pytest.raises(BankDataError, match=r"loan_balance holds nothing but 0 in all"):
+        open_bank(tmp_path)
+    last = customers[customers["as_of"] == customers["as_of"].max()].assign(loan_balance=0.0)
+    last.to_csv(tmp_path / "customers_2026-09-30.csv", index=False)
+    (tmp_path / "mapping.toml").unlink()
+    with pytest.warns(SuspicionWarning, match=r"loan_balance holds nothing but 0 in all"):
+        open_bank(tmp_path)
+
+
 def test_a_family_that_no_holding_is_of_is_said(tiny_bank: TinyBank) -> None:
     """A bank's own family whose products it does not deliver is a warning when it is evaluated."""
     tables = as_frames(tiny_bank())
