@@ -138,6 +138,7 @@ def match_headers(
     problems: dict[Problem, None] = {}
     matches, unread = list[dict[str, str]](), list[list[str]]()
     names, skipped = contract_names(mapping, contract), {*map(normalize, mapping.ignore)}
+    used = {*map(normalize, mapping.drop_rows_where)}
     known = {normalize(h): name for h, name in names.items() if normalize(h) not in skipped}
     stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
     for header, column in names.items():
@@ -159,7 +160,7 @@ def match_headers(
         where = say("in_file", files[index]) if len(files) > 1 else NOTHING
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
-        shown = (header for header in spare if not header.startswith(NAMELESS))
+        shown = (h for h in spare if not h.startswith(NAMELESS) and normalize(h) not in used)
         unread.append([header.strip() if is_quotable(header) else "…" for header in shown])
     delivered = {name for matched in matches for name in matched}
     lacking = {*stated} - delivered - {*contract.required_names}

@@ -254,7 +254,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) < len(sample.sheets):
         yield say("commented", _sheet_pattern(sheets, sample.sheets), say("other_sheets"))
-    yield from _lines_left_out(sample)
+    yield from _lines_left_out(matches)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers, units = [matches[0].sure[name].header for name in money], set[str]()
     for place, texts in (
@@ -292,17 +292,22 @@ def _date_order_line(matches: Sequence[_Match]) -> Iterator[Words]:
         yield say("date_order_in_doubt")
 
 
-def _lines_left_out(sample: Sample) -> Iterator[str]:
-    """Yield how many rows stand above the header, and which are sums.
+def _lines_left_out(matches: Sequence[_Match]) -> Iterator[str]:
+    """Yield how many rows stand above the header, and which are sums, or of closed accounts.
 
     Rows that may be data are a comment; of remarks there is only what they begin with, for they may
     hold names.
     """
+    sample = matches[0].sample
     if sample.skip_rows:
         doubt = "# " if sample.header and re.search(r"\d", sample.title) else ""
         yield f"{doubt}skip_rows = {sample.skip_rows}"
     headers = dict(enumerate(sample.headers))
     whole: dict[str, list[str]] = {}
+    for entry in chain.from_iterable(match.entries for match in matches):
+        closed = {*entry.values.distinct} & {*SYNONYMS["rows"].get(matches[0].table.name, ())}
+        if closed and not entry.column and len(entry.values.distinct) <= _MOST_CODES:
+            whole[entry.header] = sorted(closed)
     for column, words, is_whole in sorted(sample.footers):
         if is_whole and column in headers:
             whole.setdefault(headers[column], []).append(words)
@@ -372,13 +377,17 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
         synonyms = SYNONYMS["codes"].get(column.name, {})
         words = {normalize(word): name for name in synonyms for word in synonyms[name]}
         words |= {normalize(word): word for word in column.allowed}
+        standard = SYNONYMS["standards"].get(column.name, {})
         yield f"[tables.{table.name}.codes.{column.name}]"
+        if {*filter(standard.get, standard)} <= {*codes} <= {*standard}:
+            words = standard
+            yield say("by_standard")
         if len(codes) > _MOST_CODES or any(map(_NO_CODE.fullmatch, codes)):
             yield say("many_texts", len(codes), column.allowed)
             continue
         doubts: dict[Words, None] = {}
         for code in codes:
-            if word := words.get(normalize(code)):
+            if (word := words.get(normalize(code))) is not None:
                 yield f"{_quote(code)} = {_quote(word)}"
                 continue
             # Under a shifted header stand names of persons: each is there once or twice.

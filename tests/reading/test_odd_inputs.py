@@ -526,6 +526,17 @@ def test_what_may_not_be_meant_is_one_warning(
     assert any(str(warning.message).startswith(expected) for warning in caught)
 
 
+def test_a_header_by_which_rows_are_dropped_is_read(tiny_bank: TinyBank) -> None:
+    """Of seven accounts one is closed; the column that says so is none of those not read."""
+    states = ("open", "open", "closed", "open", "open", "open", "open")
+    head, *rows = HOLDINGS.splitlines()
+    text = lines(f"{head},state,branch", *(f"{r},{s},1" for r, s in zip(rows, states, strict=True)))
+    mapping = '[tables.holdings]\ndrop_rows_where = { " STATE" = ["closed"] }\n'
+    with open_bank(deliver(tiny_bank(), {"holdings.csv": text}, mapping)) as bank:
+        assert bank.rows("holdings") == 6
+        assert bank.unread == {"holdings.csv": ["branch"]}
+
+
 NAMES = {
     mojibake("城关支行"): DAMAGED,
     mojibake("城关营业部"): DAMAGED,

@@ -99,6 +99,42 @@ def test_more_words_of_banks_are_known(tmp_path: Path) -> None:
     assert text.count('\n"网点编号" = "branch_id"  # by its name') == 2
 
 
+def test_words_of_a_core_system_are_known(tmp_path: Path) -> None:
+    """Headers, the codes of GB/T 2261.1 and closed accounts of a rural bank's lists are known."""
+    customers = "数据日期,核心客户号,归属网点,建户日期,最后一次主动交易日期,性别,时点资产余额\n"
+    customers += "".join(
+        f"20260930,88{n},001,2020-01-0{n},2026-09-0{n},{n % 3},{n}.5\n" for n in range(9)
+    )
+    holdings = "数据日期,账号,客户编号,产品,余额,账户状态\n"
+    holdings += "".join(
+        f"20260930,A{n},88{n},活期,{n}.00,{'正常销户'[n % 2 * 2 :][:2]}\n" for n in range(6)
+    )
+    managers = "工号,所在机构,岗位,离岗日期\n0001,001,低柜,\n0002,001,贵宾,2026-01-05\n"
+    files = {
+        "客户.csv": customers.replace(",0,", ",9,"),
+        "账户.csv": holdings,
+        "客户经理.csv": managers,
+    }
+    text = propose(tmp_path, dict(files))
+    for line in (
+        '"建户日期" = "relationship_since"',
+        '"最后一次主动交易日期" = "last_active_on"',
+        '"时点资产余额" = "aum_period_end"',
+        '"1" = "male"',
+        '"2" = "female"',
+        '"9" = ""',
+        'drop_rows_where = { "账户状态" = ["销户"] }',
+        '"工号" = "manager_id"',
+        '"所在机构" = "branch_id"',
+        '"离岗日期" = "valid_to"',
+    ):
+        assert f"\n{line}" in text
+    text = propose(tmp_path, {"客户.csv": customers})  # 0, 1 and 2, by the same standard
+    assert '\n"0" = ""\n"1" = "male"\n' in text
+    text = propose(tmp_path, {"客户.csv": customers.replace(",2,", ",1,")})  # 0 and 1 may be either
+    assert '"male"' not in text
+
+
 def test_totals_at_the_end_of_long_sheets_are_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -454,7 +490,7 @@ def test_remarks_below_a_table_are_not_copied(tmp_path: Path) -> None:
         tmp_path, {"机构.csv": f"机构号,机构名称,机构类型,区域\n{rows}{ends}备注：孙七\n"}
     )
     assert (
-        'drop_rows_where = { "机构号" = ["合计"], "机构名称" = ["总计（万元）"] }  # total lines\n'
+        'drop_rows_where = { "机构号" = ["合计"], "机构名称" = ["总计（万元）"] }  # total lines'
     ) in text
     for label in ("制表人", "审核人", "备注", "合计"):
         assert f'# a remark under "机构号" that begins with "{label}": add its whole cell' in text
