@@ -59,9 +59,8 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
     if not gone:
         return table
-    sides = ["member"] if "member" in table else ["family_a", "family_b"]
     dropped = pd.Series(False, index=table.index)
-    for side in sides:
+    for side in ["member"] if "member" in table else ["family_a", "family_b"]:
         dropped |= pd.MultiIndex.from_frame(table[["quarter", side]]).isin(gone)
     if "dimension" in table:
         dropped &= table["dimension"] == "family"

@@ -176,8 +176,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     began = in_force(dated, source.calendar, frames.months_before(source.rule.contact_months))
     throughout = began.group_by(*KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
-    contacted = _contact_facts(table.select(*KEYS, "managed_from"), source)
-    for facts in (throughout, contacted):
+    for facts in (throughout, _contact_facts(table.select(*KEYS, "managed_from"), source)):
         table = _join_facts(table, facts)
     return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
 

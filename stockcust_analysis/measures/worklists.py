@@ -343,8 +343,7 @@ def _offer(policy: Policy) -> nw.Expr:
 
 def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     """Return why customers are left out, each counted once: the exclusion before the wish."""
-    columns = table.collect_schema().names()
-    reasons = policy.coverage.never_contact if "exclusion" in columns else ()
+    reasons = policy.coverage.never_contact if "exclusion" in table.collect_schema().names() else ()
     excluded = {why: flag(nw.col("exclusion") == why) for why in reasons}
     rest = 1 - nw.col("contactable") - reduce(add, excluded.values(), nw.lit(0))
     return excluded | {"do_not_contact": rest}
