@@ -121,6 +121,34 @@ def test_an_analyst_is_shown_the_members_of_the_page(tmp_path: Path, engine: str
     assert series.to_dict() == {"2026Q2": ["deposit"], "2026Q3": shares["family"].tolist()}
 
 
+def test_an_average_made_from_balances_is_told_with_the_result(tmp_path: Path) -> None:
+    """The tiny bank delivers the quarter's average and no month's: only the latter has a note."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        customers, frame = bank.customers("2026Q3"), bank.customers_frame("2026Q3")
+        both = bank.customers("2026Q3", quarters=2)
+        lazily = sca.concentration(frame, value="aum_average_month").about.notes
+    said = sca.concentration(customers, value="aum_average_month")
+    assert "月日均AUM未提供，以期末余额代替。" in repr(said)
+    assert lazily == said.about.notes
+    assert "未提供" not in repr(sca.concentration(customers, value="aum_average_quarter"))
+    series = sca.asset_retention(both, both, over="quarter", value="aum_average_month")
+    assert "月日均AUM未提供" in repr(series)
+
+
+def test_a_series_says_of_which_quarters_what_was_not_delivered(tmp_path: Path) -> None:
+    """Loans are there in 2026Q3 alone; funds in neither quarter, which is said once of both."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        both = bank.customers("2026Q3", quarters=2)
+    said = repr(sca.penetration(both, over="quarter")).splitlines()[-1]
+    before, now = said.split("2026Q3：")
+    assert before.startswith("2026Q2：未提供，故不列出、不计入：") and "贷款" in before
+    assert "贷款" not in now and "基金" in now
+    alike = both.assign(as_of=pd.to_datetime(both["as_of"]), holds_loan=1.0)
+    assert repr(sca.penetration(alike, over="quarter")).count("未提供，故不列出") == 1
+    now = alike.query("as_of > '2026-07'")
+    assert "未提供，故不列出" in repr(sca.products_per_customer(now, by="family"))
+
+
 def test_nothing_is_said_of_customers_who_know_all_families() -> None:
     """The sample bank delivers them all."""
     with open_bank(SAMPLE) as bank:
@@ -184,5 +212,5 @@ def test_a_cut_by_manager_names_the_tables_it_needs(tmp_path: Path, cut: str) ->
     """The tiny bank delivers neither who manages whom nor contacts."""
     with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
         customers = bank.customers("2026Q3")
-    with pytest.raises(UsageError, match=f"no '{cut}': .* delivers assignments and contacts"):
+    with pytest.raises(UsageError, match=rf"no '{cut}': .* delivers assignments and contacts"):
         sca.penetration(customers, by=cut)
