@@ -185,8 +185,8 @@ def bridge_table(page: page_data.BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     now = page.own(page.evaluation.bridge, structure="today")
     rows = bridge_rows(page, now, "customers", page.own(page.evaluation.previous_bridge))
-    unit = page.unit([rows[-1]["amount"] if rows else None])
-    note = page.text("bridge_note")
+    amounts, note = [None, *(row["amount"] for row in rows)], page.text("bridge_note")
+    unit = wording.bridge_unit(amounts[-1], amounts, page.language)
     return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 

@@ -304,6 +304,11 @@ def money_unit(values: Iterable[Figure], language: Language = "zh") -> Unit:
     return Unit(**scale, decimals=2 if shown < 100 else 1 if shown < 1000 else 0)
 
 
+def bridge_unit(end: Figure, amounts: Iterable[Figure], language: Language = "zh") -> Unit:
+    """Choose the unit of a bridge: that of its end, or a smaller one where its steps are small."""
+    return min(money_unit([end], language), money_unit(amounts, language), key=lambda u: u.divisor)
+
+
 def unit_note(unit: Unit, language: Language = "zh") -> str:
     """Return the words at a table's top right.
 

@@ -23,6 +23,7 @@ from stockcust_analysis import (
     migration_matrix,
     multi_product_share,
     penetration,
+    plot,
     products_per_customer,
     set_language,
 )
@@ -41,6 +42,7 @@ OPENING = pd.DataFrame(
         "aum_average_quarter": [30_000.0, 20_000.0],
     }
 )
+RATES = pd.DataFrame({"branch_id": ["A", "B"], "measure": "dormancy_rate", "value": [0.1, 0.2]})
 CLOSING = OPENING.assign(aum_period_end=[36_000.0, 0.0], aum_average_quarter=[60_000.0, 0.0])
 
 
@@ -160,6 +162,42 @@ def test_plot_draws_the_natural_chart() -> None:
     assert axes.get_xticklabels()[0].get_text() == "Grown"
     with pytest.raises(StockcustError, match=r"lorenz"):
         migration_matrix(OPENING, CLOSING).assign(x=1).to_pandas().pipe(Result).plot()
+
+
+def test_a_chart_takes_the_size_that_pandas_takes() -> None:
+    """In inches, also of axes of one's own; what a chart does not take is named."""
+    bridge = growth_bridge(OPENING, CLOSING)
+    axes = bridge.plot(figsize=(9, 4))
+    assert axes.figure.get_size_inches().tolist() == [9.0, 4.0]
+    assert axes.get_xticklabels()[0].get_text() == "存量增长"
+    assert bars(RATES, figsize=(3, 2)).figure.get_size_inches().tolist() == [3.0, 2.0]
+    assert bridge.plot(ax=axes, figsize=(6, 5)) is axes
+    assert axes.figure.get_size_inches().tolist() == [6.0, 5.0]
+    said = r"unknown option of the chart bridge 'fig_size'\. Did you mean 'figsize'\?"
+    with pytest.raises(UsageError, match=said):
+        bridge.plot(fig_size=(9, 4))
+    with pytest.raises(UsageError, match="option of the chart bars 'colour'"):
+        bars(RATES, colour="red")
+
+
+def test_the_unit_of_a_bridge_fits_its_steps() -> None:
+    """Steps of a hundredth of the assets are read in 万元; steps as large as the assets in 亿元."""
+    components = ["opening", "new", "grown", "closed", "closing"]
+    rows = pd.DataFrame({"component": components, "amount": [1.2e8, 9e5, 1.1e6, -4e5, 1.216e8]})
+    axes = plot.bridge(rows)
+    assert axes.get_title("right") == "单位：万元"
+    assert [text.get_text() for text in axes.texts] == ["+90.0", "+110.0", "-40.0", "+160.0"]
+    large = plot.bridge(rows.assign(amount=[1.2e8, 3e8, 2e8, -1e8, 5.2e8]))
+    assert large.get_title("right") == "单位：亿元"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("zh", "颜色越深，占该行"), ("en", "Darker: a larger")]
+)
+def test_a_migration_says_what_its_colour_is(language: str, said: str) -> None:
+    """The number is of customers, the shade of the row's share."""
+    matrix = migration_matrix(OPENING, CLOSING)
+    assert matrix.plot(language=language).get_xlabel().startswith(said)
 
 
 def test_bars_that_are_left_out_are_said() -> None:
