@@ -328,7 +328,16 @@ def test_charts_have_the_tables_order_and_words() -> None:
     assert labels == ["老年", "种养殖户", "ours"]
     rules = frame.rename(columns={"tier": "rule"}).assign(rule=["crm_12m", "cib_2025", "ours"])
     labels = [tick.get_text() for tick in rules.plot().get_yticklabels()]
-    assert labels[::2] == ["一年无主动交易（crm_12m）", "ours"]
+    assert labels[::2] == ["一年无主动交易、无到期（crm_12m）", "ours"]
+
+
+def test_a_customary_rule_says_that_a_maturity_is_activity() -> None:
+    """Both begin anew with what fell due; the words of those without that clock name none."""
+    rules = {rule.name: rule for rule in load_policy().dormancy_presets}
+    words = cell_words("rule", "zh", {})
+    for name in ("crm_6m", "crm_12m"):
+        assert "maturity" in rules[name].clock and "无到期" in words[name]
+    assert "maturity" not in rules["nfra_2023"].clock and "到期" not in words["nfra_2023"]
 
 
 def test_every_dormancy_preset_has_words() -> None:
