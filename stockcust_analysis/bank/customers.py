@@ -182,7 +182,7 @@ def require_branches(
 def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:
     """Return what says who serves whom; None where the bank does not deliver it."""
     names = {"assignments", "contacts", "managers"} & {*bank.columns}
-    if not names >= {"assignments", "contacts"}:
+    if "assignments" not in names:
         return None
     tables = {name: as_lazy(bank.table(name)) for name in names}
     return service.ServiceSource(**tables, rule=policy.coverage, calendar=calendar)
@@ -308,10 +308,9 @@ def _with_service(bank: BankTables, table: Table, source: service.ServiceSource)
     types = facts.collect_schema()
     added = [name for name in types if name not in known and not name.endswith("_cents")]
     counts = [name for name in added if types[name].is_integer()]
+    classes = (nw.col(name).fill_null("") for name in added if name == "customer_class")
     result = everybody.join(facts.select("customer_id", *added), on="customer_id", how="left")
-    result = result.with_columns(
-        nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
-    )
+    result = result.with_columns(nw.col(*counts).fill_null(0).cast(nw.Int64), *classes)
     result = materialize(bank, result)
     release(bank, everybody)
     return result

@@ -220,6 +220,8 @@ def policy_facts(
     """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
     known = policy.families.families + policy.families.channels
     families = [family for family in known if family.name in missing]
+    marks = {"moves": "customer_moves" in bank.columns}
+    marks["no_contacts"] = "contacts" not in bank.columns and "assignments" in bank.columns
     return {
         "name": policy.name,
         "version": policy.version,
@@ -237,7 +239,7 @@ def policy_facts(
         "families_missing": _words_of(families),
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
-        **({"moves": True} if "customer_moves" in bank.columns else {}),
+        **{name: True for name, holds in marks.items() if holds},
         **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
     }
 

@@ -69,8 +69,9 @@ class Measure:
 class Question:
     """What is summed of a view, among which bases, and the measures that stand over the sums.
 
-    `needs` names columns without which the question has no answer; by `strata` rates are
-    standardised, as far as the view has them. A group has no rows where its sum `present_if` is 0.
+    `needs` names columns without which the question has no answer, or only what `otherwise` asks;
+    by `strata` rates are standardised, as far as the view has them. A group has no rows where its
+    sum `present_if` is 0.
     """
 
     name: str
@@ -80,6 +81,11 @@ class Question:
     needs: tuple[str, ...] = ()
     strata: tuple[str, ...] = ("tier", "tenure")
     present_if: str = ""
+    otherwise: Question | None = None
+
+    def answerable(self, columns: Iterable[str]) -> Question | None:
+        """Return what of the question a view's columns can answer, if anything."""
+        return self if {*self.needs}.issubset(columns) else self.otherwise
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,10 @@ class Spec:
 
 def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     """Return the questions that a view's columns can answer, each once per base."""
-    present = set(view.collect_schema().names())
+    present = view.collect_schema().names()
     return [
         Spec(f"{question.name}_{base}", question, base)
-        for question in questions
-        if present.issuperset(question.needs)
+        for question in filter(None, (asked.answerable(present) for asked in questions))
         for base in question.bases
     ]
 

@@ -103,8 +103,8 @@ def worklist_facts(
         before, now = averages()
         parts.append(pairs.with_columns(fall_cents=before - now).drop("closing_there", "departed"))
     if assignments is not None and contacts is not None:
-        given = assignments, contacts, managers
-        parts.append(serve(base, service.service_source(*given, rule=rules.coverage, as_of=on)))
+        given = {"assignments": assignments, "contacts": contacts, "managers": managers}
+        parts.append(serve(base, service.service_source(rules.coverage, on, **given)))
     for part in parts:
         added = sorted({*part.collect_schema().names()} - {*base.collect_schema().names()})
         table = table.join(part.select("customer_id", *added), on="customer_id", how="left")

@@ -197,7 +197,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     Parameters
     ----------
     policy_facts
-        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `unit`.
+        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `no_contacts`, `unit`.
     language
         "zh" or "en".
 
@@ -208,6 +208,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
+    keys += ["no_contacts"] if policy_facts.get("no_contacts") else []
     keys += ["averages_unlike"] if policy_facts.get("unlike") else []
     sentences = [words[key] for key in keys if key in words]
     blanks = dict(policy_facts.get("approximations", {}))
