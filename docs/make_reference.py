@@ -111,9 +111,11 @@ _PRESETS_HEAD = """
 
 Published rules, taken into a policy by `preset = "…"` in its table. `sca.compare_rules` compares
 the dormancy rules on your customers; `stockcust policy show` prints all keys of the one chosen.
+The `clock` says what restarts the idle period: with `maturity`, a deposit or other product that
+fell due counts as activity, whoever made the last transaction.
 
-| table | preset | source |
-|---|---|---|
+| table | preset | clock | source |
+|---|---|---|---|
 """
 
 
@@ -176,7 +178,9 @@ def parameters() -> str:
         ("dormancy", policy.dormancy_presets),
         ("tier_memory", policy.tier_memory_presets),
     ):
-        rows += [f"| `[{table}]` | `{rule.name}` | {rule.source} |\n" for rule in presets]
+        for rule in presets:
+            clock = ", ".join(getattr(rule, "clock", ()))
+            rows.append(f"| `[{table}]` | `{rule.name}` | {clock} | {rule.source} |\n")
     return "".join([_PARAMETERS_HEAD, *rows, "\n## Parameters of the notebooks\n", *cells])
 
 

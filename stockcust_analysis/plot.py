@@ -16,8 +16,8 @@ its docstring names; it computes nothing. A frame of several groups is drawn one
 `group=` names it. Words are Chinese unless `language="en"`. Fonts and colours are the report's
 inside the call only: `rcParams` stay as they are. With `ax=` a chart is drawn into a figure of
 one's own; `plt.subplots(…, layout="constrained")` makes room there for long names at the left.
-Without it the figure is the chart's own and can be saved for a slide: `.save("pareto.png")`, .svg
-or .pdf, 16:9, the same bytes each time.
+Without it the figure is the chart's own, of `figsize=` (inches) where that is given, and can be
+saved for a slide: `.save("pareto.png")`, .svg or .pdf, 16:9, the same bytes each time.
 
 For charts of one's own, of pandas, Matplotlib or seaborn, `with sca.plot.report_style():` gives the
 report's fonts, which have Chinese characters, and its colours until the block ends.

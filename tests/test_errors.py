@@ -123,7 +123,7 @@ SAID: Mapping[str, tuple[Callable[[], object], str]] = {
     "a base that cannot be told": (
         lambda: sca.concentration(BROKEN, base="managed"),
         "客户表看不出谁在口径“managed”内：缺少“managed”或“in_managed”。"
-        "客户请取自bank.customers(quarter)，但本行须提供管户关系表与联络表；"
+        "客户请取自bank.customers(quarter)，但本行须提供管户关系表；"
         "或取自customer_service。",
     ),
     "a cut that is not there": (

@@ -104,9 +104,8 @@ def _column(name: str, entry: dict[str, Any]) -> Column:
         table_name, column_name = allowed.split(".")
         allowed = _CONTENT[table_name]["columns"][column_name]["allowed"]
     references = tuple(entry["references"]) if "references" in entry else None
-    may_be_empty = {"nullable": not entry.get("required", True)}
     more = {"kind": Kind(entry["kind"]), "allowed": tuple(allowed), "references": references}
-    return Column(name, **{**may_be_empty, **entry, **more})
+    return Column(name, **{"nullable": not entry.get("required", True), **entry, **more})
 
 
 def _table(name: str, entry: dict[str, Any]) -> Table:

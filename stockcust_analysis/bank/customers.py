@@ -20,7 +20,7 @@ from stockcust_analysis.core.frames import PERIOD, Calendar, Frame, Table, as_la
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import population, service
-from stockcust_analysis.measures.bases import require_amounts
+from stockcust_analysis.measures.bases import AUM_FROM, require_amounts
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
@@ -180,7 +180,7 @@ def require_branches(
 def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:
     """Return what says who serves whom; None where the bank does not deliver it."""
     names = {"assignments", "contacts", "managers"} & {*bank.columns}
-    if not names >= {"assignments", "contacts"}:
+    if "assignments" not in names:
         return None
     tables = {name: as_lazy(bank.table(name)) for name in names}
     return service.ServiceSource(**tables, rule=policy.coverage, calendar=calendar)
@@ -245,6 +245,9 @@ def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) ->
     hours = facts.implementation.is_pandas_like()
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
     labels = {"as_of": nw.lit(moment)} | {n: nw.lit(rule) for n, rule in policy.labels.items()}
+    origins = population.aum_origins(bank.columns["customers"], bank.columns["holdings"]).items()
+    made = [f"{name}={origin}" for name, origin in origins if origin.startswith("holdings")]
+    labels |= {AUM_FROM: nw.lit(";".join(made))} if made else {}
     if "birth_date" in names:
         birth = frames.day(facts, "birth_date")
         labels["age_group"] = population.age_group(birth, Calendar((as_of,)))
@@ -300,9 +303,10 @@ def _with_service(bank: BankTables, table: Table, source: service.ServiceSource)
     types = facts.collect_schema()
     added = [name for name in types if name not in known and not name.endswith("_cents")]
     counts = [name for name in added if types[name].is_integer()]
+    classes = (nw.col(name).fill_null("") for name in added if name == "customer_class")
     result = everybody.join(facts.select("customer_id", *added), on="customer_id", how="left")
-    filled = nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
-    result = materialize(bank, result.with_columns(*filled))
+    result = result.with_columns(nw.col(*counts).fill_null(0).cast(nw.Int64), *classes)
+    result = materialize(bank, result)
     release(bank, everybody)
     return result
 
@@ -373,7 +377,8 @@ class Bank(BankTables):
             Sorted by `as_of` and `customer_id`; what the bank delivers of its customers, on the
             branch of today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not
             delivered, from holdings (CNY; a month's or quarter's average then from the accounts'
-            quarterly averages or, without those, their balances of the day); `tier`; dormancy
+            quarterly averages or, without those, their balances of the day: `aum_from` says which,
+            and results have a note of it); `tier`; dormancy
             `status`; `families` (number), `holds_<family>`, `uses_<channel>` (empty where the bank
             delivers no account of it that day: unknown, not 0), `obliged` (a loan or policy in
             force); 0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its

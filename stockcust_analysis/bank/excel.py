@@ -337,10 +337,9 @@ def _column_number(letters: bytes) -> int:
 
 def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return sheet → its part of an .xlsx."""
-    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     parts = {
         relation.get("Id", ""): normpath(join("/xl", relation.get("Target", "")))[1:]
-        for relation in relations
+        for relation in ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     }
     sheets = ElementTree.fromstring(archive.read("xl/workbook.xml")).iterfind(".//{*}sheet")
     keys = {

@@ -277,8 +277,7 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[Words]:
     rows = end_with_managers(as_lazy(bank.table("assignments")), managers)
     calendar = Calendar((now.quarter.end,))
     rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
-    each = rows.group_by("customer_id").agg(n=nw.len())
-    if count := height(each.filter(nw.col("n") > 1)):
+    if count := height(rows.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)):
         yield say("two_managers", count, now.quarter.end, bank.named("assignments", "valid_to"))
 
 

@@ -205,8 +205,7 @@ def sample_text(
 
 def open_file(path: Path) -> BinaryIO:
     """Open a file, unpacked where gzip packed it."""
-    is_packed = path.name.lower().endswith(".gz")
-    return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
+    return cast(BinaryIO, gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:

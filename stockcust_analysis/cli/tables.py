@@ -202,8 +202,7 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
     if base is None and against.endswith(".toml"):
         against = str(Path(name).parent / against)
     rows = differences(rules, read_policy(against), language)
-    same = say("same_rules", name, against)
-    options.tell("itself", text_table(rows, language) if rows else same)
+    options.tell("itself", text_table(rows, language) if rows else say("same_rules", name, against))
 
 
 @policy.command()

@@ -167,12 +167,13 @@ class Result(pd.DataFrame):
         ----------
         **options
             What the chart takes: `group=` where the result has several groups, `measure=`, `ax=`,
-            `language=`. Which chart it is, and all charts there are: see `sca.plot`.
+            `figsize=` (inches), `language=`. Which chart it is, and all there are: see `sca.plot`.
 
         Raises
         ------
         UsageError
-            No chart is natural for such a table, or one of its columns is missing.
+            No chart is natural for such a table, one of its columns is missing, or the chart takes
+            no such option.
         """
         axes: Axes = presentation().draw(self, **options)
         return axes

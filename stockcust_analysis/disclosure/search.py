@@ -328,8 +328,7 @@ class Groups:
         matrix = csr_array(equations @ member)
         matrix.eliminate_zeros()
         matrix = matrix[np.diff(matrix.indptr) > 0]
-        room = np.where(signed, np.inf, np.abs(values))
-        ways = np.where([values < 0, values >= 0], room, np.inf)
+        ways = np.where([values < 0, values >= 0], np.where(signed, np.inf, np.abs(values)), np.inf)
         up, down = _extremes(member, ways, np.minimum, np.inf)
         return cls(member, matrix.tocsc(), up, down, connected_parts(matrix))
 

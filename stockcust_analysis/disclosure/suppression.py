@@ -331,12 +331,10 @@ def withheld_concentration(
 ) -> pd.Series:
     """Return which rows are concentration measures to withhold; those declared first win."""
     kinds = declared.concentration.get("measures", {})
-    columns = [*_UNIT, "measure", "n", "numerator", "value"]
-    own = rates.loc[rates["measure"].isin(kinds), columns]
+    own = rates.loc[rates["measure"].isin(kinds), [*_UNIT, "measure", "n", "numerator", "value"]]
     own = own.assign(index=own.index, order=own["measure"].map([*kinds].index))
-    known = own.merge(largest, on=_UNIT, how="left")
     gone: list[Hashable] = []
-    for _, unit in known.sort_values("order").groupby(_UNIT):
+    for _, unit in own.merge(largest, on=_UNIT, how="left").sort_values("order").groupby(_UNIT):
         cuts = (unit["n"].iloc[0] * np.arange(_DECILES + 1) / _DECILES).tolist()
         rows = unit.to_dict("records")
         gone += [r["index"] for r in rows if not _may_print(r, kinds[r["measure"]], cuts, limits)]

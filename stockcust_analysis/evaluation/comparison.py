@@ -261,8 +261,7 @@ def _proportion_limits(
     scaled = [np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits]
     both = zip(limits, scaled, strict=True)
     limits = [np.where((limit > 0) & (limit < 1), inner, limit) for limit, inner in both]
-    inside = np.clip(centre + _divide(value - centre, width), 0, 1)
-    return limits, mid_p_z(inside * n, n, centre)
+    return limits, mid_p_z(np.clip(centre + _divide(value - centre, width), 0, 1) * n, n, centre)
 
 
 def _normal_limits(value: Values, error: Values, centre: float) -> tuple[list[Values], Values]:

@@ -122,8 +122,8 @@ def _managed_view(
     facts = [name for name in wide.collect_schema().names() if name in _SERVICE]
     table = materialize(bank, wide.select(*facts, *service.CLASSED_BY))
     both = service.with_rounds(service.with_classes(table, source), source)
-    both = both.with_columns(**service.profile_columns(both))
-    result = materialize(bank, both.drop("customer_id", *service.CLASSED_BY))
+    both = source.known(both.with_columns(**service.profile_columns(both)))
+    result = materialize(bank, both.drop("customer_id", *service.CLASSED_BY, strict=False))
     release(bank, table)
     return result
 

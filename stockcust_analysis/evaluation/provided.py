@@ -59,9 +59,8 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
     if not gone:
         return table
-    sides = ["member"] if "member" in table else ["family_a", "family_b"]
     dropped = pd.Series(False, index=table.index)
-    for side in sides:
+    for side in ["member"] if "member" in table else ["family_a", "family_b"]:
         dropped |= pd.MultiIndex.from_frame(table[["quarter", side]]).isin(gone)
     if "dimension" in table:
         dropped &= table["dimension"] == "family"
@@ -221,6 +220,8 @@ def policy_facts(
     """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
     known = policy.families.families + policy.families.channels
     families = [family for family in known if family.name in missing]
+    marks = {"moves": "customer_moves" in bank.columns}
+    marks["no_contacts"] = "contacts" not in bank.columns and "assignments" in bank.columns
     return {
         "name": policy.name,
         "version": policy.version,
@@ -238,7 +239,7 @@ def policy_facts(
         "families_missing": _words_of(families),
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
-        **({"moves": True} if "customer_moves" in bank.columns else {}),
+        **{name: True for name, holds in marks.items() if holds},
         **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
     }
 

@@ -317,11 +317,10 @@ def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
     """
     rate, weight = np.asarray(reached, float), indicator.weight
     step = 100 * (indicator.points_per_percent or 0)
-    nothing = np.zeros_like(rate)
     if indicator.method == "deduction":
         deducted = step * np.maximum(1 - rate, 0)
         beyond = np.maximum(deducted - (indicator.limit or weight), 0)
-        return Earned(weight - deducted, -beyond, nothing)
+        return Earned(weight - deducted, -beyond, np.zeros_like(rate))
     if indicator.method == "full_marks_then_bonus":
         bonus = step * np.maximum(rate - 1, 0)
         raw = weight * np.minimum(rate, 1) + bonus

@@ -112,8 +112,7 @@ def _facts_and_rows(
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
     if not is_tiered:
-        untiered = as_lazy(facts).with_columns(tier=nw.lit(None, dtype=nw.String))
-        facts = same_kind(facts, untiered)
+        facts = same_kind(facts, as_lazy(facts).with_columns(tier=nw.lit(None, dtype=nw.String)))
     facts = bank.materialize(facts)
     rows: pd.DataFrame = worklists(facts, policy=policy, as_of=as_of)
     return facts, rows

@@ -54,7 +54,8 @@ def require_joinable(
         raise UsageError(say("number_and_text", number, text))
 
 
-JUDGED_BY, TIERED_BY = "dormancy_rule", "tier_rule"
+# `aum_from` says what amounts were made from that the bank does not deliver.
+JUDGED_BY, TIERED_BY, AUM_FROM = "dormancy_rule", "tier_rule", "aum_from"
 RULE_COLUMNS = {
     JUDGED_BY: "status",
     TIERED_BY: "tier",
@@ -64,15 +65,15 @@ RULE_COLUMNS = {
 """Columns in which `bank.customers` says by which rule (`Policy.labels`) it made which others."""
 
 
-def example_of(rule: str) -> str:
-    """Return a column that a rule makes."""
-    return RULE_COLUMNS[rule].partition("|")[0]
+def example_of(rule: str) -> Words:
+    """Return what a rule makes, in words and with a column of it."""
+    return say(f"made_{rule}", RULE_COLUMNS[rule].partition("|")[0])
 
 
 def rules_stated(frame: Frame) -> dict[str, str]:
     """Return the rules by which a table says that its columns were made; several as one text."""
     table = frames.as_lazy(frame)
-    names = [name for name in RULE_COLUMNS if name in table.collect_schema().names()]
+    names = [name for name in (*RULE_COLUMNS, AUM_FROM) if name in table.collect_schema().names()]
     ends = {f"{n}|{i}": (nw.col(n).min(), nw.col(n).max())[i] for n in names for i in (0, 1)}
     found = collect_rows(table.select(**ends)) if names else {}
     pairs = {n: dict.fromkeys(found[f"{n}|{i}"][0] for i in (0, 1)) for n in names}

@@ -291,11 +291,8 @@ def concentration_totals(
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
         wanted = {measure.numerator for measure in question.measures(as_policy(None))}
-        wanted |= {
-            "customers",
-            "total_cents",
-            *(_HOLDERS_OF_80 if "holders_of_80" in wanted else ()),
-        }
+        holders = _HOLDERS_OF_80 if "holders_of_80" in wanted else ()
+        wanted |= {"customers", "total_cents", *holders}
         available = _step_columns(k)
         columns |= {f"{k}|{name}": available[name] for name in available if name in wanted}
     table = frames.collect_sums(_without_largest(steps, keys, [*questions]), keys, columns)
@@ -321,8 +318,7 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     curves = [pd.DataFrame(columns=[*by, "customer_share", "value_share"])] if points.empty else []
     for label, group in points.groupby(keys, sort=True):
         curve = pd.DataFrame(dict(zip(keys, label, strict=True)), index=range(101))
-        shares = {"customer_share": np.arange(101) / 100, "value_share": _curve(group)}
-        curves.append(curve.assign(**shares))
+        curves.append(curve.assign(customer_share=np.arange(101) / 100, value_share=_curve(group)))
     return pd.concat(curves, ignore_index=True)[[*by, "customer_share", "value_share"]]
 
 

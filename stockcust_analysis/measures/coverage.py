@@ -6,19 +6,18 @@ Who must not be contacted is not due for contact and counts in no numerator.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import Frame, Groups, as_lazy, cents_of, flag
-from stockcust_analysis.core.results import Result
+from stockcust_analysis.core.results import About, Result
+from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import service as service_facts
 from stockcust_analysis.measures.bases import AVERAGE, Request, base_flag, require_base, with_base
-from stockcust_analysis.measures.registry import Measure, Question, answer, measure
+from stockcust_analysis.measures.registry import Measure, Measures, Question, answer, measure
 from stockcust_analysis.measures.service import SERVICE_FLAGS, hand_over_due, round_columns
 from stockcust_analysis.policy import Policy, PolicyLike
 
-_ROLES = ("counter", "vip")
+_ROLES, _MANAGED = ("counter", "vip"), ("managed",)
 _COVERAGE = (
     Measure("contact_coverage", "covered", "coverable"),
     Measure("profile_completion", "profiled", "to_profile"),
@@ -79,7 +78,8 @@ def coverage(
     -------
     measure frame
         `[*by], measure, base, n, numerator, denominator, value`; a share without anybody in its
-        base is empty, and so is `profile_completion` where profiles are not delivered.
+        base is empty, and so is `profile_completion` where profiles are not delivered. Where the
+        bank delivers no contacts, what depends on them is left out, and a note says so.
 
     Raises
     ------
@@ -307,7 +307,12 @@ def _answer(request: Request, question: Question) -> Result:
     if "manager_id" in request.by:
         table = table.filter(nw.col("in_managed") == 1)
     table = with_base(table, request, ("aum_average_quarter", "aum_average_month"))
-    return answer(table.with_columns(**service_facts.profile_columns(table)), question, request)
+    if not (asked := question.answerable(table.columns)):
+        raise UsageError(say("no_contacts", question.needs[0]))
+    table = table.with_columns(**service_facts.profile_columns(table))
+    result = answer(table, asked, request)
+    result.about = About(notes=() if asked is question else (("no_contacts", {}),))
+    return result
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
@@ -327,7 +332,13 @@ def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
 
 
 def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed of the managed: contacts due and made, calls, load, profiles.
+    """Return what is summed of the managed: contacts due and made, calls, load, profiles."""
+    callable_ = nw.col(f"in_{base}") * nw.col("contactable")
+    return _load_columns(policy, base) | {name: callable_ * nw.col(name) for name in SERVICE_FLAGS}
+
+
+def _load_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of the managed that assignments tell: load, profiles, hand-over.
 
     No profile is wanted where the bank delivers none: nothing is known of them.
     """
@@ -335,7 +346,6 @@ def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     managed, callable_ = counts * nw.col("in_managed"), counts * nw.col("contactable")
     columns = {"customers": counts, "managed": managed, "managers": managers}
     columns["hand_over_due"] = callable_ * hand_over_due(policy.coverage)
-    columns |= {name: callable_ * nw.col(name) for name in SERVICE_FLAGS}
     for role in _ROLES:
         ours = flag(nw.col("role").is_in(getattr(policy.coverage, f"{role}_roles")))
         columns |= {f"managed_{role}": managed * ours, f"managers_{role}": managers * ours}
@@ -414,10 +424,20 @@ def _round_measures(policy: Policy) -> list[Measure]:
 MANAGEMENT = Question(
     "management", _management_columns, lambda _: _MANAGEMENT, needs=("in_managed",)
 )
-SERVICE = Question("service", _coverage_columns, lambda _: _COVERAGE, bases=("managed",))
-PROFILES = replace(SERVICE, name="profiles", measures=_profile_measures)
-COVERAGE = replace(
-    SERVICE, name="coverage", measures=lambda policy: [*_COVERAGE, *_profile_measures(policy)]
-)
-CLASSES = Question("classes", _class_columns, _class_measures, bases=("managed",))
-ROUNDS = Question("rounds", _round_columns, _round_measures, bases=("managed",))
+
+
+def _service(name: str, measures: Measures) -> Question:
+    """Return a question of service, which without contacts asks what assignments tell."""
+
+    def by_assignment(policy: Policy) -> list[Measure]:
+        return [one for one in measures(policy) if one.numerator not in SERVICE_FLAGS]
+
+    load = Question(name, _load_columns, by_assignment, _MANAGED)
+    return Question(name, _coverage_columns, measures, _MANAGED, ("contact_due",), otherwise=load)
+
+
+SERVICE = _service("service", lambda _: _COVERAGE)
+PROFILES = Question("profiles", _load_columns, _profile_measures, _MANAGED)
+COVERAGE = _service("coverage", lambda policy: [*_COVERAGE, *_profile_measures(policy)])
+CLASSES = Question("classes", _class_columns, _class_measures, _MANAGED, ("customer_class",))
+ROUNDS = Question("rounds", _round_columns, _round_measures, _MANAGED, ("round_1_contacts",))

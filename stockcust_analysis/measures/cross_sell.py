@@ -428,11 +428,10 @@ def _held_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
 
 def _penetration(policy: Policy) -> list[Measure]:
     """Return the share of customers with each family, and of users of each channel."""
-    names = (column.partition("_") for column in _held_names(policy.families))
     kinds = {"holds": "penetration", "uses": "channel_penetration"}
     return [
         Measure(kinds[verb], f"{verb}_{name}", "customers", "family", name)
-        for verb, _, name in names
+        for verb, _, name in (column.partition("_") for column in _held_names(policy.families))
     ]
 
 

@@ -245,9 +245,8 @@ def with_attrition(
     # Medians of groups, joined back: databases know no median over a window.
     tier = [*within, "previous_tier"]
     those, median = table.filter(nw.col("at_risk") == 1), nw.col("change").median()
-    tiers = those.group_by(tier).agg(tier_median=median)
     medians = those.group_by([peers, *tier]).agg(size=nw.col("at_risk").sum(), median=median)
-    medians = medians.join(tiers, on=tier, how="left")
+    medians = medians.join(those.group_by(tier).agg(tier_median=median), on=tier, how="left")
     enough = nw.when(nw.col("size") >= rule.smallest_group)
     chosen = enough.then(nw.col("median")).otherwise(nw.col("tier_median"))
     medians = medians.select(peers, *tier, _median=chosen)
@@ -404,8 +403,7 @@ def _customers_with_warning(opening: Frame, request: bases.Request) -> Table:
 def with_opening_average(closing: Table, opening: Table) -> Table:
     """Return closing customers with `opening_` and `closing_` averages in cents, as pairs have."""
     earlier = opening.select("customer_id", nw.col(bases.AVERAGE).alias(f"opening_{bases.AVERAGE}"))
-    table = closing.join(earlier, on="customer_id", how="left")
-    return table.with_columns(
+    return closing.join(earlier, on="customer_id", how="left").with_columns(
         nw.col(f"opening_{bases.AVERAGE}").fill_null(0).cast(nw.Int64),
         nw.col(bases.AVERAGE).alias(f"closing_{bases.AVERAGE}"),
         closing_there=ONE,

@@ -105,10 +105,9 @@ def family_flags(
     holdings: Table, families: ProductFamilies, calendar: Calendar
 ) -> dict[str, nw.Expr]:
     """Return `holds_<family>` and `uses_<channel>`: the account is of it, and active."""
-    kinds = (("holds", families.families), ("uses", families.channels))
     return {
         f"{verb}_{family.name}": is_active(holdings, family, calendar)
-        for verb, group in kinds
+        for verb, group in (("holds", families.families), ("uses", families.channels))
         for family in group
     }
 
@@ -124,9 +123,8 @@ def aum_amounts(holdings: Table, families: ProductFamilies) -> dict[str, nw.Expr
     Where the bank delivers no `average_balance` the balance of the as-of date stands in for it.
     """
     counts = flag(nw.col("product").is_in(families.aum_products))
-    average = "average_balance"
-    if average not in holdings.collect_schema().names():
-        average = "balance"
+    known = holdings.collect_schema().names()
+    average = "average_balance" if "average_balance" in known else "balance"
     return {
         "held_cents": nw.col(BALANCE).clip(0) * counts,
         "held_average_cents": frames.cents_or_zero(average).clip(0) * counts,
@@ -380,8 +378,7 @@ def status_name(
     when_acted = nw.when(small).then(nw.lit(name_of_small)).otherwise(nw.lit("active"))
     dormant = small & (nw.col(f"{prefix}exempt") == 0)
     idle = nw.when(dormant).then(nw.lit("dormant")).otherwise(nw.lit("silent"))
-    acted = _has_acted(customers, rule, calendar, prefix)
-    status = nw.when(acted).then(when_acted).otherwise(idle)
+    status = nw.when(_has_acted(customers, rule, calendar, prefix)).then(when_acted).otherwise(idle)
     if not rule.scope:
         return status
     return nw.when(nw.col("customer_type").is_in(rule.scope)).then(status)

@@ -69,8 +69,9 @@ class Measure:
 class Question:
     """What is summed of a view, among which bases, and the measures that stand over the sums.
 
-    `needs` names columns without which the question has no answer; by `strata` rates are
-    standardised, as far as the view has them. A group has no rows where its sum `present_if` is 0.
+    `needs` names columns without which the question has no answer, or only what `otherwise` asks;
+    by `strata` rates are standardised, as far as the view has them. A group has no rows where its
+    sum `present_if` is 0.
     """
 
     name: str
@@ -80,6 +81,11 @@ class Question:
     needs: tuple[str, ...] = ()
     strata: tuple[str, ...] = ("tier", "tenure")
     present_if: str = ""
+    otherwise: Question | None = None
+
+    def answerable(self, columns: Iterable[str]) -> Question | None:
+        """Return what of the question a view's columns can answer, if anything."""
+        return self if {*self.needs}.issubset(columns) else self.otherwise
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,10 @@ class Spec:
 
 def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     """Return the questions that a view's columns can answer, each once per base."""
-    present = set(view.collect_schema().names())
+    present = view.collect_schema().names()
     return [
         Spec(f"{question.name}_{base}", question, base)
-        for question in questions
-        if present.issuperset(question.needs)
+        for question in filter(None, (asked.answerable(present) for asked in questions))
         for base in question.bases
     ]
 
@@ -186,6 +191,8 @@ def shown(totals: pd.DataFrame, spec: Spec, request: bases.Request) -> Result:
 
 P = ParamSpec("P")
 Arguments = Mapping[str, Any]
+Notes = tuple[tuple[str, Arguments], ...]
+Stated = Mapping[str, Mapping[str, str]]
 UNKNOWN, NONE = "unknown", "none"
 _TABLES = ("customers", "service", "opening", "closing")
 _JOINED = (*_TABLES, "holdings", "contacts", "opening_holdings", "closing_holdings")
@@ -210,6 +217,7 @@ def measure(
 
     def decorate(compute: Callable[P, Result]) -> Callable[P, Result]:
         signature = inspect.signature(compute)
+        default = getattr(signature.parameters.get("value"), "default", None)
 
         @wraps(compute)
         def compute_result(*args: P.args, **kwargs: P.kwargs) -> Result:
@@ -220,7 +228,10 @@ def measure(
             bases.require_comparable(joined, one_day=over is None)
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
             _require_other(by, OF_RESULT)
-            left_out = _leave_out_other_rules(stated, policy, by)
+            made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
+            left_out = _leave_out_other_rules(stated, made, policy, by)
+            used = ["aum_average_quarter", stated.get("value", default)]
+            used += ["aum_average_month"] if "service" in stated else []
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute
@@ -230,8 +241,8 @@ def measure(
                 result = answer(stated) if over is None else _series(answer, stated, over)
             except UsageError as error:
                 raise UsageError(errors.words_of(error) + left_out) from None
+            notes = (*several_notes(by), *_made_amounts(made, used), *result.about.notes)
             drawn = "trend" if over and "measure" in result else chart
-            notes = (*several_notes(by), *result.about.notes)
             as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
             unit = stated.get("unit", "")
             result.about = About(drawn, leading, notes, policy.members, as_of, since, unit)
@@ -242,7 +253,9 @@ def measure(
     return decorate
 
 
-def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequence[str]) -> Words:
+def _leave_out_other_rules(
+    stated: dict[str, Any], made: Stated, policy: Policy, kept: Sequence[str]
+) -> Words:
     """Take from the stated tables what was made by other rules than are asked for, and say so.
 
     Asked for are the rules of a policy, scheme or rule that is stated; without any the customers'
@@ -252,7 +265,6 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     asked = policy.labels if stated.get("policy") is not None else {}
     asked[bases.JUDGED_BY] = label_of(policy.dormancy_rule(rule))
     asked |= {bases.TIERED_BY: label_of(scheme)} if scheme else {}
-    made = {name: bases.rules_stated(stated[name]) for name in _TABLES if name in stated}
     bases.require_one_rule(made)
     notes = dict[str, Words]()
     for name, labels in made.items():
@@ -263,9 +275,16 @@ def _leave_out_other_rules(stated: dict[str, Any], policy: Policy, kept: Sequenc
     return say("left_out_columns", joined(notes.values(), "; ", "；")) if notes else NOTHING
 
 
-def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:
+def several_notes(by: Iterable[str]) -> Notes:
     """Return the notes that say in which cuts a customer counts several times."""
     return tuple(("several", {"cut": name}) for name in by if name in _SEVERAL)
+
+
+def _made_amounts(made: Stated, used: Sequence[object]) -> Notes:
+    """Return the note of amounts that the bank does not deliver, where a measure looks at them."""
+    texts = ";".join(labels.get(bases.AUM_FROM, "") for labels in made.values()).split(";")
+    told = dict(text.split("=") for text in texts if text.partition("=")[0] in used)
+    return (("aum_from", told),) if told else ()
 
 
 def _days_of(stated: Arguments) -> list[str]:
@@ -304,7 +323,9 @@ def by_cuts(
         parts.append(part)
     if len(parts) == 1:
         return parts[0]
-    return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
+    result = Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
+    result.about = parts[0].about
+    return result
 
 
 def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
@@ -377,19 +398,30 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
         nothing = answer(stated).head(0)
         nothing.insert(0, "quarter", "")
         return nothing
-    days, parts = [d for d in days if last is None or d <= as_day(last)], list[Result]()
+    days, parts = [d for d in days if last is None or d <= as_day(last)], dict[str, Result]()
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])
         if quarter is None:
             raise UsageError(say("over_no_quarter", dates[1]))
         changed = {n: _of_day(stated[n], dates[n != "opening"]) for n in names}
-        dated = {"as_of": dates[1]} if "as_of" in stated else {}
-        part = answer({**stated, **changed, **dated})
+        part = answer({**stated, **changed, **({"as_of": dates[1]} if "as_of" in stated else {})})
         part.insert(0, "quarter", str(quarter))
-        parts.append(part)
+        parts[str(quarter)] = part
     if not parts:
         raise UsageError(say("over_needs_days", len(days)))
-    return Result(pd.concat(parts, ignore_index=True))
+    result = Result(pd.concat(parts.values(), ignore_index=True))
+    result.about = About(notes=_notes_of_series(parts))
+    return result
+
+
+def _notes_of_series(parts: Mapping[str, Result]) -> Notes:
+    """Return the notes of several quarters, each once; with their names where not of all."""
+    notes: Notes = ()
+    for key, facts in (note for part in parts.values() for note in part.about.notes):
+        own = [quarter for quarter, part in parts.items() if (key, facts) in part.about.notes]
+        note = (key, facts if len(own) == len(parts) else {**facts, "quarters": own})
+        notes += () if note in notes else (note,)
+    return notes
 
 
 def _of_day(frame: Frame, on: date) -> Frame:

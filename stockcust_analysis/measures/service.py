@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -28,19 +29,35 @@ _APPOINTED = ("appointment", "visit", "sale")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*KEYS, "manager_id", "managed_from", "role", "last_contact_on", "customer_class")
+# What only contacts tell, beside their rounds.
+_BY_CONTACTS = (
+    *("last_contact_on", "contacted_lately", "refused_lately", "covered", "reclaim_due"),
+    *("sales", "contacts_without_sale", "set_aside", "customer_class", "contact_due"),
+    *("called_in_time", "first_call_missing"),
+)
 CLASSED_BY = ("manager_id", "managed_from", "last_contact_on", "sales")
 """What `with_service` adds that a customer's class is made from."""
 
 
 @dataclass(frozen=True)
 class ServiceSource:
-    """The tables that say who serves whom, the rule by which and the dates on which they count."""
+    """The tables that say who serves whom, the rule by which and the dates on which they count.
+
+    Without `contacts` it is known who manages whom, and not who was spoken to.
+    """
 
     assignments: Table
-    contacts: Table
     rule: CoverageRule
     calendar: frames.Calendar
+    contacts: Table | None = None
     managers: Table | None = None
+
+    @property
+    def events(self) -> Table:
+        """The contacts, or a table of none."""
+        none = self.assignments.filter(nw.col("customer_id").is_null())
+        empty = none.select("customer_id", contacted_on="valid_from", outcome="reason")
+        return empty if self.contacts is None else self.contacts
 
     @property
     def ended_assignments(self) -> Table:
@@ -55,6 +72,11 @@ class ServiceSource:
     def after(self, days: nw.Expr, months: int) -> nw.Expr:
         """Return whether days lie in the last so many months of the as-of date, or after it."""
         return self.calendar.after(days, frames.months_before(months))
+
+    def known(self, table: Table) -> Table:
+        """Return customers with rounds; without what contacts tell, where there are none."""
+        unknown = (*_BY_CONTACTS, *round_columns(self.rule).values())
+        return table.drop(*unknown, strict=False) if self.contacts is None else table
 
 
 def end_with_managers(assignments: Table, managers: Table | None, by: str = "manager_id") -> Table:
@@ -76,7 +98,7 @@ def customer_service(
     customers: Frame,
     assignments: Frame,
     *,
-    contacts: Frame,
+    contacts: Frame | None = None,
     as_of: Day,
     managers: Frame | None = None,
     policy: PolicyLike = None,
@@ -89,8 +111,11 @@ def customer_service(
         One row per customer of the as-of date: `customer_id, branch_id, aum_average_quarter,
         aum_average_month` (CNY), and, where the bank has them, `profile_complete`, `exclusion`,
         `do_not_contact`, and `purchases` (number in the purchase period; else sales in contacts).
-    assignments, contacts : table
-        As in the contract. The assignment in force on `as_of` counts; later contacts do not.
+    assignments : table
+        As in the contract. The assignment in force on `as_of` counts.
+    contacts : table, optional
+        As in the contract; later ones do not count. Without it classes, sales, contacts and first
+        calls are not known: their columns are absent.
     as_of : date, "2026-09-30" or "2026Q3"
         Last day of the contact period.
     managers : table, optional
@@ -128,18 +153,16 @@ def customer_service(
     rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
     table = bases.with_base(as_lazy(customers), bases.Request(customers, [], "all", rules), amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
-    source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
+    tables = {"assignments": assignments, "contacts": contacts, "managers": managers}
+    source = service_source(rules.coverage, as_of, **tables)
     own = ("in_all", *(f"{name}_cents" for name in amounts))
     return frames.same_kind(customers, serve(table, source).drop(*own))
 
 
-def service_source(
-    assignments: Frame, contacts: Frame, managers: Frame | None, *, rule: CoverageRule, as_of: Day
-) -> ServiceSource:
-    """Return the tables of any engine as the source of one day."""
-    roles = None if managers is None else as_lazy(managers)
-    calendar = frames.Calendar((as_day(as_of),))
-    return ServiceSource(as_lazy(assignments), as_lazy(contacts), rule, calendar, roles)
+def service_source(rule: CoverageRule, as_of: Day, **tables: Frame | None) -> ServiceSource:
+    """Return the tables of any engine that are given as the source of one day."""
+    given: Any = {name: as_lazy(table) for name, table in tables.items() if table is not None}
+    return ServiceSource(**given, rule=rule, calendar=frames.Calendar((as_day(as_of),)))
 
 
 def serve(customers: Table, source: ServiceSource) -> Table:
@@ -147,7 +170,7 @@ def serve(customers: Table, source: ServiceSource) -> Table:
     customers = customers.with_columns(frames.ZERO.alias(PERIOD))
     table = with_classes(with_service(customers, assignments_in_force(source), source), source)
     rounds = with_rounds(customers.select(*KEYS), source)
-    return table.join(rounds, on=KEYS, how="left").drop(PERIOD)
+    return source.known(table.join(rounds, on=KEYS, how="left")).drop(PERIOD)
 
 
 def with_service(customers: Table, current: Table, source: ServiceSource) -> Table:
@@ -164,7 +187,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     are 0 and 1. What lies after the as-of date does not count.
     """
     bases.require_columns(customers, ["customer_id", "branch_id"], "customers")
-    for other in (source.assignments, source.contacts):
+    for other in (source.assignments, source.events):
         bases.require_joinable(customers, other)
     if source.managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
@@ -176,8 +199,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     began = in_force(dated, source.calendar, frames.months_before(source.rule.contact_months))
     throughout = began.group_by(*KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
-    contacted = _contact_facts(table.select(*KEYS, "managed_from"), source)
-    for facts in (throughout, contacted):
+    for facts in (throughout, _contact_facts(table.select(*KEYS, "managed_from"), source)):
         table = _join_facts(table, facts)
     return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
 
@@ -258,7 +280,7 @@ def in_force(table: Table, calendar: frames.Calendar, on: frames.Border) -> Tabl
 
 def _past_contacts(customers: Table, source: ServiceSource) -> Table:
     """Return the contacts of customers up to every as-of date, with their day `on`."""
-    table = source.contacts
+    table = source.events
     bases.require_columns(table, ["customer_id", "contacted_on", "outcome"], "contacts")
     rounds = [name for name in table.collect_schema().names() if name == "round"]
     table = table.select("customer_id", "outcome", *rounds, on=day(table, "contacted_on"))

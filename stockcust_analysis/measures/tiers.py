@@ -142,8 +142,7 @@ def tier_ahead(
 
 def label_reached(labels: Sequence[str], reached: Iterable[nw.Expr]) -> nw.Expr:
     """Return the last of rising labels whose border is reached; the first has none."""
-    cases = [*zip(reached, labels[1:], strict=True)]
-    return frames.first_true(reversed(cases), labels[0])
+    return frames.first_true(reversed([*zip(reached, labels[1:], strict=True)]), labels[0])
 
 
 def tier_name(amount: nw.Expr, scheme: TierScheme) -> nw.Expr:

@@ -308,8 +308,7 @@ def _tier_view(request: Request, closing: Frame) -> Table:
     if not delivered[0]:
         tables = [_with_tier(table, scheme) for table in tables]
     before, now = (table.to_native() for table in tables)
-    labels = list(dict.fromkeys([*request.by, "tier"]))
-    everybody = Request(now, labels, "all", request.policy)
+    everybody = Request(now, list(dict.fromkeys([*request.by, "tier"])), "all", request.policy)
     return by_group(pair_customers(before, everybody, scheme.value), request.by)
 
 

@@ -190,14 +190,12 @@ def _with_groups(facts: Table) -> Table:
 def _columns(_: Policy, __: str) -> dict[str, nw.Expr]:
     """Return what is summed of the lines: customers, money, and what became of them."""
     asleep = flag(nw.col("opening_status").is_in(("silent", "dormant")))
-    awake = flag(nw.col("closing_status").is_in(("active", "active_small")))
-    names = ("contacted", "sold", "opening_cents")
     return {
         "customers": ONE,
-        **{name: nw.col(name) for name in names},
+        **{name: nw.col(name) for name in ("contacted", "sold", "opening_cents")},
         "change_cents": nw.col("closing_cents") - nw.col("opening_cents"),
         "asleep": asleep,
-        "reactivated": asleep * awake,
+        "reactivated": asleep * flag(nw.col("closing_status").is_in(("active", "active_small"))),
     }
 
 

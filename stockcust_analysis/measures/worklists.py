@@ -103,8 +103,8 @@ def worklist_facts(
         before, now = averages()
         parts.append(pairs.with_columns(fall_cents=before - now).drop("closing_there", "departed"))
     if assignments is not None and contacts is not None:
-        given = assignments, contacts, managers
-        parts.append(serve(base, service.service_source(*given, rule=rules.coverage, as_of=on)))
+        given = {"assignments": assignments, "contacts": contacts, "managers": managers}
+        parts.append(serve(base, service.service_source(rules.coverage, on, **given)))
     for part in parts:
         added = sorted({*part.collect_schema().names()} - {*base.collect_schema().names()})
         table = table.join(part.select("customer_id", *added), on="customer_id", how="left")
@@ -343,8 +343,7 @@ def _offer(policy: Policy) -> nw.Expr:
 
 def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     """Return why customers are left out, each counted once: the exclusion before the wish."""
-    columns = table.collect_schema().names()
-    reasons = policy.coverage.never_contact if "exclusion" in columns else ()
+    reasons = policy.coverage.never_contact if "exclusion" in table.collect_schema().names() else ()
     excluded = {why: flag(nw.col("exclusion") == why) for why in reasons}
     rest = 1 - nw.col("contactable") - reduce(add, excluded.values(), nw.lit(0))
     return excluded | {"do_not_contact": rest}

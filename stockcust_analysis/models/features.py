@@ -385,11 +385,14 @@ class Report:
         """Return what `plot` draws: `name`, `value`, `low`, `high`, and `predicted` if known."""
         raise NotImplementedError
 
-    def plot(self, *, language: str | None = None, ax: Any = None) -> Any:
-        """Draw what was found with its 95 % intervals; `.save("slide.png")` writes the axes."""
+    def plot(self, *, language: str | None = None, **options: Any) -> Any:
+        """Draw what was found with its 95 % intervals; `.save("slide.png")` writes the axes.
+
+        Of `options` it takes `ax=` and `figsize=` (inches), as all charts.
+        """
         chosen = language or chosen_language()
-        title = sentence(f"title_{type(self).__name__}", chosen)
-        return charts().intervals(self.chart_rows(chosen), title=title, language=chosen, ax=ax)
+        options = {"title": sentence(f"title_{type(self).__name__}", chosen), **options}
+        return charts().intervals(self.chart_rows(chosen), language=chosen, **options)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the report's tables by name."""

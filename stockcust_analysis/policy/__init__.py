@@ -317,5 +317,4 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
         # Where the lowest is among them all would be one: the highest alone is a start.
-        possible = tiers[tiers.index(top[0]) or -1 :]
-        yield say("merged_not_highest", top, tiers, str(possible))
+        yield say("merged_not_highest", top, tiers, str(tiers[tiers.index(top[0]) or -1 :]))

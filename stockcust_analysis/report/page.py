@@ -357,8 +357,7 @@ def _measure_table(table: Block) -> dict[str, Any]:
     size = min(_ORDINARY_SIZE, max(smallest, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.
     share = _NARROW if not half and total < _NARROW * line / 2 else 1.0
-    rounded = [round(width, 2) for width in widths]
-    return {"widths": rounded, "size": round(size, 2), "share": share}
+    return {"widths": [round(width, 2) for width in widths], "size": round(size, 2), "share": share}
 
 
 def _fit_widths(widths: Sequence[float], least: Sequence[float], line: float) -> list[float]:

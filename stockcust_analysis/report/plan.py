@@ -331,10 +331,9 @@ def refuse_own_work(jobs: Sequence[PageJob]) -> Words:
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
     """Return branch → record of the pages that are complete, of today's facts and in this look."""
-    records = ((job, PageRecord.of(job)) for job in jobs)
     return {
         job.branch_id: record
-        for job, record in records
+        for job, record in ((job, PageRecord.of(job)) for job in jobs)
         if record and record.look == job.look and record.is_complete(job.folder)
     }
 

@@ -416,8 +416,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[Word
 
     def check(name: str) -> Words:
         path = folder / name
-        of_all = path.stem == plan.REVIEW
-        pages = [*branches.values()] if of_all else [branches[path.parent.name]]
+        pages = [*branches.values()] if path.stem == plan.REVIEW else [branches[path.parent.name]]
         status = plan.least_status(pages)
         signed = signatures(plan.people_of(pages), look["language"])
         try:

@@ -301,10 +301,9 @@ class _Sheets:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
         page, review = self._page, self._page.review
         table = self._evaluation.reconciliation[["check", "difference"]].astype(object)
-        checks = table.fillna(SUPPRESSED).to_numpy()
         rows: list[tuple[str, str, Any, str]] = [
             (page.text(check, "reconciliation"), "", difference, "cny")
-            for check, difference in checks
+            for check, difference in table.fillna(SUPPRESSED).to_numpy()
         ]
         gone = review.report
         for row in rows_of(gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]):

@@ -259,8 +259,7 @@ class _ListWriter:
             sheet.set_column(column, column, width)
             if key in choices:
                 sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
-        texts = ((_LIST_COLUMNS[key][0], rows[key]) for key in _LONG_TEXTS)
-        fit_rows(sheet, 1, texts)
+        fit_rows(sheet, 1, ((_LIST_COLUMNS[key][0], rows[key]) for key in _LONG_TEXTS))
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         set_up_printing(sheet, 0)

@@ -84,8 +84,7 @@ def bridge_figure(page: BranchPage) -> Drawing | None:
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
     rows = page.own(page.evaluation.migration, structure="today")
-    tiers = list(page.members("tier"))
-    if rows.empty or not rows.loc[rows["from"].isin(tiers), "customers"].any():
+    if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
         return None
     return _draw(page, "migration_heatmap", rows)
 

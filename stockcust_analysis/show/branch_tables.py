@@ -143,7 +143,11 @@ def measure_table(page: page_data.BranchPage, name: str) -> Table | None:
     """
     rows = [row for row in _measure_rows(page, name) if row["now"] != MISSING]
     has_note = f"{name}_note" in wording.names("page")
-    note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
+    there = page.cells.get((page.quarter, page.branch_id), {})
+    told = (measure for measure in _EXPLAINED.get(name, ()) if (measure, "") in there)
+    note = page.text(f"{name}_note") if has_note else page.explain(told)
+    if name == "coverage" and page.evaluation.policy_facts.get("no_contacts"):
+        note = page.join([note, *wording.assumptions({"no_contacts": True}, page.language)])
     if {row.get("before") for row in rows} == {MISSING}:
         note = page.join([note, page.text("no_before_note")])
     caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
@@ -185,8 +189,8 @@ def bridge_table(page: page_data.BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     now = page.own(page.evaluation.bridge, structure="today")
     rows = bridge_rows(page, now, "customers", page.own(page.evaluation.previous_bridge))
-    unit = page.unit([rows[-1]["amount"] if rows else None])
-    note = page.text("bridge_note")
+    amounts, note = [None, *(row["amount"] for row in rows)], page.text("bridge_note")
+    unit = wording.bridge_unit(amounts[-1], amounts, page.language)
     return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, ParamSpec
@@ -250,11 +251,19 @@ class NothingToDraw(Exception):  # noqa: N818
 def chart(draw: Callable[P, Axes]) -> Callable[P, Axes]:
     """Let a chart draw in the report's style, and give the reader's style back afterwards.
 
-    A chart that has nothing to draw says so, so that a page never shows a blank.
+    A chart that has nothing to draw says so, so that a page never shows a blank. With `figsize`
+    (inches) its figure has that size, as pandas' charts have.
     """
+    known = [*signature(draw).parameters, "figsize"]
 
     @wraps(draw)
     def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        options: Any = kwargs
+        for name in options:
+            require_known("chart_option", name, known, draw.__name__)
+        if (size := options.pop("figsize", None)) is not None:
+            options["ax"] = options.get("ax") or sized_axes(1)
+            options["ax"].figure.set_size_inches(size)
         if draw.__name__ in _SHADED:
             import seaborn  # noqa: F401 - it keeps the settings that it finds, to reset them
 

@@ -186,8 +186,7 @@ def league(
     best_first = wording.measure_words(measure).higher_is_better == "no"
     rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
     heights = np.arange(len(rows))
-    ours = rows["branch_id"] == highlight
-    colours = list(np.where(ours, canvas.HIGHLIGHT, canvas.ACTUAL))
+    colours = list(np.where(rows["branch_id"] == highlight, canvas.HIGHLIGHT, canvas.ACTUAL))
     low, high, ranks = rows["rank_low"], rows["rank_high"], rows.get("rank", heights + 1)
     ax.hlines(heights, low, high, color=colours, linewidth=3.2, alpha=0.45)
     ax.scatter(ranks, heights, color=colours, s=14, zorder=3)

@@ -305,9 +305,8 @@ def _merge_many(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with one share for four families and more."""
     numbers = pd.to_numeric(rows["member"].astype(str).str.removesuffix("+"), errors="coerce")
     many = f"{_MANY}+"
-    counts = [many if number >= _MANY else f"{number:.0f}" for number in numbers]
     by = ["quarter", "branch_id", "measure", "base", "member"]
-    rows = rows.assign(member=counts)
+    rows = rows.assign(member=[many if number >= _MANY else f"{number:.0f}" for number in numbers])
     return rows.groupby(by)["value"].sum(min_count=1).reset_index()
 
 

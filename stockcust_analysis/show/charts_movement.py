@@ -116,7 +116,7 @@ def bridge(
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
     ax = canvas.axes_for(amounts if {"opening", "closing"} <= set(amounts) else {}, ax)
     ends = {name: amounts.pop(name) for name in ("opening", "closing")}
-    unit = wording.money_unit([ends["closing"] or ends["opening"]], language)
+    unit = wording.bridge_unit(ends["closing"] or ends["opening"], rows["amount"], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
     steps = {n: a for n, a in amounts.items() if wording.format_money(a, unit).strip("-0.,")}
     steps["net"] = ends["closing"] - ends["opening"]
@@ -209,6 +209,7 @@ def migration(
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
     texts = counts.map(lambda n: wording.format_count(n) if n else "")
     tilted = language == "en" and canvas.narrowness(ax) > canvas.NARROW
+    canvas.add_note(ax, "shade", language)
     return canvas.shade_cells(ax, parts, texts, tilted=tilted)
 
 
@@ -313,7 +314,6 @@ def _draw_band(
 ) -> None:
     """Draw one band from the left to the right, in a calm curve."""
     upper = [(0.0, left), (0.5, left), (0.5, right), (1.0, right)]
-    lower = [(x, level - breadth) for x, level in reversed(upper)]
-    points = [*upper, *lower, (0.0, left)]
+    points = [*upper, *[(x, level - breadth) for x, level in reversed(upper)], (0.0, left)]
     curve = [Path.MOVETO, *(Path.CURVE4,) * 3, Path.LINETO, *(Path.CURVE4,) * 3, Path.CLOSEPOLY]
     ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))

@@ -38,8 +38,6 @@ from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
 
-# More rows than this make a notebook's file large and the browser slow.
-_MOST_ROWS: Final = 2_000
 # JupyterLab sets cells flush right; the boxes that filter would make the table wider than the page.
 _BROWSER_STYLE: Final = (
     "<style>.dt-container thead input{width:7em}"
@@ -186,20 +184,24 @@ class Lab:
         columns = [self._word(key) for key in ("table", "delivered", "missing")]
         return blocks.table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
 
-    def browse(self, frame: pd.DataFrame) -> HTML:
+    def browse(self, frame: pd.DataFrame, *, most: int = 2_000) -> HTML:
         """Return a table that sorts and filters in JupyterLab, offline.
 
-        Of more than 2,000 rows the first are shown; the line below says of how many.
+        Of more than `most` rows the first are shown; the line below says of how many. Many more
+        than 2,000 make a notebook's file large and the browser slow.
         """
         library = import_module("itables.javascript")
         options = import_module("itables.options")
-        shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
-        for name in shown.select_dtypes(exclude="number"):
+        shown = frame.head(most).rename(columns={str(n): self._name(str(n)) for n in frame})
+        texts = shown.select_dtypes(exclude="number").columns
+        for name in texts:
             shown[name] = [self._member(str(value)) for value in shown[name]]
         words = {**wording.section_words("lab_browser", self.language)}
         if len(frame) > len(shown):
             words["info"] += self.text("cut", shown=len(shown), rows=len(frame)).data
         looks = {"showIndex": False, "column_filters": "header", "language": words}
+        # Customer numbers are texts: the library would set them as amounts.
+        looks["columnDefs"] = [{"targets": [*map(shown.columns.get_loc, texts)], "type": "string"}]
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.
         bundle = library.generate_init_offline_itables_html(options.dt_bundle)

@@ -112,9 +112,13 @@ def _in_policy_order(result: Result) -> Any:
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
+    if key == "aum_from":
+        return " ".join(map(str.strip, wording.assumptions({key: facts}, language)))
     said = {name: str(in_language(fact, language)) for name, fact in facts.items()}
     words = {name: column_word(fact, language) for name, fact in said.items()}
-    return wording.fill(wording.text(key, language, within="result_note"), **words)
+    note = wording.fill(wording.text(key, language, within="result_note"), **words)
+    colon = wording.text("colon", language, within="page")
+    return f"{said['quarters']}{colon}{note}" if "quarters" in said else note
 
 
 def _texts(
@@ -152,8 +156,7 @@ def draw(result: Result, **options: Any) -> Axes:
         raise UsageError(say("several_quarters", result["quarter"].max()))
     options, drawn = {"language": chosen_language(), **options}, result
     if "measure" in result:
-        known = result.about.leading in {*result["measure"]}
-        leading = result.about.leading if known else None
+        leading = result.about.leading if result.about.leading in {*result["measure"]} else None
         if "group" not in options:
             name = _chart_of_groups(result, options.get("measure", leading)) or name
         if name in ("bars", "grid", "trend"):
@@ -173,8 +176,7 @@ def _chart_of_groups(result: Result, measure: str | None) -> str:
     several = {name for name in rows if name not in OF_RESULT and rows[name].nunique() > 1}
     if not several & by - {"quarter"}:
         return ""
-    crossed = len(several) == 2
-    return "trend" if "quarter" in several else "grid" if crossed else "bars"
+    return "trend" if "quarter" in several else "grid" if len(several) == 2 else "bars"
 
 
 def _caption(result: Result, options: Mapping[str, Any]) -> str:
@@ -184,9 +186,8 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
         rows = rows[(rows["measure"] == options["measure"]) & rows["value"].notna()]
     facts: dict[str, dict[str, str]] = {}
     if "base" in rows and rows["base"].nunique() == 1:
-        bases = cell_words("base", language, {})
         base = str(rows["base"].iloc[0])
-        facts["caption_base"] = {"base": bases.get(base, base)}
+        facts["caption_base"] = {"base": cell_words("base", language, {}).get(base, base)}
     if "n" in rows and len(rows):
         least, most = (wording.format_count(n) for n in (rows["n"].min(), rows["n"].max()))
         key = "caption_n" if least == most else "caption_groups"
@@ -195,8 +196,7 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
     if result.about.as_of:
         days = {"since": result.about.since, "as_of": result.about.as_of}
         facts["caption_between" if days["since"] else "caption_as_of"] = days
-    separator = wording.text("list_separator", language, within="page")
-    return separator.join(
+    return wording.text("list_separator", language, within="page").join(
         wording.fill(wording.text(key, language, within="result_note"), **blanks)
         for key, blanks in facts.items()
     )
@@ -238,9 +238,8 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
         for row, value in enumerate(rows[name], start=1):
             if pd.isna(value):
                 continue
-            kind = formats.get(_kind(rows, name, row - 1))
             entry = words.get(str(value), value) if isinstance(value, str | bool) else value
-            sheet.write(row, number, entry, kind)
+            sheet.write(row, number, entry, formats.get(_kind(rows, name, row - 1)))
     for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):
         sheet.write_string(row, 0, sentence(key, facts, language))
 

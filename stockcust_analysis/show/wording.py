@@ -197,7 +197,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     Parameters
     ----------
     policy_facts
-        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `unit`.
+        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `no_contacts`, `unit`.
     language
         "zh" or "en".
 
@@ -208,6 +208,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
+    keys += ["no_contacts"] if policy_facts.get("no_contacts") else []
     keys += ["averages_unlike"] if policy_facts.get("unlike") else []
     sentences = [words[key] for key in keys if key in words]
     blanks = dict(policy_facts.get("approximations", {}))
@@ -302,6 +303,11 @@ def money_unit(values: Iterable[Figure], language: Language = "zh") -> Unit:
     scale = next((s for s in reversed(scales) if typical >= s["divisor"]), scales[0])
     shown = typical / scale["divisor"]
     return Unit(**scale, decimals=2 if shown < 100 else 1 if shown < 1000 else 0)
+
+
+def bridge_unit(end: Figure, amounts: Iterable[Figure], language: Language = "zh") -> Unit:
+    """Choose the unit of a bridge: that of its end, or a smaller one where its steps are small."""
+    return min(money_unit([end], language), money_unit(amounts, language), key=lambda u: u.divisor)
 
 
 def unit_note(unit: Unit, language: Language = "zh") -> str:

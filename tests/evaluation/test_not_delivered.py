@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -16,10 +17,14 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.coverage import contact_rounds, managed_share, service_by_class
 from stockcust_analysis.policy import ComparisonRule
+from stockcust_analysis.show import branch_tables, findings
 from stockcust_analysis.show.branch_page import average_is_balance
+from stockcust_analysis.show.page_data import BranchPage
 from stockcust_analysis.show.wording import assumptions
 from tests.conftest import SAMPLE
+from tests.tiny_bank import CUSTOMERS as TINY_CUSTOMERS
 from tests.tiny_bank import HOLDINGS as TINY_HOLDINGS
 from tests.tiny_bank import as_frames, write_tiny_bank
 
@@ -121,6 +126,101 @@ def test_an_analyst_is_shown_the_members_of_the_page(tmp_path: Path, engine: str
     assert series.to_dict() == {"2026Q2": ["deposit"], "2026Q3": shares["family"].tolist()}
 
 
+ASSIGNMENTS = """customer_id,valid_from,manager_id,valid_to,reason,first_contact_on
+C1,2026-01-01,M1,,initial,
+C2,2026-01-01,M1,,initial,
+C3,2026-01-01,M2,,initial,
+"""
+MANAGERS = "manager_id,branch_id,name,role\nM1,001,甲,counter\nM2,002,乙,vip\n"
+OF_CONTACTS = ("contact_coverage", "contact_due_share", "first_call_in_time", "reclaim_due_share")
+
+
+def served_frames(folder: Path) -> dict[str, pl.DataFrame]:
+    """Return a bank's files as frames, the days of its assignments as days."""
+    tables = as_frames(folder)
+    days = (pl.col(name).cast(pl.String).str.to_date() for name in ("valid_from", "valid_to"))
+    return tables | {"assignments": tables["assignments"].with_columns(*days)}
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_assignments_alone_say_who_manages_whom(tmp_path: Path, engine: str) -> None:
+    """Three of four customers, by two managers: 1.5 each. Whom they spoke to is unknown, not 0."""
+    service = {"assignments": ASSIGNMENTS, "managers": MANAGERS}
+    folder = write_tiny_bank(tmp_path, **service)
+    with open_bank(served_frames(folder) if engine == "polars" else folder) as bank:
+        found, customers = evaluate(bank, quarter="2026Q3"), bank.customers("2026Q3")
+        frame = bank.customers_frame("2026Q3")
+        lazily = sca.coverage(frame)
+    assert customers.set_index("customer_id")["manager_id"].dropna().tolist() == ["M1", "M1", "M2"]
+    assert {"covered", "customer_class", "round_1_contacts", "sales"}.isdisjoint(customers)
+    rows = sca.coverage(customers).set_index("measure")["value"].dropna().to_dict()
+    load = {"customers_per_counter_manager": 2.0, "customers_per_vip_manager": 1.0}
+    assert rows == {"hand_over_due_share": 0.0, "customers_per_manager": 1.5, **load}
+    assert_frame_equal(lazily.to_pandas(), sca.coverage(customers).to_pandas())
+    assert "未提供联络，故不列出" in repr(sca.coverage(customers))
+    # Of those from 50,000 CNY, who is C3 alone, all are managed.
+    managed = managed_share(customers).set_index("measure")["value"]
+    assert managed[["managed_customers", "managed_share"]].tolist() == [3.0, 1.0]
+    for of_contacts in (service_by_class, contact_rounds):
+        with pytest.raises(UsageError, match="known where the bank delivers contacts"):
+            of_contacts(customers)
+    whole = found.measures.query("branch_id == '@bank' and quarter == '2026Q3'")
+    values = whole.drop_duplicates("measure").set_index("measure")["value"]
+    assert values["customers_per_manager"] == 1.5 and values["managed_share"] == 1.0
+    unknown = whole["measure"].str.startswith(("class_", "round_", *OF_CONTACTS))
+    assert not unknown.any()
+    assert any("联络未提供" in sentence for sentence in assumptions(found.policy_facts, "zh"))
+
+
+def test_a_page_without_contacts_says_so(tmp_path: Path) -> None:
+    """The chapter has what assignments tell, and its sentence names what is not delivered."""
+    people = "".join(
+        f"2026-09-30,D{n},001,personal,2020-01-01,2026-09-01,9e4,9e4\n" for n in range(40)
+    )
+    held = "".join(f"2026-09-30,E{n},D{n},demand_deposit,90000.00\n" for n in range(40))
+    given = "".join(f"D{n},2026-01-01,M1,,initial,\n" for n in range(40))
+    tables = {"customers": TINY_CUSTOMERS + people, "holdings": TINY_HOLDINGS + held}
+    service = {"assignments": ASSIGNMENTS + given, "managers": MANAGERS}
+    with open_bank(served_frames(write_tiny_bank(tmp_path, **tables, **service))) as bank:
+        page = BranchPage(evaluate(bank, quarter="2026Q3"), "zh", "001")
+    said = findings.section_conclusion(page, "service")
+    assert (said.lead, said.text) == ("联络未提供", "2026Q3只知由谁管户，联络不作判断。")
+    table = branch_tables.measure_table(page, "coverage")
+    assert table is not None
+    assert {"管户率", "人均管户数"} <= {row[0] for row in table.rows}
+    assert "待联络客户占比" not in {row[0] for row in table.rows}
+    assert "联络未提供，不列示" in table.note and "待回收客户占比：" not in table.note
+    assert branch_tables.class_table(page) is None
+
+
+def test_an_average_made_from_balances_is_told_with_the_result(tmp_path: Path) -> None:
+    """The tiny bank delivers the quarter's average and no month's: only the latter has a note."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        customers, frame = bank.customers("2026Q3"), bank.customers_frame("2026Q3")
+        both = bank.customers("2026Q3", quarters=2)
+        lazily = sca.concentration(frame, value="aum_average_month").about.notes
+    said = sca.concentration(customers, value="aum_average_month")
+    assert "月日均AUM未提供，以期末余额代替。" in repr(said)
+    assert lazily == said.about.notes
+    assert "未提供" not in repr(sca.concentration(customers, value="aum_average_quarter"))
+    series = sca.asset_retention(both, both, over="quarter", value="aum_average_month")
+    assert "月日均AUM未提供" in repr(series)
+
+
+def test_a_series_says_of_which_quarters_what_was_not_delivered(tmp_path: Path) -> None:
+    """Loans are there in 2026Q3 alone; funds in neither quarter, which is said once of both."""
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
+        both = bank.customers("2026Q3", quarters=2)
+    said = repr(sca.penetration(both, over="quarter")).splitlines()[-1]
+    before, now = said.split("2026Q3：")
+    assert before.startswith("2026Q2：未提供，故不列出、不计入：") and "贷款" in before
+    assert "贷款" not in now and "基金" in now
+    alike = both.assign(as_of=pd.to_datetime(both["as_of"]), holds_loan=1.0)
+    assert repr(sca.penetration(alike, over="quarter")).count("未提供，故不列出") == 1
+    now = alike.query("as_of > '2026-07'")
+    assert "未提供，故不列出" in repr(sca.products_per_customer(now, by="family"))
+
+
 def test_nothing_is_said_of_customers_who_know_all_families() -> None:
     """The sample bank delivers them all."""
     with open_bank(SAMPLE) as bank:
@@ -184,5 +284,5 @@ def test_a_cut_by_manager_names_the_tables_it_needs(tmp_path: Path, cut: str) ->
     """The tiny bank delivers neither who manages whom nor contacts."""
     with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
         customers = bank.customers("2026Q3")
-    with pytest.raises(UsageError, match=f"no '{cut}': .* delivers assignments and contacts"):
+    with pytest.raises(UsageError, match=rf"no '{cut}': .* delivers assignments\."):
         sca.penetration(customers, by=cut)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import stockcust_analysis as sca
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import UsageError, words_of
 from stockcust_analysis.measures.dormancy import dormancy_flow
 from stockcust_analysis.measures.tiers import assign_tiers, tier_counts
 
@@ -85,8 +85,14 @@ def test_other_families_need_holdings() -> None:
     fewer = replace(SHIPPED.families, families=SHIPPED.families.families[:2])
     changed = replace(SHIPPED, families=fewer)
     customers = customers_of(SHIPPED)
-    with pytest.raises(UsageError, match=r"Give holdings=.* 'families' is by #"):
+    said = r"Give holdings=.* what customers hold, such as 'families' is by #"
+    with pytest.raises(UsageError, match=said):
         sca.products_per_customer(customers, base="all", policy=changed)
+    anew = replace(changed, dormancy=SHIPPED.dormancy_rule("crm_6m"))
+    with pytest.raises(UsageError) as refused:
+        sca.penetration(customers, policy=anew)
+    assert "以下各列按其他规则得出，未用：睡眠状态“status”按" in words_of(refused.value).zh
+    assert "who is dormant, 'status' is by rural_6m_500#" in str(refused.value)
     held = pd.DataFrame({"customer_id": ["a"], "product": ["demand_deposit"], "balance": [5.0]})
     found = sca.products_per_customer(customers, holdings=held, base="all", policy=changed)
     assert found["numerator"].tolist() == [1]

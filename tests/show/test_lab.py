@@ -221,7 +221,17 @@ def test_a_large_table_sorts_and_filters_offline(lab: Lab) -> None:
     assert html.count('\\"Silent\\"') == 2_000
     assert "_TOTAL_ (the first 2,000 of 2,001 in all)" in html
     assert "in all)" not in lab.browse(rows.head(2_000)).data  # the words are not kept
+    assert "_TOTAL_ (the first 200 of 2,001 in all)" in lab.browse(rows, most=200).data
+    # Texts of digits, as most banks' customer numbers are, are no amounts to be set flush right.
+    numbers = lab.browse(pd.DataFrame({"families": [1], "customer_id": ["0017"]})).data
+    assert '{"targets": [1], "type": "string"}' in numbers
     assert re.findall(r"""(?:src|href|from|import)\s*[=(]?\s*["']https?:[^"']*""", html) == []
+
+
+@pytest.mark.parametrize("topic", [name for name in EXPLORING if "lab.browse" in EXPLORING[name]])
+def test_a_notebook_cuts_no_list_without_saying_of_how_many(topic: str) -> None:
+    """A table that sorts is given all rows: of how many it shows the first, it says itself."""
+    assert not re.search(r"lab\.browse\(.*\.head\(", EXPLORING[topic])
 
 
 def test_a_model_that_refuses_is_told_and_its_cells_stay_empty(

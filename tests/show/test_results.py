@@ -23,6 +23,7 @@ from stockcust_analysis import (
     migration_matrix,
     multi_product_share,
     penetration,
+    plot,
     products_per_customer,
     set_language,
 )
@@ -41,6 +42,7 @@ OPENING = pd.DataFrame(
         "aum_average_quarter": [30_000.0, 20_000.0],
     }
 )
+RATES = pd.DataFrame({"branch_id": ["A", "B"], "measure": "dormancy_rate", "value": [0.1, 0.2]})
 CLOSING = OPENING.assign(aum_period_end=[36_000.0, 0.0], aum_average_quarter=[60_000.0, 0.0])
 
 
@@ -160,6 +162,42 @@ def test_plot_draws_the_natural_chart() -> None:
     assert axes.get_xticklabels()[0].get_text() == "Grown"
     with pytest.raises(StockcustError, match=r"lorenz"):
         migration_matrix(OPENING, CLOSING).assign(x=1).to_pandas().pipe(Result).plot()
+
+
+def test_a_chart_takes_the_size_that_pandas_takes() -> None:
+    """In inches, also of axes of one's own; what a chart does not take is named."""
+    bridge = growth_bridge(OPENING, CLOSING)
+    axes = bridge.plot(figsize=(9, 4))
+    assert axes.figure.get_size_inches().tolist() == [9.0, 4.0]
+    assert axes.get_xticklabels()[0].get_text() == "存量增长"
+    assert bars(RATES, figsize=(3, 2)).figure.get_size_inches().tolist() == [3.0, 2.0]
+    assert bridge.plot(ax=axes, figsize=(6, 5)) is axes
+    assert axes.figure.get_size_inches().tolist() == [6.0, 5.0]
+    said = r"unknown option of the chart bridge 'fig_size'\. Did you mean 'figsize'\?"
+    with pytest.raises(UsageError, match=said):
+        bridge.plot(fig_size=(9, 4))
+    with pytest.raises(UsageError, match="option of the chart bars 'colour'"):
+        bars(RATES, colour="red")
+
+
+def test_the_unit_of_a_bridge_fits_its_steps() -> None:
+    """Steps of a hundredth of the assets are read in 万元; steps as large as the assets in 亿元."""
+    components = ["opening", "new", "grown", "closed", "closing"]
+    rows = pd.DataFrame({"component": components, "amount": [1.2e8, 9e5, 1.1e6, -4e5, 1.216e8]})
+    axes = plot.bridge(rows)
+    assert axes.get_title("right") == "单位：万元"
+    assert [text.get_text() for text in axes.texts] == ["+90.0", "+110.0", "-40.0", "+160.0"]
+    large = plot.bridge(rows.assign(amount=[1.2e8, 3e8, 2e8, -1e8, 5.2e8]))
+    assert large.get_title("right") == "单位：亿元"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("zh", "颜色越深，占该行"), ("en", "Darker: a larger")]
+)
+def test_a_migration_says_what_its_colour_is(language: str, said: str) -> None:
+    """The number is of customers, the shade of the row's share."""
+    matrix = migration_matrix(OPENING, CLOSING)
+    assert matrix.plot(language=language).get_xlabel().startswith(said)
 
 
 def test_bars_that_are_left_out_are_said() -> None:
@@ -290,7 +328,16 @@ def test_charts_have_the_tables_order_and_words() -> None:
     assert labels == ["老年", "种养殖户", "ours"]
     rules = frame.rename(columns={"tier": "rule"}).assign(rule=["crm_12m", "cib_2025", "ours"])
     labels = [tick.get_text() for tick in rules.plot().get_yticklabels()]
-    assert labels[::2] == ["一年无主动交易（crm_12m）", "ours"]
+    assert labels[::2] == ["一年无主动交易、无到期（crm_12m）", "ours"]
+
+
+def test_a_customary_rule_says_that_a_maturity_is_activity() -> None:
+    """Both begin anew with what fell due; the words of those without that clock name none."""
+    rules = {rule.name: rule for rule in load_policy().dormancy_presets}
+    words = cell_words("rule", "zh", {})
+    for name in ("crm_6m", "crm_12m"):
+        assert "maturity" in rules[name].clock and "无到期" in words[name]
+    assert "maturity" not in rules["nfra_2023"].clock and "到期" not in words["nfra_2023"]
 
 
 def test_every_dormancy_preset_has_words() -> None:

@@ -355,11 +355,10 @@ def write_east_files(
     """
     folder.mkdir(parents=True, exist_ok=True)
     opening, closing = sorted(pd.to_datetime(tables["customers"]["as_of"]).dt.date.unique())[-2:]
-    masks = {"mask": _mask, "mask_name": lambda name: name[-1:]}
     with quiet_connection() as connection:
         for name, frame in tables.items():
             connection.register(name, frame)
-        for name, mask in masks.items():
+        for name, mask in {"mask": _mask, "mask_name": lambda name: name[-1:]}.items():
             function = mask if masked else lambda text: text
             connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
         writer = _Writer(connection, folder, {"opening": opening, "closing": closing}, split)
