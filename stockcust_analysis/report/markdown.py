@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pypandoc import convert_text
 
@@ -41,11 +41,7 @@ _WEIGHTED: Final = {
     "SmallCaps": "plain",
 }
 # Where an author has a column's cells stand; left to us, numbers stand right, words left.
-_SIDES: Final[dict[str, Alignment]] = {
-    "AlignLeft": "left",
-    "AlignRight": "right",
-    "AlignCenter": "center",
-}
+_SIDES: Final[dict[str, Alignment]] = {f"Align{s.title()}": s for s in get_args(Alignment)}
 
 
 def read_texts(texts: Sequence[str], *, reader: str = "markdown") -> list[list[Block]]:
