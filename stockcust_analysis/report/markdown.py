@@ -32,9 +32,8 @@ READERS: Final = {
 _SEPARATOR: Final = "cellborder"
 _LINKS: Final = ("http://", "https://", "mailto:")
 _WEIGHTED: Final = {
-    "Strong": "strong",
-    "Emph": "strong",  # Chinese has no italics: emphasis is weight
-    "Underline": "strong",
+    # Chinese has no italics: emphasis is weight
+    **dict.fromkeys(("Strong", "Emph", "Underline"), "strong"),
     "Strikeout": "strike",
     "Superscript": "super",
     "Subscript": "sub",
@@ -201,10 +200,8 @@ def _between_wide(nodes: Sequence[Node], position: int) -> bool:
     """Return whether a line ends and the next begins in Chinese: no space belongs between."""
     before = plain_text(_inlines(nodes[position - 1 : position]))
     after = plain_text(_inlines(nodes[position + 1 : position + 2]))
-    return all(
-        text and unicodedata.east_asian_width(text[end]) in "WF"
-        for text, end in ((before, -1), (after, 0))
-    )
+    ends = (before[-1:], after[:1])
+    return all(end and unicodedata.east_asian_width(end) in "WF" for end in ends)
 
 
 def plain_text(inlines: Sequence[Inline]) -> str:
