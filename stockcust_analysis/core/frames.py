@@ -339,23 +339,18 @@ class Calendar:
         """
         schema = table.collect_schema()
         if "as_of" not in schema.names():
-            return table.with_columns(nw.lit(0, dtype=nw.Int64).alias(PERIOD))
+            return table.with_columns(ZERO.alias(PERIOD))
         # pandas and databases may carry hours; a plain date compares with plain dates alone.
         plain = schema["as_of"] == nw.Date
         as_of = day(table, "as_of")
         days = [on if plain else datetime(on.year, on.month, on.day) for on in self.days]
-        rows = table.filter(as_of.is_in(days))
-        return rows.with_columns(
-            self.choose(list(range(len(days))), as_of, days).alias(PERIOD)
-        ).drop("as_of")
+        period = self.choose(list(range(len(days))), as_of, days).alias(PERIOD)
+        return table.filter(as_of.is_in(days)).with_columns(period).drop("as_of")
 
     def on_every_day(self, table: Table) -> Table:
         """Return the rows of a table that has no as-of date once for every date measured."""
-        copies = (
-            table.with_columns(nw.lit(period, dtype=nw.Int64).alias(PERIOD))
-            for period in range(len(self.days))
-        )
-        return nw.concat([*copies])
+        periods = (nw.lit(period, dtype=nw.Int64) for period in range(len(self.days)))
+        return nw.concat([table.with_columns(period.alias(PERIOD)) for period in periods])
 
     def choose(
         self, values: list[Any], key: nw.Expr | None = None, keys: list[Any] | None = None

@@ -373,9 +373,8 @@ def thin_lorenz(
     Points at the top are left out until the group above the last one does not hang on two of them.
     """
     tenths = points["customer_share"].astype(float) * _DECILES
-    printed = largest[
-        (largest["base"] == declared.concentration.get("base", "")) & ~largest["withheld"]
-    ]
+    own = largest["base"] == declared.concentration.get("base", "")
+    printed = largest[own & ~largest["withheld"]]
     thin = points[np.isclose(tenths, tenths.round())].merge(printed, on=_UNIT[:2])
     above = (1 - thin["value_share"]) * thin["amount"]
     end = thin["customer_share"] > 1 - 0.5 / _DECILES

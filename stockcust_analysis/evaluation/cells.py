@@ -298,8 +298,7 @@ def _with_bank(totals: pd.DataFrame) -> pd.DataFrame:
 def _spread_figures(totals: pd.DataFrame, number: int, term: Term) -> dict[str, Numbers]:
     """Return the winsorised sums of a term in CNY or counts, and the ratio's standard error."""
     names = ("x", "xx", "d", "dd", "xd", "customers")
-    sums_of = (totals[f"{name}|{number}"].to_numpy(dtype=float) for name in names)
-    x, xx, d, dd, xd, customers = sums_of
+    x, xx, d, dd, xd, customers = (totals[f"{name}|{number}"].to_numpy(float) for name in names)
     caps = [np.array(cap)[totals.index.get_level_values(PERIOD)] for cap in term.caps]
     x_unit, d_unit = (np.where(cap, 100.0, 1.0) for cap in caps)
     x_part, d_part = (np.where(cap, cap / 100 / PARTS, 1.0) for cap in caps)

@@ -99,18 +99,13 @@ def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: C
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
     customers = materialize(bank, narrow)
-    _require_customers(customers, calendar)
+    present = set(collect_rows(customers.group_by(PERIOD).agg(nw.len()))[PERIOD])
+    if days := ", ".join(f"{d}" for period, d in enumerate(calendar.days) if period not in present):
+        raise UsageError(say("none_in_scope", days))
     amounts = ["aum_period_end", "aum_average_quarter", "aum_average_month"][: 2 + managed]
     checked = customers.select(**{name: nw.col(f"{name}_cents") for name in amounts})
     require_amounts(checked, amounts, "customers")
     return customers
-
-
-def _require_customers(customers: Table, calendar: Calendar) -> None:
-    """Raise when a quarter has no customer in scope."""
-    present = set(collect_rows(customers.group_by(PERIOD).agg(nw.len()))[PERIOD])
-    if days := ", ".join(f"{d}" for period, d in enumerate(calendar.days) if period not in present):
-        raise UsageError(say("none_in_scope", days))
 
 
 def _managed_view(

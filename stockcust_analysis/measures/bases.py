@@ -143,14 +143,13 @@ def require_amounts(
     labels: Iterable[str] = (),
     inside: nw.Expr = ONE,
     one_day: bool = False,
-    key: str = "",
 ) -> None:
     """Raise when an amount is missing, infinite or negative; all columns are named at once.
 
     Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
     cents are not exact any more are refused, too; so are rows that belong nowhere, as a column of
     `labels` to group by is empty (of those `inside`, 1), on `one_day` rows of several as-of dates,
-    and rows that repeat the `key`, if the table has it. Everything is looked at in one pass.
+    and customers that are there twice. Everything is looked at in one pass.
     """
     kinds = table.collect_schema()
     conditions = {f"{name}|empty": nw.col(name).is_null() & (inside == 1) for name in labels}
@@ -167,8 +166,8 @@ def require_amounts(
     if one_day and "as_of" in kinds.names():
         columns["as_of"] = nw.col("as_of")
         totals.append(nw.col("as_of").n_unique())
-    if key in kinds.names():
-        columns["|key"] = nw.col(key)
+    if one_day and what == "customers" and "customer_id" in kinds.names():
+        columns["|key"] = nw.col("customer_id")
         totals += [nw.col("|key").n_unique(), nw.len().alias("|rows")]
     summed = collect_rows(table.select(**columns).select(*totals)) if columns else {}
     found = {name: values[0] or 0 for name, values in summed.items()}  # SQL sums nothing to NULL
@@ -183,7 +182,7 @@ def require_amounts(
     if problems:
         raise UsageError(say("unusable_rows", what, joined(problems, "; ", "；")))
     if "|key" in columns and (twice := int(found["|rows"] - found["|key"])):
-        raise UsageError(say("rows_repeat", what, twice, key))
+        raise UsageError(say("rows_repeat", what, twice, "customer_id"))
     if beyond := [either([name]) for name in amounts if found[name] >= MOST]:
         raise UsageError(say("beyond_cents", what, beyond, MOST))
 
@@ -240,14 +239,7 @@ def with_base(
     average = cents(_AVERAGE) if needed else None
     inside = base_flag(customers, base, request.policy.bases, amount=average)
     require_amounts(
-        customers,
-        money,
-        "customers",
-        signed=signed,
-        labels=by,
-        inside=inside,
-        one_day=True,
-        key="customer_id",
+        customers, money, "customers", signed=signed, labels=by, inside=inside, one_day=True
     )
     amounts_in_cents = (cents(name).alias(f"{name}_cents") for name in money)
     table = customers.with_columns(*amounts_in_cents, inside.alias(f"in_{base}"))

@@ -291,8 +291,8 @@ def concentration_totals(
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
         wanted = {measure.numerator for measure in question.measures(as_policy(None))}
-        holders = _HOLDERS_OF_80 if "holders_of_80" in wanted else ()
-        wanted |= {"customers", "total_cents", *holders}
+        wanted |= {"customers", "total_cents"}
+        wanted |= {*_HOLDERS_OF_80} if "holders_of_80" in wanted else set()
         available = _step_columns(k)
         columns |= {f"{k}|{name}": available[name] for name in available if name in wanted}
     table = frames.collect_sums(_without_largest(steps, keys, [*questions]), keys, columns)

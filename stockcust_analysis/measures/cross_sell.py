@@ -401,10 +401,7 @@ PRODUCT_COUNTS = Question(
     "product_counts", lambda _, base: _counts(base, at_least=_SEVERAL), lambda _: _COUNTS
 )
 PRODUCT_COUNTS_ESTABLISHED = replace(
-    PRODUCT_COUNTS,
-    name="product_counts_established",
-    bases=("established",),
-    needs=("in_established",),
+    PRODUCT_COUNTS, bases=("established",), needs=("in_established",)
 )
 
 _MEMBERS = {f"{number}": f"exactly_{number}" for number in range(_MOST_COUNTED)}

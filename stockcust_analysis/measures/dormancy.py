@@ -28,7 +28,6 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError, say
 from stockcust_analysis.measures import bases
 from stockcust_analysis.measures import holdings as held
-from stockcust_analysis.measures.holdings import require_evidence
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
@@ -115,7 +114,7 @@ def dormancy_status(
     table, rules = as_lazy(customers), as_policy(policy)
     names = table.drop("status", bases.JUDGED_BY, strict=False).collect_schema().names()
     rule = rules.dormancy_rule(rule)
-    result = _with_status(table, rule, as_day(as_of), holdings, contacts, rules)
+    result = held.with_status(table, rule, as_day(as_of), holdings, contacts, rules)
     return frames.same_kind(customers, result.select(*names, "status"))
 
 
@@ -187,7 +186,7 @@ def dormancy_rate(
     if holdings is not None or contacts is not None or not _has_status(table, on):
         if on is None:
             raise UsageError(say("status_unknown", rule.name))
-        table = _with_status(table, rule, on, holdings, contacts, request.policy)
+        table = held.with_status(table, rule, on, holdings, contacts, request.policy)
     view = bases.with_base(table, request, [rule.value])
     return answer(view, DORMANCY, request.under(dormancy=rule))
 
@@ -283,26 +282,6 @@ def _has_status(customers: Table, as_of: date | None) -> bool:
     if not names <= {*customers.collect_schema().names()}:
         return False
     return as_of is None or bases.as_of_dates(customers.to_native()) in ([], [as_of])
-
-
-def _with_status(
-    table: Table,
-    rule: DormancyRule,
-    as_of: date,
-    holdings: Frame | None,
-    contacts: Frame | None,
-    policy: Policy,
-) -> Table:
-    """Return checked customers with `status`, and `obliged` when holdings show it."""
-    bases.require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
-    held.require_past_activity(table, as_of)
-    bases.require_amounts(table, [rule.value], "customers")
-    table = held.with_evidence(table, rule, as_of, holdings, contacts, policy)
-    amount, calendar = frames.cents(rule.value), frames.Calendar((as_of,))
-    return table.with_columns(
-        status=held.status_name(table, rule, calendar, amount=amount, prefix="_")
-    )
 
 
 def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:

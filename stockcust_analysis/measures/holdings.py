@@ -123,8 +123,8 @@ def aum_amounts(holdings: Table, families: ProductFamilies) -> dict[str, nw.Expr
     Where the bank delivers no `average_balance` the balance of the as-of date stands in for it.
     """
     counts = flag(nw.col("product").is_in(families.aum_products))
-    known = holdings.collect_schema().names()
-    average = "average_balance" if "average_balance" in known else "balance"
+    names = holdings.collect_schema().names()
+    average = "average_balance" if "average_balance" in names else "balance"
     return {
         "held_cents": nw.col(BALANCE).clip(0) * counts,
         "held_average_cents": frames.cents_or_zero(average).clip(0) * counts,
@@ -261,7 +261,7 @@ def require_past_activity(table: Table, as_of: date, what: str = "customers") ->
         raise UsageError(say("active_later", what, as_of, late))
 
 
-def with_evidence(
+def with_status(
     customers: Table,
     rule: DormancyRule,
     as_of: date,
@@ -269,10 +269,14 @@ def with_evidence(
     contacts: Frame | None,
     policy: Policy,
 ) -> Table:
-    """Return the customers with what the tables show under a rule, in `_…`; and `obliged`.
+    """Return checked customers with `status`, what shows it in `_…`, and `obliged` of holdings.
 
     Without holdings a column `last_matured_on` says what has matured, and `exempt` who is exempt.
     """
+    bases.require_columns(customers, [rule.value], "customers")
+    require_evidence(customers, rule, holdings=holdings is not None, contacts=contacts is not None)
+    require_past_activity(customers, as_of)
+    bases.require_amounts(customers, [rule.value], "customers")
     calendar, families, keys = Calendar((as_of,)), policy.families, ["customer_id"]
     if holdings is None:
         evidence = _own_evidence(customers, rule, calendar)
@@ -285,11 +289,12 @@ def with_evidence(
             flags["obliged"] = is_obligation(accounts, calendar)
         amounts = {"_looked_at_cents": looked_at_cents(rule, families)}
         table = join_accounts(customers, accounts, keys=keys, flags=flags, amounts=amounts)
-    if contacts is None:
-        return table
-    calls, outcomes = as_lazy(contacts), policy.coverage.effective_outcomes
-    answered = {"_contacted_lately": was_contacted_lately(calls, rule, outcomes, calendar)}
-    return join_accounts(table, calls, keys=keys, flags=answered)
+    if contacts is not None:
+        calls, outcomes = as_lazy(contacts), policy.coverage.effective_outcomes
+        answered = {"_contacted_lately": was_contacted_lately(calls, rule, outcomes, calendar)}
+        table = join_accounts(table, calls, keys=keys, flags=answered)
+    amount = frames.cents(rule.value)
+    return table.with_columns(status=status_name(table, rule, calendar, amount=amount, prefix="_"))
 
 
 def _own_evidence(customers: Table, rule: DormancyRule, calendar: Calendar) -> dict[str, nw.Expr]:

@@ -185,12 +185,7 @@ _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
 
 
 def population(
-    customers: Table,
-    holdings: Table,
-    *,
-    policy: Policy,
-    calendar: Calendar,
-    contacts: Table | None = None,
+    customers: Table, holdings: Table, *, policy: Policy, calendar: Calendar, contacts: Table | None
 ) -> Table:
     """Return the customers in scope on the calendar's dates, with all that measures look at.
 

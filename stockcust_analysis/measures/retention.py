@@ -50,11 +50,7 @@ _RETENTION = (
     registry.Measure("steep_fall_outflow_share", "taken_cents", "opening_cents"),
 )
 RETENTION = registry.Question(
-    "retention",
-    _retention_columns,
-    lambda _: _RETENTION,
-    bases=COMPARED_BASES,
-    strata=("opening_tier",),
+    "retention", _retention_columns, lambda _: _RETENTION, COMPARED_BASES, strata=("opening_tier",)
 )
 
 

@@ -195,18 +195,12 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
         roles = source.managers.select("manager_id", "role")
         current = current.join(roles, on="manager_id", how="left")
     table = _join_facts(customers, current)
-    dated = _of_customers(source.ended_assignments, table.select(*KEYS))
+    dated = source.ended_assignments.join(table.select(*KEYS), on="customer_id", how="inner")
     began = in_force(dated, source.calendar, frames.months_before(source.rule.contact_months))
-    throughout = began.group_by(*KEYS).agg(managed_throughout=nw.len())
-    throughout = throughout.with_columns(managed_throughout=ONE)
+    throughout = began.select(*KEYS).unique().with_columns(managed_throughout=ONE)
     for facts in (throughout, _contact_facts(table.select(*KEYS, "managed_from"), source)):
         table = _join_facts(table, facts)
     return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
-
-
-def _of_customers(events: Table, customers: Table) -> Table:
-    """Return the events of customers, once for every as-of date on which they are there."""
-    return events.join(customers, on="customer_id", how="inner")
 
 
 def _join_facts(customers: Table, facts: Table) -> Table:
@@ -284,7 +278,7 @@ def _past_contacts(customers: Table, source: ServiceSource) -> Table:
     bases.require_columns(table, ["customer_id", "contacted_on", "outcome"], "contacts")
     rounds = [name for name in table.collect_schema().names() if name == "round"]
     table = table.select("customer_id", "outcome", *rounds, on=day(table, "contacted_on"))
-    table = _of_customers(table, customers)
+    table = table.join(customers, on="customer_id", how="inner")
     return table.filter(~source.calendar.after_as_of(nw.col("on")))
 
 

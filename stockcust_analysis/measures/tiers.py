@@ -332,12 +332,7 @@ def tiers_by_period(
 
 
 def _follow(
-    periods: Sequence[Table],
-    scheme: TierScheme,
-    memory: TierMemory,
-    *,
-    value: str,
-    months_apart: int,
+    periods: Sequence[Table], scheme: TierScheme, memory: TierMemory, value: str, months_apart: int
 ) -> Table:
     """Return one row per customer with the state after the newest period, and `rank_<n>` of all."""
     start = dict.fromkeys(("rank", "known", "short", "short_cents", "short_most"), ZERO)

@@ -301,29 +301,27 @@ def _tier_view(request: Request, closing: Frame) -> Table:
     scheme, tables = request.policy.tiers, [as_lazy(request.frame), as_lazy(closing)]
     delivered = ["tier" in table.collect_schema().names() for table in tables]
     if delivered[0] != delivered[1]:
-        date = DATES[delivered.index(True)]
-        raise UsageError(say("tier_on_one_date", date))
-    for date, table in zip(DATES, tables, strict=True) if delivered[0] else ():
-        _require_tiers(table, date, scheme)
-    if not delivered[0]:
-        tables = [_with_tier(table, scheme) for table in tables]
-    before, now = (table.to_native() for table in tables)
+        raise UsageError(say("tier_on_one_date", DATES[delivered.index(True)]))
+    dated = zip(DATES, tables, strict=True)
+    before, now = (_with_tier(table, date, scheme).to_native() for date, table in dated)
     everybody = Request(now, list(dict.fromkeys([*request.by, "tier"])), "all", request.policy)
     return by_group(pair_customers(before, everybody, scheme.value), request.by)
 
 
-def _with_tier(table: Table, scheme: TierScheme) -> Table:
-    """Return customers with the tier of their amount; a missing column is reported later."""
-    known = scheme.value in table.collect_schema().names()
-    return table.with_columns(tier=tier_name(cents(scheme.value), scheme) if known else nw.lit(""))
+def _with_tier(table: Table, date: str, scheme: TierScheme) -> Table:
+    """Return customers with the delivered tier, or with that of their amount.
 
-
-def _require_tiers(table: Table, date: str, scheme: TierScheme) -> None:
-    """Raise when a delivered tier is none of the scheme's."""
+    A delivered tier that is none of the scheme's is refused; a missing amount is reported later.
+    """
+    present = table.collect_schema().names()
+    if "tier" not in present:
+        known = scheme.value in present
+        tier = tier_name(cents(scheme.value), scheme) if known else nw.lit("")
+        return table.with_columns(tier=tier)
     named = nw.col("tier").is_in(scheme.names).fill_null(False)
-    strange = frames.count_rows(table, {"tier": ~named})["tier"]
-    if strange:
+    if strange := frames.count_rows(table, {"tier": ~named})["tier"]:
         raise UsageError(say("tier_unknown", date, [*scheme.names], strange))
+    return table
 
 
 def migration_cells(view: Table, scheme: TierScheme, *, by: Sequence[str]) -> pd.DataFrame:

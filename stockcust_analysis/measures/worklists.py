@@ -276,9 +276,8 @@ def _listed(table: Table, policy: Policy) -> tuple[Table, Stakes]:
     status, families, managed = nw.col("status"), nw.col("families"), _is_flagged("in_managed")
     overdue = _is_flagged("contact_due") & ~_is_flagged("reclaim_due") & ~_is_flagged("set_aside")
     single = (families >= 1) & (families < rule.next_product_below) & (nw.col("offer") != "")
-    willing = (
-        _is_flagged("contacted_lately") & ~_is_flagged("refused_lately") & (status == "active")
-    )
+    active = status == "active"
+    willing = _is_flagged("contacted_lately") & ~_is_flagged("refused_lately") & active
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
     gone = _is_flagged("at_risk") & ~reaches(end, policy.bases.funded)
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
@@ -292,7 +291,7 @@ def _listed(table: Table, policy: Policy) -> tuple[Table, Stakes]:
         "unassigned": (~managed & reaches(average, cover.manage_from), average, "in_managed"),
         "upgrade_candidates": (nw.col("next_tier") != "", average),
         "silent_with_assets": ((status == "silent") & reaches(end, rule.silent_from), end),
-        "next_product": (_is_flagged("in_effective") & (status == "active") & single, end),
+        "next_product": (_is_flagged("in_effective") & active & single, end),
         "referral_sources": (willing & reaches(average, cover.vip_from), average, "in_managed"),
         "incomplete_profile": (incomplete, average, "in_managed", "profile_complete"),
         "dormant": (status == "dormant", end),
@@ -358,10 +357,8 @@ def _top_rows(table: Table, name: str, stake: str, policy: Policy) -> list[dict[
     rank = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
     table = table.with_columns(priority=rank.cast(nw.Int64))
     columns = frames.collect_rows(table.filter(nw.col("priority") <= policy.worklists.longest))
-    return [
-        dict(zip(columns, map(_plain, row), strict=True))
-        for row in zip(*columns.values(), strict=True)
-    ]
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
 
 
 def _line(row: Mapping[str, Any], policy: Policy, as_of: date, actions: Actions) -> dict[str, Any]:

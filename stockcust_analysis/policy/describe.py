@@ -92,9 +92,7 @@ def differences(policy: Policy, base: Policy, language: Language = "zh") -> list
     ]
 
 
-def text_table(
-    rows: Sequence[RuleInForce] | Sequence[Difference], language: Language = "zh"
-) -> str:
+def text_table(rows: Sequence[RuleInForce] | Sequence[Difference], language: Language) -> str:
     """Return rows as a table of plain text, aligned also where Chinese takes two columns.
 
     A source that is the same as in the row above is not repeated.

@@ -94,7 +94,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
             contents = _contents(map(run.joinpath, owned[branch]), " · ".join(parts))
-            _hand_over(contents, place, party.access, row, run / RECEIPTS / f"{day}.csv")
+            _hand_over(contents, party.access, row, run / RECEIPTS / f"{day}.csv")
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
 
@@ -152,17 +152,14 @@ def _contents(owned: Iterable[Path], mark: str) -> dict[str, bytes]:
 
 
 def _hand_over(
-    contents: Mapping[str, bytes],
-    place: Path,
-    access: files.Access,
-    facts: Mapping[str, str],
-    receipts: Path,
+    contents: Mapping[str, bytes], access: files.Access, facts: Mapping[str, str], receipts: Path
 ) -> None:
     """Write a branch's files into its place, each with its receipts there and in the run.
 
     All three are first written beside their places, so that a full disk stops them together; the
     file takes its place before the receipts that say so.
     """
+    place = Path(facts["place"])
     for name in (*contents, "receipt.csv"):
         files.remove_unfinished(place, f".{Path(name).stem}.*")
     for name, content in contents.items():

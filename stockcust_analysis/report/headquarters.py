@@ -174,9 +174,8 @@ class _Edition:
         signed = signatures(job.people, self.options.language)
         write_workbook(self.files / _WORKBOOK, page, status=status, signed=signed)
         step()
-        result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
-        if job.action != "keep":
-            result = render_page(job)
+        kept = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
+        result = kept if job.action == "keep" else render_page(job)
         step()
         others = {} if result.failed else {"review_pdf": f"{plan.REVIEW}.pdf"}
         others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
@@ -264,16 +263,12 @@ def plan_headquarters(cache: EvaluationCache, wanted: Iterable[_Edition]) -> lis
     for edition in wanted:
         job = edition.page_job()
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]["made_from"]
-        if not known or not _same_pages(open_review(edition.tables), edition):
+        names = ["branch_id", "state"]
+        pages = open_review(edition.tables).pages[names].to_numpy() if known else ()
+        if not known or any(state != edition.state_of(branch) for branch, state in pages):
             job = replace(job, action="run")
         planned.append(job)
     return planned
-
-
-def _same_pages(review: Review, edition: _Edition) -> bool:
-    """Return whether a review says of every branch's page what will be the case."""
-    states = review.pages[["branch_id", "state"]].to_numpy()
-    return all(state == edition.state_of(branch) for branch, state in states)
 
 
 def write_headquarters(

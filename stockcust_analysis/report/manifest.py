@@ -257,9 +257,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     raise UsageError(say("no_manifest", folder, MANIFEST))
 
 
-def write_run(
-    run: ReportRun, records: Mapping[str, PageRecord], *, seconds: float, by: str = ""
-) -> None:
+def write_run(run: ReportRun, records: Mapping[str, PageRecord], seconds: float, by: str) -> None:
     """Write the run's summary: who and when, what each page took, what failed, what was slow.
 
     Headquarters' editions count as pages; `by` gives the status.

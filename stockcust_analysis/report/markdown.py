@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pypandoc import convert_text
 
@@ -32,20 +32,15 @@ READERS: Final = {
 _SEPARATOR: Final = "cellborder"
 _LINKS: Final = ("http://", "https://", "mailto:")
 _WEIGHTED: Final = {
-    "Strong": "strong",
-    "Emph": "strong",  # Chinese has no italics: emphasis is weight
-    "Underline": "strong",
+    # Chinese has no italics: emphasis is weight
+    **dict.fromkeys(("Strong", "Emph", "Underline"), "strong"),
     "Strikeout": "strike",
     "Superscript": "super",
     "Subscript": "sub",
     "SmallCaps": "plain",
 }
 # Where an author has a column's cells stand; left to us, numbers stand right, words left.
-_SIDES: Final[dict[str, Alignment]] = {
-    "AlignLeft": "left",
-    "AlignRight": "right",
-    "AlignCenter": "center",
-}
+_SIDES: Final[dict[str, Alignment]] = {f"Align{s.title()}": s for s in get_args(Alignment)}
 
 
 def read_texts(texts: Sequence[str], *, reader: str = "markdown") -> list[list[Block]]:
@@ -205,10 +200,8 @@ def _between_wide(nodes: Sequence[Node], position: int) -> bool:
     """Return whether a line ends and the next begins in Chinese: no space belongs between."""
     before = plain_text(_inlines(nodes[position - 1 : position]))
     after = plain_text(_inlines(nodes[position + 1 : position + 2]))
-    return all(
-        text and unicodedata.east_asian_width(text[end]) in "WF"
-        for text, end in ((before, -1), (after, 0))
-    )
+    ends = (before[-1:], after[:1])
+    return all(end and unicodedata.east_asian_width(end) in "WF" for end in ends)
 
 
 def plain_text(inlines: Sequence[Inline]) -> str:

@@ -100,8 +100,7 @@ def read_page(
     headings = [str(block["text"]) for block in blocks if block["kind"] == "heading"]
     title = notebook.metadata.get("title") or next(iter(headings), "") or name
     document = {**Document(title=title).payload(), **(facts or {})}
-    numbered_by_hand = any(map(_NUMBERED.match, headings))
-    document["numbered"] = facts is not None and not numbered_by_hand
+    document["numbered"] = facts is not None and not any(map(_NUMBERED.match, headings))
     blocks = _arrange(blocks, document["title"], is_report=facts is not None)
     return Page(document, blocks, reading.files, facts is not None)
 

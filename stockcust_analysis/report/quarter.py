@@ -291,8 +291,7 @@ class _Run:
         for branch in (*records, *failed):  # kept pages as well can be run again in Jupyter
             cache.write_slice(branch)
         unmade = failed | {page.branch_id: page.error for page in results if page.failed}
-        language = self.options.language
-        unmade = {branch: str(errors.in_language(e, language)) for branch, e in unmade.items()}
+        unmade = {b: str(errors.in_language(e, self.options.language)) for b, e in unmade.items()}
         wanted = headquarters.editions(self.folder, self.options, records, unmade)
         receive = partial(self._receive, "headquarters")
         editions = headquarters.write_headquarters(cache.evaluation, wanted, receive)

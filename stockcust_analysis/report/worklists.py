@@ -83,6 +83,7 @@ HEADINGS: Final[Names] = {
 _NAMES: Final = {text: name for name, both in HEADINGS.items() for text in (name, *both)}
 AS_OF: Final = ("统计时点", "As of")
 _CHOICES: Final = {"channel": CHANNELS, "outcome": OUTCOMES}
+_DAYS: Final = {"validate": "date", "criteria": ">", "value": date(2000, 1, 1)}
 _LATEST: Final = timedelta(days=366)
 _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
 _SHOWN: Final = 3
@@ -249,7 +250,6 @@ class _ListWriter:
         """Write one list: header that stays, filters and repeats, and a line per customer."""
         columns = [key for key in _LIST_COLUMNS if key != "warning" or rows["warning"].any()]
         sheet = self._book.add_worksheet(self._list_name(name))
-        choices = self._choices()
         for column, key in enumerate(columns):
             width, style = _LIST_COLUMNS[key]
             heading = HEADINGS[key][self.side] if key in HEADINGS else self.text(key, "headings")
@@ -257,8 +257,10 @@ class _ListWriter:
             sheet.write_string(0, column, heading, self._formats[head])
             sheet.write_column(1, column, _cells(rows[key]), self._formats[style])
             sheet.set_column(column, column, width)
-            if key in choices:
-                sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
+            if key in _CHOICES or style == "input_date":
+                words = [both[self.side] for both in _CHOICES.get(key, {}).values()]
+                rule = {"validate": "list", "source": words} if words else _DAYS
+                sheet.data_validation(1, column, _MOST_ROWS, column, rule)
         fit_rows(sheet, 1, ((_LIST_COLUMNS[key][0], rows[key]) for key in _LONG_TEXTS))
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
@@ -282,14 +284,6 @@ class _ListWriter:
             **{"outcome": "", "contacted_on": None, "next_contact_on": None, "note": ""},
         )
         return table.astype(object)
-
-    def _choices(self) -> dict[str, dict[str, Any]]:
-        """Return what may be filled in: results and channels of a list, dates that are dates."""
-        day = {"validate": "date", "criteria": ">", "value": date(2000, 1, 1)}
-        rules: dict[str, dict[str, Any]] = {"contacted_on": day, "next_contact_on": day}
-        for key, choices in (("channel", CHANNELS), ("outcome", OUTCOMES)):
-            rules[key] = {"validate": "list", "source": [w[self.side] for w in choices.values()]}
-        return rules
 
 
 def _cells(values: Iterable[Any]) -> list[Any]:

@@ -21,12 +21,8 @@ _RANKS = ["rank", "rank_low", "rank_high", "rank_of"]
 _FUNNEL = canvas.Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS])
 _LEAGUE = canvas.Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]])
 _PLACES = canvas.Source(_COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"])
-_CARD = replace(
-    _PLACES,
-    call="evaluate(bank, …).scorecard",
-    columns=["indicator", "weight", "attainment", "points"],
-    key=["indicator"],
-)
+_POINTS = ["indicator", "weight", "attainment", "points"]
+_CARD = replace(_PLACES, call="evaluate(bank, …).scorecard", columns=_POINTS, key=_POINTS[:1])
 Values = npt.NDArray[np.float64]
 _MOST_NAMED = 8
 _GRID, _FEWEST_FITTED = 200, 5

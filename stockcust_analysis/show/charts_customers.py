@@ -29,11 +29,8 @@ _COUNTS = Source(
     member=["families_held", "families"],
 )
 _HELD = Source("penetration(customers, holdings=…)", measures=["penetration"], member=["family"])
-_PAIRS = Source(
-    "co_holding(customers, holdings=…)",
-    ["family_a", "family_b", "conditional_rate"],
-    key=["family_a", "family_b"],
-)
+_PAIR = ["family_a", "family_b"]
+_PAIRS = Source("co_holding(customers, holdings=…)", [*_PAIR, "conditional_rate"], key=_PAIR)
 _TOP = 0.2
 _MANY = 4
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.errors import UsageError, say
+from stockcust_analysis.errors import UsageError, require_known, say
 from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import canvas, results, wording
 from stockcust_analysis.show.blocks import Language
@@ -312,9 +312,8 @@ def _read(
     """Return the rows of one measure with the group's name and the value as printed."""
     rows = source.read_all(frame)
     names = [str(name) for name in rows["measure"].unique()]
-    if measure is not None and measure not in names:
-        raise UsageError.unknown("measure_in_table", measure, names)
-    chosen = measure or (names or [""])[0]
+    known = None if measure is None else require_known("measure_in_table", measure, names)
+    chosen = known or (names or [""])[0]
     rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
     cuts = _cuts(rows)
     if rows.duplicated([*cuts, "quarter"]).any():
