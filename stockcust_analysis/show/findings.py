@@ -267,7 +267,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         phased = "" if due == 1 else "_phased"
         key, missed = f"attainment{phased}", f"short_of_plan{phased}" if attained < due else ""
         blanks = {
-            "value": page.format_attained(attained),
+            "value": page.format_attained(attained, page.targets[wording.AVERAGE]),
             "due": wording.format_share(due, decimals=0),
             "until": page.evaluation.quarter.end.isoformat(),
         }
@@ -455,11 +455,11 @@ def _judge(change: float, new: float, existing: float) -> str:
     if abs(change) < limit:
         return "offset" if existing <= -limit <= limit <= new else "steady"
     if change < 0:
-        return "falling"
+        return "falling" if new + existing <= -limit else "moved_out"
     if new + existing < limit:
         return "moved_in"
     if existing <= -limit:
         return "new_alone"
-    if existing < limit:
-        return "mostly_new"
-    return "both" if new >= limit else "mostly_existing"
+    if (existing < limit) == (new < limit):  # both, or neither but for the other
+        return "both"
+    return "mostly_new" if existing < limit else "mostly_existing"

@@ -87,12 +87,14 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         base, plan = hq.base_of(measure), page.bank.targets.get(measure)
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = partial(page.value, measure, base=base)
-        parts = page.attainments.get(measure, {}).values()
+        parts = page.attainments.get(measure, {})
+        reached = sum(part >= page.plans[b][measure].due for b, part in parts.items())
         hidden = next(filter(None, (page.attained(measure, b) for b in page.plans)), None)
-        counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
+        counts = map(wording.format_count, (reached, len(parts)))
         row = {
             "measure": page.measure(measure, base),
             "value": _with_unit(page, measure, value()),
+            "score_start": _with_unit(page, measure, (plan and plan.start) or None),
             "plan": _with_unit(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.attained(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
@@ -299,9 +301,9 @@ def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
 
 
 def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
-    """Return which of rank and points are known of any branch at all."""
-    scores = page.evaluation.scores
-    return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
+    """Return which of ranks and points, now and the quarter before, are known of any branch."""
+    scores, names = page.evaluation.scores, ("rank", "points", "rank_before", "points_before")
+    return tuple(name for name in names if name in scores and scores[name].notna().any())
 
 
 def _points(row: Any) -> str:

@@ -363,6 +363,16 @@ def format_count(value: Figure) -> str:
     return format_number(value, decimals=0)
 
 
+def format_weight(value: Figure) -> str:
+    """Return the points an indicator may earn, with a decimal where they are not whole.
+
+    >>> format_weight(25.0), format_weight(45.4545)
+    ('25', '45.5')
+    """
+    is_whole = not isinstance(value, float) or abs(value - round(value)) < 1e-6
+    return format_number(value, decimals=0 if is_whole else 1)
+
+
 def format_points(value: Figure) -> str:
     """Return points of a score, or another number with one decimal.
 
@@ -380,6 +390,17 @@ def format_share(value: Figure, *, decimals: int = 1) -> str:
     """
     number = format_number(value, decimals=decimals, divisor=0.01)
     return number if number in (MISSING, SUPPRESSED) else f"{number}%"
+
+
+def format_part(value: Figure, *, due: float = 1.0) -> str:
+    """Return how much of a plan is reached, as finely as it takes not to read as more than it is.
+
+    >>> format_part(0.99988), format_part(0.7496, due=0.75), format_part(1.0)
+    ('99.99%', '74.96%', '100.0%')
+    """
+    gaps = [b - value for b in (due, 1.0) if isinstance(value, float) and value < b]
+    fine = (n for n in (1, 2, 3) if all(gap * 10 ** (n + 2) > 0.51 for gap in gaps))
+    return format_share(value, decimals=next(fine, 4))
 
 
 def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> str:
