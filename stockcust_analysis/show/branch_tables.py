@@ -98,7 +98,7 @@ def page_table(
     for key in rows[0]:
         kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
-        if keep_empty or any(text != MISSING for text in texts):
+        if keep_empty or any(text not in ("", MISSING) for text in texts):
             cells[key] = texts
     return table(
         pd.DataFrame(cells),

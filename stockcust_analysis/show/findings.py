@@ -99,6 +99,7 @@ _STORIES: Final = (
     Story("retention", "customers", "customer_retention", of_customers=True),
     Story("coverage", "service", "contact_coverage", of_customers=True),
     Story("profiles", "service", "profile_completion", of_customers=True),
+    Story("managed", "service", "managed_share", of_customers=True),
     Story("silent_assets", "dormancy", "silent_aum_share"),
     Story("family_gap", "cross_sell", "penetration", of_customers=True),
     Story("ten_largest", "concentration", "ten_largest_share", beside_bank=False, alarming=True),

@@ -217,6 +217,8 @@ def growth_table(page: HeadquartersPage) -> Table | None:
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
     """Return the first and the last rows, and between them one for all that are left out."""
+    if len(rows) == total <= most + 1:  # a row that says one is left out is no shorter
+        return rows
     first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
     left_out = total - len(first) - len(last)
     words = page.text("rows_left_out", count=left_out)
@@ -436,5 +438,6 @@ def _by_measure(restated: pd.DataFrame) -> pd.DataFrame:
 
 def note_words(page: HeadquartersPage, note: str) -> str:
     """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    words = [page.label(part, "score_note") for part in note.replace(":", " ").split()]
-    return page.text("comma", "sentence").join(words)
+    named = ([page.label(part, "score_note") for part in one.split(":")] for one in note.split())
+    notes = map(page.text("colon", "page").join, named)
+    return page.text("semicolon", "sentence").join(notes)

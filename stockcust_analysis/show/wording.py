@@ -5,10 +5,9 @@ text("silent", "en", within="status") ──> "Silent"
 money_unit(column) ──> Unit ──> format_money(x, unit)        one unit per column, never mixed
 ```
 
-Words stand in `labels.toml`, those of the measures in the codebook. What a policy names (tiers,
-families, channels, classes) has its words there, and a page takes them from the evaluation it
-shows: `policy_words`. Every formatter prints `—` for a value that does not exist and `*` for one
-that is withheld.
+Words stand in `labels.toml`, those of the measures in the codebook, and those of what a policy
+names (tiers, families, channels, classes) in the evaluation: `policy_words`. Every formatter prints
+`—` for a value that does not exist and `*` for one that is withheld.
 """
 
 from __future__ import annotations
@@ -109,15 +108,6 @@ def fill(words: str, /, **blanks: Any) -> str:
     own = re.findall(r"{(\w+):", chosen)
     texts = {n: v if n in own or isinstance(v, str) else format_count(v) for n, v in blanks.items()}
     return chosen.format(**texts)
-
-
-def signatures(people: Mapping[str, str], language: Language) -> str:
-    """Return in words who gave a page each review status.
-
-    >>> signatures({"draft": "张三", "issued": "李四"}, "zh")
-    '编制：张三 · 签发：李四'
-    """
-    return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
 
 
 def names(within: str) -> tuple[str, ...]:
@@ -364,13 +354,8 @@ def format_count(value: Figure) -> str:
 
 
 def format_weight(value: Figure) -> str:
-    """Return the points an indicator may earn, with a decimal where they are not whole.
-
-    >>> format_weight(25.0), format_weight(45.4545)
-    ('25', '45.5')
-    """
-    is_whole = not isinstance(value, float) or abs(value - round(value)) < 1e-6
-    return format_number(value, decimals=0 if is_whole else 1)
+    """Return the points that an indicator may earn, such as 25, with a decimal if not whole: 45.5."""
+    return format_number(value, decimals=isinstance(value, float) and 1e-6 < value % 1 < 1 - 1e-6)
 
 
 def format_points(value: Figure) -> str:
