@@ -99,12 +99,11 @@ def evaluate(
     progress = progress or (lambda done, total: None)
     bank, target, rules = bank.in_polars(), as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    branches = provided.branches_of(bank)
-    plans = {each: targets_of(bank, each) for each in (target.previous, target)}
+    branches, targets = provided.branches_of(bank), targets_of(bank, target)
     customers = as_lazy(bank.snapshot("customers", as_of=target.end)).group_by("branch_id")
     present = branches["branch_id"].isin(collect_rows(customers.agg(nw.len()))["branch_id"])
-    check_policy_against(rules, branches=branches[present], targets=plans[target])
-    chunks = _chunks(bank, rules, quarters)
+    check_policy_against(rules, branches=branches[present], targets=targets)
+    chunks, aum = _chunks(bank, rules, quarters), provided.aum_of_deposits(bank, rules, target.end)
     steps = len(chunks) + 2
     parts, tables = _measure(bank, rules, chunks, target, sizes, progress)
     progress(len(chunks), steps)
@@ -115,10 +114,9 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     gone = reported.families_missing(bank, rules, Calendar(tuple(each.end for each in quarters)))
     missing = dict(zip(map(str, quarters), gone, strict=True))
-    aum = provided.aum_of_deposits(bank, rules, target.end)
-    merged = merged_branches(bank, target.end)
-    for each, plan in plans.items():
-        today = provided.targets_today(plan, merged)
+    merged, plans = merged_branches(bank, target.end), dict[Quarter, pd.DataFrame]()
+    for each in (target.previous, target):
+        today = provided.targets_today(targets_of(bank, each), merged)
         plans[each] = provided.mark_incomplete(today, bank, rules, missing.get(str(each), []), aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = provided.without_families(tables["co_holding"], missing)

@@ -354,7 +354,7 @@ def format_count(value: Figure) -> str:
 
 
 def format_weight(value: Figure) -> str:
-    """Return the points that an indicator may earn, such as 25, with a decimal if not whole: 45.5."""
+    """Return the points that an indicator may earn: 25, or 45.5 where they are not whole."""
     return format_number(value, decimals=isinstance(value, float) and 1e-6 < value % 1 < 1 - 1e-6)
 
 
