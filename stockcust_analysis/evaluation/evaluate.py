@@ -29,7 +29,7 @@ from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.measuring import NO_CHANGES, Measured
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
+from stockcust_analysis.evaluation.scorecard import level_targets, scorecard, with_previous
 from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
@@ -103,7 +103,7 @@ def evaluate(
     customers = as_lazy(bank.snapshot("customers", as_of=target.end)).group_by("branch_id")
     present = branches["branch_id"].isin(collect_rows(customers.agg(nw.len()))["branch_id"])
     check_policy_against(rules, branches=branches[present], targets=targets)
-    chunks = _chunks(bank, rules, quarters)
+    chunks, aum = _chunks(bank, rules, quarters), provided.aum_of_deposits(bank, rules, target.end)
     steps = len(chunks) + 2
     parts, tables = _measure(bank, rules, chunks, target, sizes, progress)
     progress(len(chunks), steps)
@@ -114,13 +114,14 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     gone = reported.families_missing(bank, rules, Calendar(tuple(each.end for each in quarters)))
     missing = dict(zip(map(str, quarters), gone, strict=True))
-    aum = provided.aum_of_deposits(bank, rules, target.end)
-    targets = provided.targets_today(targets, merged_branches(bank, target.end))
-    targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)
+    merged, plans = merged_branches(bank, target.end), dict[Quarter, pd.DataFrame]()
+    for each in (target.previous, target):
+        today = provided.targets_today(targets_of(bank, each), merged)
+        plans[each] = provided.mark_incomplete(today, bank, rules, missing.get(str(each), []), aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = provided.without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
-    tables |= _standing(bank, rules, parts, target, branches, targets, missing=missing, aum=aum)
+    tables |= _standing(bank, rules, parts, branches, plans, missing=missing, aum=aum)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
@@ -239,14 +240,14 @@ def _standing(
     bank: Bank,
     policy: Policy,
     parts: Sequence[Measured],
-    target: Quarter,
     branches: pd.DataFrame,
-    targets: pd.DataFrame,
+    plans: Mapping[Quarter, pd.DataFrame],
     *,
     missing: Mapping[str, Sequence[str]],
     aum: str,
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
+    previous, target = plans
     quarter = str(target)
     measures = pd.concat([part.measures for part in parts], ignore_index=True)
     # Members stay in the policy's order.
@@ -257,17 +258,21 @@ def _standing(
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
-    targets = level_targets(targets, measures, policy=policy, quarter=target)
+    levels = {q: level_targets(plans[q], measures, policy=policy, quarter=q) for q in plans}
     judged = provided.comparable_measures(measures, bank.approximations, target)
     if aum == results.UNKNOWN:
         by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
         measures = measures[~by_tier].reset_index(drop=True)
         judged = judged[~judged["measure"].isin(measures_by_aum(policy))]
         cells = cells[~cells["measure"].isin(measures_by_aum(policy))]
-    card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
+    before, now = (
+        scorecard(judged, branches, targets=levels[q], policy=policy, quarter=str(q))
+        for q in (previous, target)
+    )
+    card, scores = with_previous(*now, before=before)
     compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches}
-    tables["targets"] = targets.dropna(subset=["target"]).reset_index(drop=True)
+    tables["targets"] = levels[target].dropna(subset=["target"]).reset_index(drop=True)
     tables |= {n: t for n, t in NO_CHANGES.items() if aum == results.UNKNOWN and "migration" in n}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
@@ -338,10 +343,12 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
     aum = nw.col("product").is_in(policy.families.aum_products)
     holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
     by_account = _total(holdings.filter(aum), "balance")
+    above_zero = _total(holdings.filter(aum, nw.col("balance") > 0), "balance")
     rows = []
     if "aum_period_end" in bank.columns["customers"]:
         customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
-        rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
+        # Of a customer's assets an overdraft counts as 0.
+        rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), above_zero))
     if "ledger" in bank.columns and (quarter.is_whole or quarter.end in bank.days("ledger")):
         ledger = Calendar((quarter.end,)).rows(as_lazy(bank.table("ledger")))
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))

@@ -43,7 +43,7 @@ _COLUMNS = {
     "report": ["quarter", "kind", "reason", "cells"],
 }
 _FACTS = "review.json"
-_PLAIN = ("edition", "merged", "exposed", "theme", "issued", "issue")
+_PLAIN = ("edition", "merged", "exposed", "theme", "issued", "issue", "issued_policy")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
 _LAST_DIGIT = 1e-9  # a smaller relative difference is the last digit of a float
 _NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
@@ -65,8 +65,8 @@ class Review:
     `restatements` lists figures of the last issued quarter that read otherwise today, `warnings`
     the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made, failed,
     missing) and error. `issued` is the last quarter that was issued, or empty, and `issue` counts
-    how often it has been. `merged`, `report` and `exposed` are what `circulate` says of a
-    circulated edition, else empty.
+    how often it has been; `issued_policy` is the policy it was issued by, where today's is another.
+    `merged`, `report` and `exposed` are what `circulate` says of a circulated edition, else empty.
     """
 
     evaluation: Evaluation
@@ -77,6 +77,7 @@ class Review:
     theme: Mapping[str, Any] = field(default_factory=dict)
     issued: str = ""
     issue: int = 0
+    issued_policy: str = ""
     merged: Mapping[str, str] = field(default_factory=dict)
     report: pd.DataFrame = field(default_factory=pd.DataFrame)
     exposed: int = 0
@@ -139,7 +140,10 @@ def make_review(
     changed = restatements(last.measures, review.evaluation.measures, quarter=str(last.quarter))
     changed = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
     issue = sum(review.evaluation.quarter == last.quarter for review in issued)
-    return replace(review, restatements=changed, issued=str(last.quarter), issue=issue)
+    was, now = last.policy_facts, evaluation.policy_facts
+    other = f"{was['name']} {was['version']}" if was.get("digest") != now.get("digest") else ""
+    review = replace(review, restatements=changed, issued_policy=other)
+    return replace(review, issued=str(last.quarter), issue=issue)
 
 
 def _internal(evaluation: Evaluation) -> Review:
@@ -405,9 +409,10 @@ def _mask_scorecard(
     left_out = card["attainment"].isna() & (target_gone | (card["value"].isna() & in_gap))
     unweighted = left_out.groupby(card["branch_id"]).transform("any")
     gone |= unweighted
-    value, target = card["value"].mask(value_gone), card["target"].mask(target_gone)
-    masked = card.assign(withheld=gone, value=value, target=target)
+    value, ends = card["value"].mask(value_gone), ["start", "target"]
+    masked = card.assign(withheld=gone, value=value).drop(columns="points_before", errors="ignore")
     masked.loc[gone, _POINTS] = np.nan
+    masked.loc[target_gone, ends] = np.nan
     masked.loc[gone, "note"] = ""  # a cap says how far the figure is from its target
     return masked.assign(weight=masked["weight"].mask(unweighted))
 
@@ -431,7 +436,8 @@ def _mask_scores(
     gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
     gone &= scores["points"].notna()
     reason = scores["note"].str.extract(r"(not_scored:\S+)", expand=False).fillna("")
-    masked = scores.assign(withheld=gone, vetoed=scores["vetoed"] & ~unjudged)
+    masked = scores.drop(columns=["points_before", "rank_before"], errors="ignore")
+    masked = masked.assign(withheld=gone, vetoed=scores["vetoed"] & ~unjudged)
     masked["note"] = scores["note"].mask(unjudged, reason)
     rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
     return masked.assign(points=scores["points"].mask(gone), rank=rank)

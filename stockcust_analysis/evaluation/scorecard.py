@@ -24,7 +24,7 @@ from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.describe import LintWarning, add_reasons, lint, lints
 
 _RULES = ("indicator", "measure", "member", "base", "group", "method", "direction", "weight")
-_REACHED = ("value", "target", "target_source", "attainment")
+_REACHED = ("value", "start", "target", "target_source", "attainment")
 _LOSSES = ("lost_to_floor", "lost_to_cap", "lost_to_group")
 SCORECARD_COLUMNS = ("branch_id", *_RULES, *_REACHED, "raw_points", *_LOSSES, "points", "note")
 SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed", "note")
@@ -63,11 +63,12 @@ def scorecard(
     (DataFrame, DataFrame)
         One row per branch and indicator: raw_points − lost_to_floor − lost_to_cap − lost_to_group
         = points, whose sum is the branch's score before any veto; all empty where the branch is not
-        scored. `weight` is the weight in force:
-        where an indicator is left out for want of data it is 0, and the others weigh more. `note`:
-        `no_value`, `no_target`, `plans_differ` (of merged branches), `target_not_above_zero`,
-        `not_comparable`, `no_peers`, with `left_out`, `no_points` or `not_scored`; `below_floor`,
-        `capped`, `limited`, `group_capped`.
+        scored. `start` is the figure at the year's start that a planned increase is added to, and
+        empty for all other targets: attainment = (value − start) / (target − start). `weight` is
+        the weight in force: where an indicator is left out for want of data it is 0, and the others
+        weigh more. `note`: `no_value`, `no_target`, `plans_differ` (of merged branches),
+        `target_not_above_zero`, `not_comparable`, `no_peers`, with `left_out`, `no_points` or
+        `not_scored`; `below_floor`, `capped`, `limited`, `group_capped`.
         One row per branch: `points`, `rank` among `rank_of` peers (both empty when not scored),
         `vetoed`, and `note`: names of vetoes in force, `veto_unknown:…`, `not_scored:…`.
 
@@ -114,8 +115,27 @@ def scorecard(
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     # Points whose sum would be the score that the branch is not to have.
     unscored = table["branch_id"].isin(scores.loc[scores["points"].isna(), "branch_id"])
+    table["start"] = table["start"].where(table["start"] != 0)
     table.loc[unscored, ["raw_points", *_LOSSES, "points"]] = np.nan
     return table[list(SCORECARD_COLUMNS)], scores
+
+
+def with_previous(
+    card: pd.DataFrame, scores: pd.DataFrame, *, before: tuple[pd.DataFrame, pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return scorecard and scores with the quarter before: `points_before` and `rank_before`.
+
+    The quarter before is as its rows and rules are today. It is empty for a branch whose points
+    were then made of other indicators than now: without those of a first year, say.
+    """
+    keys = ["branch_id", "indicator"]
+    then = before[0].set_index(keys).reindex(pd.MultiIndex.from_frame(card[keys]))
+    unlike = then["attainment"].isna().to_numpy() != card["attainment"].isna().to_numpy()
+    alike = ~card["branch_id"].isin(card.loc[unlike, "branch_id"])
+    card = card.assign(points_before=pd.Series(then["points"].to_numpy()).where(alike))
+    stood = before[1].set_index("branch_id")[["points", "rank"]].reindex(scores["branch_id"])
+    stood = stood[stood.index.isin(card.loc[alike, "branch_id"])].add_suffix("_before")
+    return card, scores.join(stood, on="branch_id")
 
 
 def level_targets(

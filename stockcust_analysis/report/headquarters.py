@@ -36,7 +36,6 @@ from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
 from stockcust_analysis.show.page_data import mark_withheld, without_unlike_quarters
-from stockcust_analysis.show.wording import signatures
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
 _QUARTERS_BACK: Final = 4
@@ -171,7 +170,7 @@ class _Edition:
         write_measures(review, self.files / _MEASURES)
         step()
         job = self.page_job()
-        signed = signatures(job.people, self.options.language)
+        signed = plan.signatures(job.people, self.options.language)
         write_workbook(self.files / _WORKBOOK, page, status=status, signed=signed)
         step()
         kept = PageResult(job.branch_id, 0.0, files=job.files, action="keep")

@@ -166,7 +166,7 @@ def _columns(
     unfavourable = [_number(str(n), n or 0) for n in figures["unfavourable"]]
     whole = page.value(wording.AVERAGE, base="funded")
     typical = whole / max(len(branches), 1) if isinstance(whole, float) else 1e7
-    unit = wording.money_unit([typical], page.language)
+    unit, known = wording.money_unit([typical], page.language), tables.score_columns(page)
     assets = f"{page.measure(wording.AVERAGE)} ({unit.name})"
     attained = _numbers(header("attained"), figures["attained"], page.format_attained)
     return [
@@ -177,7 +177,7 @@ def _columns(
         _numbers(header("funded_customers"), customers, wording.format_count),
         *(_numbers(header(n), figures[n], wording.format_share) for n in _SHARES),
         _Column(header("unfavourable"), unfavourable),
-        *(_numbers(header(n), figures[n], _SCORES[n]) for n in tables.score_columns(page)),
+        *(_numbers(header(n), figures[n], _SCORES[n]) for n in _SCORES if n in known),
         *(_interval_column(page, branches, *measure) for measure in intervals),
         _words(header("peer_group"), peers),
         _words(page.text("region", "sheet"), facts["region"]),

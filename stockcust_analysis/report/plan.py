@@ -27,6 +27,7 @@ from stockcust_analysis.policy.file import take_one_as_list
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import unknown_parameters, wrong_type
+from stockcust_analysis.show.wording import text
 
 EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
@@ -308,6 +309,15 @@ def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[Page
             action = "keep" if printed == (options.status, job.people, job.look) else "print"
         planned.append(replace(job, action=action))
     return planned
+
+
+def signatures(people: Mapping[str, str], language: Language) -> str:
+    """Return in words who gave a page each review status.
+
+    >>> signatures({"draft": "张三", "issued": "李四"}, "zh")
+    '编制：张三 · 签发：李四'
+    """
+    return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
 
 
 def people_of(pages: Iterable[PageRecord]) -> dict[str, str]:

@@ -34,7 +34,6 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord
 from stockcust_analysis.report.plan import ReportOptions as ReportOptions
 from stockcust_analysis.report.render import PageResult, Progress
 from stockcust_analysis.report.worklists import make_worklists
-from stockcust_analysis.show.wording import signatures
 
 _NOT_DELIVERED: Final = {
     *(EVALUATION, plan.ISSUED, plan.RECEIPTS, "failed", manifest.MANIFEST, manifest.RUN)
@@ -417,7 +416,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[Word
         path = folder / name
         pages = [*branches.values()] if path.stem == plan.REVIEW else [branches[path.parent.name]]
         status = plan.least_status(pages)
-        signed = signatures(plan.people_of(pages), look["language"])
+        signed = plan.signatures(plan.people_of(pages), look["language"])
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, signed=signed, **look)
         except (OSError, StockcustError) as error:

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from stockcust_analysis import errors
 from stockcust_analysis.core import files
 from stockcust_analysis.errors import Words, say, words_of
-from stockcust_analysis.report.plan import Action, PageJob, PageRecord, with_actions
-from stockcust_analysis.show.wording import signatures
+from stockcust_analysis.report.plan import Action, PageJob, PageRecord, signatures, with_actions
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -47,9 +47,10 @@ _COLUMNS: Final = {
     "code": "base direction evidence favourable method score_target_source state verdict",
     "figure": "centre compared issued lower_95 lower_998 movement movement_standard_error plan "
     "restated shrunk_value upper_95 upper_998 value",
-    "count": "customers n rank rank_high rank_low scored",
+    "count": "customers n rank rank_before rank_high rank_low scored",
     "share": "attained",
-    "points": "lost_to_cap lost_to_floor lost_to_group points raw_points score_weight",
+    "points": "lost_to_cap lost_to_floor lost_to_group points points_before raw_points "
+    "score_points_before score_weight",
     "plain": "denominator expected_ratio numerator",
     "wan": "closing_aum existing new opening_aum",
     "z": "z",
@@ -86,7 +87,7 @@ _SHEETS: Final = {
     "unfavourable:count",
     "exceptions": "branch_id branch measure base unit value centre z evidence favourable",
     "decomposition": "branch_id branch measure=indicator:text method unit value "
-    "score_target=target:figure score_target_source=target_source "
+    "score_start=start:figure score_target=target:figure score_target_source=target_source "
     "score_attainment=attainment:share score_weight=weight raw_points "
     "lost_to_floor lost_to_cap lost_to_group points note",
     "comparison": "branch_id branch peer_group measure base unit customers=n sheet.value compared "
@@ -228,12 +229,13 @@ class _Sheets:
 
     def decomposition(self) -> Sheet:
         """Return how every point of every branch is made."""
-        table = self._evaluation.scorecard
+        table, fields = self._evaluation.scorecard, _SHEETS["decomposition"]
+        fields += " score_points_before=points_before" * ("points_before" in table)
         if not table.empty:
             named = (table["measure"], table["base"], table["member"].fillna(""))
             indicators = map(self._page.measure, *named)
             table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
-        return self.sheet("decomposition", table, frozen=3)
+        return self.sheet("decomposition", table, fields, frozen=3)
 
     def comparison(self) -> Sheet:
         """Return each branch among its peers, in every measure that is compared."""

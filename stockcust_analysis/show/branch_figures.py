@@ -155,7 +155,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | Remark | None:
     caption = page.text("scorecard", "caption") + score_words(page)
     words = []
     for row in rows_of(card):
-        attainment, points = wording.format_share(row.attainment), wording.format_points(row.points)
+        attainment, points = wording.format_part(row.attainment), wording.format_points(row.points)
         blanks = {"measure": row.name, "attainment": attainment, "points": points}
         words.append(page.text("attained_words", **blanks))
     alt = page.text("list_separator").join([caption, *words])
@@ -169,7 +169,7 @@ def scorecard_table(page: BranchPage) -> Table | None:
         return None
     money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())
-    summed = ("weight", "raw_points", "lost", "points")
+    summed = ("weight", "raw_points", "lost", "points", "points_before")
     unknown = page.text("not_provided") if page.deposits == UNKNOWN else MISSING
     if page.deposits == UNKNOWN:  # no plan of AUM is met by them, but what they are is known
         own = [page.value(m, base=b) for m, b in zip(card["measure"], card["base"], strict=True)]
@@ -180,6 +180,7 @@ def scorecard_table(page: BranchPage) -> Table | None:
             "score_value": unknown
             if pd.isna(row.value)
             else wording.format_with_unit(row.value, row.measure, unit),
+            "score_start": wording.format_with_unit(row.start, row.measure, unit),
             "score_target": wording.format_with_unit(row.target, row.measure, unit),
             "score_target_source": page.text(row.target_source, "target_source"),
             **{f"score_{name}": getattr(row, name) for name in ("attainment", *summed)},
@@ -188,7 +189,8 @@ def scorecard_table(page: BranchPage) -> Table | None:
     ]
     total = {f"score_{name}": card[name].sum(min_count=1) for name in summed}
     rows.append({"score_indicator": page.text("total"), **total})
-    note = page.join([_no_score(page), page.text("scorecard_note")])
+    added = page.text("increase_note") if card["start"].notna().any() else ""
+    note = page.join([_no_score(page), page.text("scorecard_note"), added])
     return page_table(page, "scorecard_table", rows, note=note, emphasise=[-1])
 
 
@@ -212,6 +214,8 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     if card.empty or page.is_small:
         return pd.DataFrame()
     own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
+    # An evaluation that an earlier release wrote knows neither.
+    own = own.assign(**{name: own.get(name, float("nan")) for name in ("start", "points_before")})
     own["lost"] = own[["lost_to_floor", "lost_to_cap", "lost_to_group"]].sum(axis=1, min_count=1)
     named = zip(own["measure"], own["base"], own["member"].fillna(""), strict=True)
     own["name"] = [_indicator_name(page, *indicator) for indicator in named]

@@ -37,6 +37,8 @@ _FEWEST_CONTACTED: Final = 5
 _FORMATS: Final[dict[str, Callable[[Any], str]]] = {
     "count": wording.format_count,
     "share": wording.format_share,
+    "part": wording.format_part,
+    "weight": wording.format_weight,
     "points": wording.format_points,
 }
 _COLUMNS: Final = {
@@ -44,14 +46,16 @@ _COLUMNS: Final = {
     "item measure order outcome_list peer_group quarter result score_indicator "
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
-    "outcome_listed outcome_sold outcome_woken rank scored score_weight task_customers "
-    "unfavourable",
+    "outcome_listed outcome_sold outcome_woken rank rank_before scored task_customers unfavourable",
     "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
     "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
-    "penetration retention score_attainment share_of_opening",
+    "penetration retention share_of_opening",
     "money": "amount amount_before aum change class_aum existing moved new stake",
     "signed": "amount_change",
-    "points": "median_points points score_lost score_points score_raw_points",
+    "part": "score_attainment",
+    "weight": "score_weight",
+    "points": "median_points points points_before score_lost score_points score_points_before "
+    "score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
@@ -94,7 +98,7 @@ def page_table(
     for key in rows[0]:
         kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
-        if keep_empty or any(text != MISSING for text in texts):
+        if keep_empty or any(text not in ("", MISSING) for text in texts):
             cells[key] = texts
     return table(
         pd.DataFrame(cells),

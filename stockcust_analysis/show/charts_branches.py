@@ -318,8 +318,8 @@ def scorecard(
         if not np.isnan(row["attainment"]):
             colour = canvas.HIGHLIGHT if row["attainment"] < _SHADES[0][0] else canvas.ACTUAL
             canvas.draw_bar(ax, 0, height, min(max(row["attainment"], 0), edge), 0.24, colour)
-        points = f"{wording.format_points(row['points'])} / {wording.format_count(row['weight'])}"
-        canvas.write(ax, edge * 1.16, height, wording.format_share(row["attainment"]), ha="right")
+        points = f"{wording.format_points(row['points'])} / {wording.format_weight(row['weight'])}"
+        canvas.write(ax, edge * 1.16, height, wording.format_part(row["attainment"]), ha="right")
         canvas.write(ax, edge * 1.35, height, points, fontweight="bold", ha="right")
     ax.vlines(1.0, -0.42, len(rows) - 0.58, color=canvas.INK, linewidth=1.6)
     headers = [(edge * 1.16, "attainment", "right"), (edge * 1.35, "points_of_weight", "right")]

@@ -99,6 +99,7 @@ _STORIES: Final = (
     Story("retention", "customers", "customer_retention", of_customers=True),
     Story("coverage", "service", "contact_coverage", of_customers=True),
     Story("profiles", "service", "profile_completion", of_customers=True),
+    Story("managed", "service", "managed_share", of_customers=True),
     Story("silent_assets", "dormancy", "silent_aum_share"),
     Story("family_gap", "cross_sell", "penetration", of_customers=True),
     Story("ten_largest", "concentration", "ten_largest_share", beside_bank=False, alarming=True),
@@ -268,7 +269,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         phased = "" if due == 1 else "_phased"
         key, missed = f"attainment{phased}", f"short_of_plan{phased}" if attained < due else ""
         blanks = {
-            "value": page.format_attained(attained),
+            "value": page.format_attained(attained, page.targets[wording.AVERAGE]),
             "due": wording.format_share(due, decimals=0),
             "until": page.evaluation.quarter.end.isoformat(),
         }
@@ -456,11 +457,11 @@ def _judge(change: float, new: float, existing: float) -> str:
     if abs(change) < limit:
         return "offset" if existing <= -limit <= limit <= new else "steady"
     if change < 0:
-        return "falling"
+        return "falling" if new + existing <= -limit else "moved_out"
     if new + existing < limit:
         return "moved_in"
     if existing <= -limit:
         return "new_alone"
-    if existing < limit:
-        return "mostly_new"
-    return "both" if new >= limit else "mostly_existing"
+    if (existing < limit) == (new < limit):  # both, or neither but for the other
+        return "both"
+    return "mostly_new" if existing < limit else "mostly_existing"

@@ -107,8 +107,11 @@ class HeadquartersPage(page_data.Page):
 
     def of_issue(self, key: str) -> str:
         """Return a sentence on the issue that figures are compared with; empty without one."""
-        review = self.review
-        return review.issued and self.text(key, quarter=review.issued, issue=review.issue)
+        review, facts = self.review, self.evaluation.policy_facts
+        now = f"{facts['name']} {facts['version']}"
+        changed = self.text("policy_changed", was=review.issued_policy, now=now)
+        words = review.issued and self.text(key, quarter=review.issued, issue=review.issue)
+        return words + (changed if review.issued_policy else "")
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -183,7 +186,8 @@ def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     key = "plan_missed" if missed else "plan_met"
     key += "_unlike" if unlike else "" if due == 1 else "_phased"
     lead = page.text(key, count=len(missed), **blanks)
-    worst = {b: page.format_attained(part) for b, part in list(missed.items())[:_MOST_WORST]}
+    least = list(missed.items())[:_MOST_WORST]
+    worst = {b: page.format_attained(part, page.plans[b][measure]) for b, part in least}
     others = [
         page.text("plan_other", measure=page.measure(other), count=len(branches))
         for other, branches in behind.items()
@@ -358,12 +362,23 @@ def _quality_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
 
 
 # What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
+def _restated_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
+    """Say how many issued figures read otherwise today, and in how many branches; None if none."""
+    restated = page.review.restatements
+    if restated.empty:
+        return None
+    branches = restated.loc[restated["branch_id"] != WHOLE_BANK, "branch_id"].nunique()
+    lead = page.text("restated", count=len(restated), branches=branches)
+    return blocks.Sentence(page.of_issue("compared_issue"), lead=lead, section="restatements")
+
+
 _ANSWERS: Final[dict[str, Callable[[HeadquartersPage], blocks.Sentence | None]]] = {
     "branches": _plan_sentence,
     "growth": _growth_sentence,
     "exceptions": _exceptions_sentence,
     "decisions": _decisions_sentence,
     "quality": _quality_sentence,
+    "restatements": _restated_sentence,
 }
 
 

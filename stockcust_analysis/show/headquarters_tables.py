@@ -87,12 +87,14 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         base, plan = hq.base_of(measure), page.bank.targets.get(measure)
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = partial(page.value, measure, base=base)
-        parts = page.attainments.get(measure, {}).values()
+        parts = page.attainments.get(measure, {})
+        reached = sum(part >= page.plans[b][measure].due for b, part in parts.items())
         hidden = next(filter(None, (page.attained(measure, b) for b in page.plans)), None)
-        counts = map(wording.format_count, (sum(part >= 1 for part in parts), len(parts)))
+        counts = map(wording.format_count, (reached, len(parts)))
         row = {
             "measure": page.measure(measure, base),
             "value": _with_unit(page, measure, value()),
+            "score_start": _with_unit(page, measure, (plan and plan.start) or None),
             "plan": _with_unit(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.attained(measure), planned),
             "year_ago": page.change(measure, value(), value(quarter=year_ago)),
@@ -215,6 +217,8 @@ def growth_table(page: HeadquartersPage) -> Table | None:
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
     """Return the first and the last rows, and between them one for all that are left out."""
+    if len(rows) == total <= most + 1:  # a row that says one is left out is no shorter
+        return rows
     first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
     left_out = total - len(first) - len(last)
     words = page.text("rows_left_out", count=left_out)
@@ -299,9 +303,9 @@ def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
 
 
 def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
-    """Return which of rank and points are known of any branch at all."""
-    scores = page.evaluation.scores
-    return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
+    """Return which of ranks and points, now and the quarter before, are known of any branch."""
+    scores, names = page.evaluation.scores, ("rank", "points", "rank_before", "points_before")
+    return tuple(name for name in names if name in scores and scores[name].notna().any())
 
 
 def _points(row: Any) -> str:
@@ -434,5 +438,6 @@ def _by_measure(restated: pd.DataFrame) -> pd.DataFrame:
 
 def note_words(page: HeadquartersPage, note: str) -> str:
     """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    words = [page.label(part, "score_note") for part in note.replace(":", " ").split()]
-    return page.text("comma", "sentence").join(words)
+    named = ([page.label(part, "score_note") for part in one.split(":")] for one in note.split())
+    notes = map(page.text("colon", "page").join, named)
+    return page.text("semicolon", "sentence").join(notes)

@@ -361,8 +361,8 @@ class Page:
         """Return a part of a plan as text: that it fell, or that the plan cannot be compared."""
         if plan is not None and isnan(plan.start):
             return self.text("not_provided", "page")
-        is_fall = isinstance(part, float) and part < 0
-        return self.text("fell", "word") if is_fall else wording.format_share(part)
+        is_fall, due = isinstance(part, float) and part < 0, plan.due if plan else 1.0
+        return self.text("fell", "word") if is_fall else wording.format_part(part, due=due)
 
     def members(self, dimension: str) -> dict[str, str]:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""

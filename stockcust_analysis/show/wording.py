@@ -5,10 +5,9 @@ text("silent", "en", within="status") ──> "Silent"
 money_unit(column) ──> Unit ──> format_money(x, unit)        one unit per column, never mixed
 ```
 
-Words stand in `labels.toml`, those of the measures in the codebook. What a policy names (tiers,
-families, channels, classes) has its words there, and a page takes them from the evaluation it
-shows: `policy_words`. Every formatter prints `—` for a value that does not exist and `*` for one
-that is withheld.
+Words stand in `labels.toml`, those of the measures in the codebook, and those of what a policy
+names (tiers, families, channels, classes) in the evaluation: `policy_words`. Every formatter prints
+`—` for a value that does not exist and `*` for one that is withheld.
 """
 
 from __future__ import annotations
@@ -109,15 +108,6 @@ def fill(words: str, /, **blanks: Any) -> str:
     own = re.findall(r"{(\w+):", chosen)
     texts = {n: v if n in own or isinstance(v, str) else format_count(v) for n, v in blanks.items()}
     return chosen.format(**texts)
-
-
-def signatures(people: Mapping[str, str], language: Language) -> str:
-    """Return in words who gave a page each review status.
-
-    >>> signatures({"draft": "张三", "issued": "李四"}, "zh")
-    '编制：张三 · 签发：李四'
-    """
-    return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
 
 
 def names(within: str) -> tuple[str, ...]:
@@ -369,6 +359,11 @@ def format_count(value: Figure) -> str:
     return format_number(value, decimals=0)
 
 
+def format_weight(value: Figure) -> str:
+    """Return the points that an indicator may earn: 25, or 45.5 where they are not whole."""
+    return format_number(value, decimals=isinstance(value, float) and 1e-6 < value % 1 < 1 - 1e-6)
+
+
 def format_points(value: Figure) -> str:
     """Return points of a score, or another number with one decimal.
 
@@ -386,6 +381,17 @@ def format_share(value: Figure, *, decimals: int = 1) -> str:
     """
     number = format_number(value, decimals=decimals, divisor=0.01)
     return number if number in (MISSING, SUPPRESSED) else f"{number}%"
+
+
+def format_part(value: Figure, *, due: float = 1.0) -> str:
+    """Return how much of a plan is reached, as finely as it takes not to read as more than it is.
+
+    >>> format_part(0.99988), format_part(0.7496, due=0.75), format_part(1.0)
+    ('99.99%', '74.96%', '100.0%')
+    """
+    gaps = [b - value for b in (due, 1.0) if isinstance(value, float) and value < b]
+    fine = (n for n in (1, 2, 3) if all(gap * 10 ** (n + 2) > 0.51 for gap in gaps))
+    return format_share(value, decimals=next(fine, 4))
 
 
 def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> str:

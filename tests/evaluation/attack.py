@@ -424,6 +424,10 @@ class Attack:
                     (*now, "dormant_opening", "", base, "numerator"),
                     (*before, "dormancy_rate", "", base, "numerator"),
                 )
+                self._equal(
+                    (*now, "dormant_opening_aum", "", base, "numerator"),
+                    (*before, "dormant_aum_share", "", base, "numerator"),
+                )
             self._equal(
                 (*now, "dormant_closing", "", base, "numerator"),
                 (*now, "dormancy_rate", "", base, "numerator"),

@@ -688,3 +688,19 @@ def test_what_is_merged_is_small_or_not_with_all_that_it_holds() -> None:
     declared = replace(relations(POLICY), merged=merged)
     told = suppression.members_to_merge(rates, declared, Limits(5, 0.85, 0.2, 100))
     assert told == dict.fromkeys(["high", "private", "top"], "high_and_above")
+
+
+def test_an_opening_is_withheld_with_the_closing_that_it_was() -> None:
+    """What the dormant had at the start stands a quarter earlier as what they had at its end."""
+    evaluation = made_quarter(14, 1500, 5, "2026Q3")
+    told = circulate(evaluation, evaluation.cells).evaluation.measures
+    pair = {"dormant_opening_aum": "2026Q3", "dormant_aum_share": "2026Q2"}
+    opening, closing = (
+        told[(told["measure"] == name) & (told["quarter"] == quarter)]
+        .set_index(["branch_id", "base"])["numerator"]
+        .isna()
+        for name, quarter in pair.items()
+    )
+    assert opening.any()
+    both = opening[opening.index.isin(closing.index)]  # a branch that has just opened had no end
+    assert both.to_dict() == closing[both.index].to_dict()

@@ -13,6 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.bank.suspicions import SuspicionWarning
 from stockcust_analysis.core.engines import DuckDBEngine, Frame
 from stockcust_analysis.core.frames import Calendar
 from stockcust_analysis.core.periods import Quarter
@@ -198,6 +199,15 @@ def test_reconciliation_shows_the_difference(tiny_bank: TinyBank) -> None:
     short = HOLDINGS.replace("2026-09-30,A2,C2,demand_deposit,250.75", "2026-09-30,A2,C2,sms,0")
     evaluation = evaluation_of(as_frames(tiny_bank(holdings=short)))
     assert evaluation.reconciliation["difference"].tolist() == [250.75]
+
+
+def test_an_overdraft_is_no_difference(tiny_bank: TinyBank) -> None:
+    """Of a customer's assets an overdraft counts as 0: what the accounts add up to, does too."""
+    drawn = f"{HOLDINGS.rstrip()}\n2026-09-30,A9,C2,demand_deposit,-88.80\n"
+    bank = tiny_bank(holdings=drawn)
+    with pytest.warns(SuspicionWarning, match="negative_balance"):
+        evaluation = evaluation_of(as_frames(bank))
+    assert evaluation.reconciliation["difference"].tolist() == [0.0]
 
 
 def test_counts_of_branches_add_up_to_the_bank(evaluation: Evaluation) -> None:

@@ -19,10 +19,12 @@ from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.policy import Indicator, load_policy
 from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.report.workbook_sheets import write_workbook
+from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of
 from tests.report.small_review import small_evaluation, small_review
+from tests.show.measure_tables import page_of, story
 from tests.tiny_bank import BRANCHES, TinyBank, as_frames
 
 AUM, YEAR_START = "aum_average_quarter", "2025Q4"
@@ -204,6 +206,39 @@ def review_page(start: float) -> hq.HeadquartersPage:
     review = small_review()
     evaluation = replace(review.evaluation, targets=targets)
     return hq.headquarters_page(replace(review, evaluation=evaluation), language="zh")
+
+
+def test_the_scorecard_says_what_an_increase_starts_from() -> None:
+    """Attainment is (30.5 − 30) / (31 − 30): all four stand in the row, a level has no start."""
+    levels = level_targets(INCREASES, MEASURES, policy=POLICY, quarter=Quarter.parse(NOW))
+    card, _ = scorecard(MEASURES, named(), targets=levels, policy=POLICY, quarter=NOW)
+    assert card["start"].fillna(0).tolist() == [30e8, 20e8, 0.0]
+    for row in card.fillna({"start": 0.0}).itertuples():
+        way = (row.value - row.start) / (row.target - row.start)
+        assert row.attainment == pytest.approx(way)
+    own = card[:1].assign(branch_id="B01", points_before=np.nan)
+    shown = branch_figures.scorecard_table(page_of(story(), scorecard=own))
+    assert shown is not None
+    assert [column.label for column in shown.columns[1:4]] == ["实际", "年初", "目标"]
+    assert "30.00亿元" in shown.rows[0] and "增量计划" in str(shown.note)
+    plain = branch_figures.scorecard_table(page_of(story(), scorecard=own.assign(start=np.nan)))
+    assert plain is not None
+    assert "年初" not in {column.label for column in plain.columns} and "增量计划" not in str(
+        plain.note
+    )
+
+
+def test_plans_are_met_by_what_is_due() -> None:
+    """At 20 % and 70 % of the way, with half of it due, one branch is behind and no other."""
+    page = review_page(1e7)
+    evaluation = page.evaluation
+    evaluation = replace(evaluation, targets=evaluation.targets.assign(phased_share=0.5))
+    page = hq.headquarters_page(replace(page.review, evaluation=evaluation), language="zh")
+    table = tables.plan_table(page)
+    assert table is not None
+    branches = len(page.attainments[AUM])
+    assert table.rows[0][-1] == f"{branches - 1} / {branches}"
+    assert hq.review_conclusions(page).sentences[0].lead.startswith("1家网点季日均AUM落后")
 
 
 def test_pages_count_who_is_behind_the_part_that_is_due() -> None:

@@ -16,6 +16,7 @@ from stockcust_analysis.evaluation.scorecard import (
     earned,
     place_among_peers,
     scorecard,
+    with_previous,
 )
 from stockcust_analysis.policy import ComparisonRule, Indicator, IndicatorGroup, Policy, Veto
 from tests.evaluation.small_quarters import BEFORE, NOW, named, policy_of, quarter_of
@@ -121,6 +122,29 @@ def test_targets_and_their_sources() -> None:
     )
     assert table.loc[table["indicator"] == "vip_share", "target"].isna().all()
     assert set(table.loc[table["indicator"] == "vip_share", "target_source"]) == {"peers"}
+
+
+def test_the_quarter_before_stands_beside_where_it_is_made_of_the_same() -> None:
+    """Branch A came from 80 to 90 points; B had no figure then, so its points are of other things.
+
+    A: 0.20 of 0.40 earns 20 of 40, with 60 of 60 in the other indicator makes 80; now 0.30 is 30.
+    """
+    rules = policy_of(
+        Indicator("multi_product_share", 40, target="fixed", fixed=0.4),
+        Indicator("customer_retention", 60, target="fixed", fixed=0.9),
+    )
+    then = quarter_of({MULTI: [0.2, None, 0.4], RETAINED: [0.9] * 3}, quarter=BEFORE)
+    measures = pd.concat([then, quarter_of({MULTI: [0.3, 0.4, 0.2], RETAINED: [0.9] * 3})])
+    before, now = (
+        scorecard(measures, named(), targets=pd.DataFrame(), policy=rules, quarter=quarter)
+        for quarter in (BEFORE, NOW)
+    )
+    card, scores = with_previous(*now, before=before)
+    assert scores["points"].tolist() == [90.0, 100.0, 80.0]
+    assert scores["points_before"].fillna(-1).tolist() == [80.0, -1.0, 100.0]
+    own = card[card["branch_id"] == "A"].set_index("indicator")["points_before"]
+    assert own.to_dict() == {"multi_product_share": 20.0, "customer_retention": 60.0}
+    assert card.loc[card["branch_id"] == "B", "points_before"].isna().all()
 
 
 def test_a_change_moves_only_what_it_should() -> None:

@@ -51,6 +51,8 @@ def test_new_customers_alone() -> None:
         ({"new": 9e4}, "资产基本持平"),
         ({"transferred_in": 1.5e6, "shrunk": -3e5}, "增长来自行内划入"),
         ({"transferred_in": 5e5, "shrunk": -5e5}, "资产基本持平"),
+        ({"new": 6e4, "grown": 8e4}, "新客户与原有客户都有增长"),
+        ({"new": 5e4, "grown": 2e5, "transferred_out": -5e5}, "下降来自行内划出"),
     ],
 )
 def test_verdicts(amounts: dict[str, float], lead: str) -> None:

@@ -187,7 +187,7 @@ def test_tables_with_stars_say_what_a_star_is() -> None:
 def test_warnings_and_vetoes_are_named_in_words() -> None:
     """Neither a veto's code nor that of a peer group is printed."""
     page = page_of()
-    assert tables.note_words(page, "veto_unknown:unused_openings") == "否决项无数据，新开账户未用"
+    assert tables.note_words(page, "veto_unknown:unused_openings") == "否决项无数据：新开账户未用"
     warning = tables.name_warning(page, LintWarning("small_peer_group", "all", "(3 < 10)"))
     assert (warning.subject, warning.detail) == ("全行", "（3家，不足10家）")
     for name, detail, words in (
@@ -388,6 +388,33 @@ def restated(rows: list[tuple[str, str, float, float]]) -> hq.HeadquartersPage:
     table = table.assign(quarter="2026Q2", measure=parts[0], member=parts[2], base="funded")
     review = replace(small_review(), restatements=table, issued="2026Q2", issue=1)
     return hq.headquarters_page(review, language="zh")
+
+
+def test_figures_restated_are_among_the_conclusions_and_another_policy_is_named() -> None:
+    """Two figures of one branch and one of the bank; only another policy is spoken of."""
+    rows = [("B001", "customers", 5, 6), ("B001", "dormancy_rate", 0.1, 0.2)]
+    page = restated([*rows, ("@bank", "customers", 105, 106)])
+    assert leads(page_of()) == [lead for lead in leads(page) if "上次签发" not in lead]
+    last = next(s for s in hq.review_conclusions(page).sentences if "上次签发" in s.lead)
+    assert last.lead == "上次签发的数有3处今天不同，涉及1家网点"
+    assert last.text == "与2026Q2第1次签发相比。"
+    issued = small_review()
+    facts = {**issued.evaluation.policy_facts, "version": "0", "digest": "1" * 64}
+    issued = replace(issued, evaluation=replace(issued.evaluation, policy_facts=facts))
+    same, other = small_review(issued=small_review()), small_review(issued=issued)
+    assert (same.issued_policy, other.issued_policy) == ("", "hand 0")
+    words = hq.restatement_words(hq.headquarters_page(other, language="zh"))
+    assert words is not None
+    assert "签发时按政策hand 0，现在按hand 1" in str(words.sentences[0])
+
+
+def test_one_row_is_not_left_out_for_a_row_that_says_so() -> None:
+    """Of 41 branches in a table of 40 rows all are shown; 42 are 40 and a row for two."""
+    for branches, words in ((41, []), (42, ["其余2家见总行工作簿"])):
+        page = hq.headquarters_page(small_review(branches), language="zh")
+        table = tables.branch_table(page)
+        assert table is not None
+        assert [row[0] for row in table.rows if "其余" in row[0]] == words
 
 
 def test_restatements_that_print_alike_are_counted_and_not_listed() -> None:
