@@ -347,16 +347,19 @@ def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluati
     """Return an evaluation whose scores and comparison show nothing that its measures withhold.
 
     What is left is the evaluation's own or nothing: no score, rank or limit is made of the printed
-    figures alone. The measures have their gaps already; scorecard, scores and comparison get the
-    column `withheld`: of a branch's points, of its score, of its figure in the comparison. Whether
-    a withheld figure meets one of the `vetoes` is not told: it says on which side of the border.
+    figures alone; points and ranks of the quarter before are left out. The measures have their gaps
+    already; scorecard, scores and comparison get the column `withheld`: of a branch's points, of its
+    score, of its figure in the comparison. Whether a withheld figure meets one of the `vetoes` is not
+    told: it says on which side of the border.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
     measures = measures.assign(withheld=measures.get("withheld", False))
     targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
-    card = _mask_scorecard(evaluation.scorecard, measures, quarter, targets)
+    tables = evaluation.scorecard, evaluation.scores
+    card, scores = (table.loc[:, ~table.columns.str.endswith("_before")] for table in tables)
+    card = _mask_scorecard(card, measures, quarter, targets)
     now = measures[measures["quarter"] == str(quarter)]
-    scores = _mask_scores(evaluation.scores, card, now, vetoes)
+    scores = _mask_scores(scores, card, now, vetoes)
     comparison = _mask_comparison(evaluation.comparison, measures, quarter)
     return replace(
         evaluation, scorecard=card, scores=scores, comparison=comparison, targets=targets
@@ -409,10 +412,9 @@ def _mask_scorecard(
     left_out = card["attainment"].isna() & (target_gone | (card["value"].isna() & in_gap))
     unweighted = left_out.groupby(card["branch_id"]).transform("any")
     gone |= unweighted
-    value, ends = card["value"].mask(value_gone), ["start", "target"]
-    masked = card.assign(withheld=gone, value=value).drop(columns="points_before", errors="ignore")
+    masked = card.assign(withheld=gone, value=card["value"].mask(value_gone))
     masked.loc[gone, _POINTS] = np.nan
-    masked.loc[target_gone, ends] = np.nan
+    masked.loc[target_gone, ["start", "target"]] = np.nan
     masked.loc[gone, "note"] = ""  # a cap says how far the figure is from its target
     return masked.assign(weight=masked["weight"].mask(unweighted))
 
@@ -436,8 +438,7 @@ def _mask_scores(
     gone = scores["branch_id"].isin(card.loc[card["withheld"], "branch_id"]) | unjudged
     gone &= scores["points"].notna()
     reason = scores["note"].str.extract(r"(not_scored:\S+)", expand=False).fillna("")
-    masked = scores.drop(columns=["points_before", "rank_before"], errors="ignore")
-    masked = masked.assign(withheld=gone, vetoed=scores["vetoed"] & ~unjudged)
+    masked = scores.assign(withheld=gone, vetoed=scores["vetoed"] & ~unjudged)
     masked["note"] = scores["note"].mask(unjudged, reason)
     rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
     return masked.assign(points=scores["points"].mask(gone), rank=rank)

@@ -235,12 +235,11 @@ def score_words(page: BranchPage) -> str:
         return page.text("score_unranked", points=points)
     if pd.isna(score.rank):
         return ""
-    before = ""
+    blanks = {"points": points, "rank": score.rank, "rank_of": score.rank_of, "before": ""}
     if pd.notna(getattr(score, "rank_before", None)):
-        then = wording.format_points(score.points_before)
-        before = page.text("score_before", points=then, rank=score.rank_before)
-    blanks = {"rank": score.rank, "rank_of": score.rank_of, "before": before}
-    return page.text("score_words", points=points, **blanks)
+        points = wording.format_points(score.points_before)
+        blanks["before"] = page.text("score_before", points=points, rank=score.rank_before)
+    return page.text("score_words", **blanks)
 
 
 def page_conclusions(page: BranchPage) -> blocks.Sentences:

@@ -158,8 +158,7 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
     growth, shares = _findings(page)
     here = [found for found in (growth, *shares) if found and found.sentence.section == section]
     if not here:
-        told = section == "service" and page.evaluation.policy_facts.get("no_contacts")
-        return _warn(page, f"caution_{'no_contacts' if told else 'empty'}", quarter=page.quarter)
+        return _warn(page, "caution_empty", quarter=page.quarter)
     speaking = sorted((here[0], *(f for f in here[1:] if f.weight)), key=lambda f: -f.weight)
     joined = _words(page, "between").join(finding.sentence.text for finding in speaking)
     return Sentence(joined, lead=speaking[0].sentence.lead)

@@ -31,7 +31,6 @@ from stockcust_analysis.show.blocks import MISSING, Language, known_language
 Words = Mapping[str, str]
 # A figure that may be missing, or withheld: then "*" stands in its place.
 Figure = float | Decimal | str | None
-
 # What a withheld value prints as; the formatters take it in place of a number.
 SUPPRESSED: Final = "*"
 AVERAGE: Final = "aum_average_quarter"
@@ -184,12 +183,7 @@ def member_words(
 def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str]:
     """Return a sentence for each thing that was not delivered: its substitute, or that none is.
 
-    Parameters
-    ----------
-    policy_facts
-        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `no_contacts`, `unit`.
-    language
-        "zh" or "en".
+    Read are an evaluation's `aum_from`, `families_missing`, `knows_tenure`, `no_contacts`, `unit`.
 
     >>> assumptions({"aum_from": {"aum_average_quarter": "holdings.balance"}}, "zh")
     ['季日均AUM未提供，以期末余额代替。']
