@@ -348,9 +348,9 @@ def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluati
 
     What is left is the evaluation's own or nothing: no score, rank or limit is made of the printed
     figures alone; points and ranks of the quarter before are left out. The measures have their gaps
-    already; scorecard, scores and comparison get the column `withheld`: of a branch's points, of its
-    score, of its figure in the comparison. Whether a withheld figure meets one of the `vetoes` is not
-    told: it says on which side of the border.
+    already; scorecard, scores and comparison get the column `withheld`: of a branch's points, of
+    its score, of its figure in the comparison. Whether a withheld figure meets one of the `vetoes`
+    is not told: it says on which side of the border.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
     measures = measures.assign(withheld=measures.get("withheld", False))
@@ -361,9 +361,8 @@ def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluati
     now = measures[measures["quarter"] == str(quarter)]
     scores = _mask_scores(scores, card, now, vetoes)
     comparison = _mask_comparison(evaluation.comparison, measures, quarter)
-    return replace(
-        evaluation, scorecard=card, scores=scores, comparison=comparison, targets=targets
-    )
+    evaluation = replace(evaluation, targets=targets, comparison=comparison)
+    return replace(evaluation, scorecard=card, scores=scores)
 
 
 def _without_known_starts(
