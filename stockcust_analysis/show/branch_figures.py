@@ -152,7 +152,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | Remark | None:
         return Remark(_no_score(page)) if _no_score(page) else None
     if page.deposits == UNKNOWN and card["points"].isna().all():
         return Remark(page.text("no_score"))
-    caption = page.text("scorecard", "caption") + score_words(page)
+    caption = page.text("scorecard", "caption") + score_words(page, before=False)
     words = []
     for row in rows_of(card):
         attainment, points = wording.format_part(row.attainment), wording.format_points(row.points)

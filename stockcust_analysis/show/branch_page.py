@@ -225,8 +225,8 @@ def chapter_heading(page: BranchPage, name: str) -> Heading:
     return Heading(page.text(f"{name}_heading"))
 
 
-def score_words(page: BranchPage) -> str:
-    """Return the score and its rank, to stand behind a heading; nothing without a score."""
+def score_words(page: BranchPage, *, before: bool = True) -> str:
+    """Return score and rank, now and `before`, to stand behind a heading; nothing if unscored."""
     score = next(page_data.rows_of(page.own(page.evaluation.scores)), None)
     if score is None or pd.isna(score.points):
         return ""
@@ -236,7 +236,7 @@ def score_words(page: BranchPage) -> str:
     if pd.isna(score.rank):
         return ""
     blanks = {"points": points, "rank": score.rank, "rank_of": score.rank_of, "before": ""}
-    if pd.notna(getattr(score, "rank_before", None)):
+    if before and pd.notna(getattr(score, "rank_before", None)):
         points = wording.format_points(score.points_before)
         blanks["before"] = page.text("score_before", points=points, rank=score.rank_before)
     return page.text("score_words", **blanks)

@@ -418,7 +418,8 @@ def growth_sentence(page: BranchPage, bridge: pd.DataFrame) -> Sentence | None:
     opening = parts["opening"]
     if opening <= 0:
         return None
-    key, blanks = "bridge", growth_blanks(page, parts, page.unit([parts["closing"]]))
+    unit = wording.bridge_unit(parts["closing"], list(parts.values())[2:], page.language)
+    key, blanks = "bridge", growth_blanks(page, parts, unit)
     if page.branch_id != WHOLE_BANK and whole["opening"] > 0:
         key, of_bank = "bridge_beside_bank", whole["change"] / whole["opening"]
         blanks["bank"] = wording.format_signed(of_bank, "money", page.language)

@@ -217,8 +217,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
     """Return the first and the last rows, and between them one for all that are left out."""
-    if len(rows) == total <= most + 1:  # a row that says one is left out is no shorter
-        return rows
+    most += 2 * (len(rows) == total == most + 1)  # a row that says one is left out is no shorter
     first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
     left_out = total - len(first) - len(last)
     words = page.text("rows_left_out", count=left_out)

@@ -355,7 +355,7 @@ def format_count(value: Figure) -> str:
 
 def format_weight(value: Figure) -> str:
     """Return the points that an indicator may earn: 25, or 45.5 where they are not whole."""
-    return format_number(value, decimals=isinstance(value, float) and 1e-6 < value % 1 < 1 - 1e-6)
+    return format_number(value, decimals=0 if round(float(value or 0), 6).is_integer() else 1)
 
 
 def format_points(value: Figure) -> str:

@@ -149,6 +149,21 @@ def test_an_indicator_on_another_base_than_the_pages_says_so() -> None:
     assert names == ["Dormant customers · all customers", "Dormant customers"]
 
 
+def test_weights_that_are_spread_are_not_rounded_to_another_sum() -> None:
+    """50 of 110 and 60 of 110 points are 45.5 and 54.5, of 100; whole ones have no decimals."""
+    card = small_evaluation(1).scorecard.assign(branch_id="B01")
+    for weights, printed in (
+        ([5000 / 110, 6000 / 110], ["54.5", "45.5"]),
+        ([40, 60.0], ["60", "40"]),
+    ):
+        table = branch_figures.scorecard_table(
+            page_of(story(), scorecard=card.assign(weight=weights))
+        )
+        assert table is not None
+        place = [column.label for column in table.columns].index("权重")
+        assert [row[place] for row in table.rows] == [*printed, "100"]
+
+
 def test_a_branch_without_a_score_says_why() -> None:
     """Without points the reason stands below the table, and in its place where there is none."""
     made = small_evaluation(1)
