@@ -356,7 +356,7 @@ def mask_scores(evaluation: Evaluation, vetoes: Sequence[Veto] = ()) -> Evaluati
     measures = measures.assign(withheld=measures.get("withheld", False))
     targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
     tables = evaluation.scorecard, evaluation.scores
-    card, scores = (table.loc[:, ~table.columns.str.endswith("_before")] for table in tables)
+    card, scores = (table.filter(regex="(?<!_before)$") for table in tables)
     card = _mask_scorecard(card, measures, quarter, targets)
     now = measures[measures["quarter"] == str(quarter)]
     scores = _mask_scores(scores, card, now, vetoes)

@@ -322,7 +322,7 @@ def test_plans_are_not_compared_with_what_is_delivered_in_part(whole: list[Evalu
     assert not review.attainments
     plans = plan_table(review)
     assert plans is not None
-    printed = {row[0]: (row[3], row[-1]) for row in plans.rows}
+    printed = {row[0]: (row[4], row[-1]) for row in plans.rows}
     assert [parts for parts in printed.values() if "未提供" in parts] == [("未提供", "未提供")] * 3
     assert not [s.text for s in review_conclusions(review).sentences if "计划" in s.text]
 

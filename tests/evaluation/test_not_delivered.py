@@ -173,7 +173,7 @@ def test_assignments_alone_say_who_manages_whom(tmp_path: Path, engine: str) -> 
 
 
 def test_a_page_without_contacts_says_so(tmp_path: Path) -> None:
-    """The chapter has what assignments tell, and its sentence names what is not delivered."""
+    """The chapter judges and has what assignments tell, and its note names what is missing."""
     people = "".join(
         f"2026-09-30,D{n},001,personal,2020-01-01,2026-09-01,9e4,9e4\n" for n in range(40)
     )
@@ -184,7 +184,8 @@ def test_a_page_without_contacts_says_so(tmp_path: Path) -> None:
     with open_bank(served_frames(write_tiny_bank(tmp_path, **tables, **service))) as bank:
         page = BranchPage(evaluate(bank, quarter="2026Q3"), "zh", "001")
     said = findings.section_conclusion(page, "service")
-    assert (said.lead, said.text) == ("联络未提供", "2026Q3只知由谁管户，联络不作判断。")
+    assert said.lead == "管户率与全行相当"
+    assert said.text.startswith("达到管户标准的客户中，已有管户经理的占")
     table = branch_tables.measure_table(page, "coverage")
     assert table is not None
     assert {"管户率", "人均管户数"} <= {row[0] for row in table.rows}
