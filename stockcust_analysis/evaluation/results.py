@@ -186,6 +186,11 @@ class Evaluation:
         write_evaluation(self, Path(folder) / _FACTS)
 
 
+def policy_label(facts: Mapping[str, Any]) -> str:
+    """Return what a page calls the policy of an evaluation: name, version, start of its digest."""
+    return f"{facts['name']} {facts['version']} ({facts.get('digest', '')[:12]})"
+
+
 def new_branches(branches: pd.DataFrame, quarter: Quarter) -> dict[str, tuple[str, str]]:
     """Return the branches that opened or merged in the quarter's year: which of both, and when.
 

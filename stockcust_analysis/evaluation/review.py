@@ -140,9 +140,8 @@ def make_review(
     changed = restatements(last.measures, review.evaluation.measures, quarter=str(last.quarter))
     changed = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
     issue = sum(review.evaluation.quarter == last.quarter for review in issued)
-    was, now = last.policy_facts, evaluation.policy_facts
-    other = f"{was['name']} {was['version']}" if was.get("digest") != now.get("digest") else ""
-    review = replace(review, restatements=changed, issued_policy=other)
+    was, now = map(results.policy_label, (last.policy_facts, evaluation.policy_facts))
+    review = replace(review, restatements=changed, issued_policy=was if was != now else "")
     return replace(review, issued=str(last.quarter), issue=issue)
 
 

@@ -123,18 +123,19 @@ def scorecard(
 def with_previous(
     card: pd.DataFrame, scores: pd.DataFrame, *, before: tuple[pd.DataFrame, pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return scorecard and scores with the quarter before: `points_before` and `rank_before`.
+    """Return scorecard and scores with the quarter before, in columns that end in `_before`.
 
-    The quarter before is as its rows and rules are today. It is empty for a branch whose points
-    were then made of other indicators than now: without those of a first year, say.
+    These are `points_before`, `rank_before` and `rank_of_before`, by today's rows and rules. They
+    are empty for a branch whose points were then made of other indicators than now: without those
+    of a first year, say.
     """
     keys = ["branch_id", "indicator"]
     then = before[0].set_index(keys).reindex(pd.MultiIndex.from_frame(card[keys]))
     unlike = then["attainment"].isna().to_numpy() != card["attainment"].isna().to_numpy()
     alike = ~card["branch_id"].isin(card.loc[unlike, "branch_id"])
     card = card.assign(points_before=pd.Series(then["points"].to_numpy()).where(alike))
-    stood = before[1].set_index("branch_id")[["points", "rank"]].reindex(scores["branch_id"])
-    stood = stood[stood.index.isin(card.loc[alike, "branch_id"])].add_suffix("_before")
+    stood = before[1].set_index("branch_id")[["points", "rank", "rank_of"]].add_suffix("_before")
+    stood = stood[stood.index.isin(card.loc[alike, "branch_id"])]
     return card, scores.join(stood, on="branch_id")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.bank.contract import title_of
-from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK, policy_label
 from stockcust_analysis.show import blocks, findings, page_data, wording
 from stockcust_analysis.show.page_data import BranchPage
 
@@ -112,7 +112,7 @@ def run_facts(page: BranchPage) -> dict[str, str]:
     """Return what a page prints of its origin: policy, date of the data, reconciliation."""
     policy = page.evaluation.policy_facts
     return {
-        page.text("policy"): f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
+        page.text("policy"): policy_label(policy),
         page.text("data_date"): page.evaluation.quarter.end.isoformat(),
         **checks_passed(page),
         **set_aside_words(page),
@@ -237,8 +237,8 @@ def score_words(page: BranchPage, *, before: bool = True) -> str:
         return ""
     blanks = {"points": points, "rank": score.rank, "rank_of": score.rank_of, "before": ""}
     if before and pd.notna(getattr(score, "rank_before", None)):
-        points = wording.format_points(score.points_before)
-        blanks["before"] = page.text("score_before", points=points, rank=score.rank_before)
+        then = {"points": wording.format_points(score.points_before), "rank": score.rank_before}
+        blanks["before"] = page.text("score_before", **then, rank_of=score.rank_of_before)
     return page.text("score_words", **blanks)
 
 

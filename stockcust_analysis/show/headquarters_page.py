@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.evaluation.comparison import exceptions
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import WHOLE_BANK, policy_label
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.measures.codebook import measures_that_add_up
 from stockcust_analysis.show import blocks, branch_page, findings, page_data, wording
@@ -107,11 +107,10 @@ class HeadquartersPage(page_data.Page):
 
     def of_issue(self, key: str) -> str:
         """Return a sentence on the issue that figures are compared with; empty without one."""
-        review, facts = self.review, self.evaluation.policy_facts
-        now = f"{facts['name']} {facts['version']}"
+        review, now = self.review, policy_label(self.evaluation.policy_facts)
         changed = self.text("policy_changed", was=review.issued_policy, now=now)
         words = review.issued and self.text(key, quarter=review.issued, issue=review.issue)
-        return words + (changed if review.issued_policy else "")
+        return words + (changed if review.issued_policy and len(review.restatements) else "")
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -361,7 +360,6 @@ def _quality_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     return blocks.Sentence(words, lead=page.text("quality_lead"), section="quality")
 
 
-# What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
 def _restated_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say how many issued figures read otherwise today, and in how many branches; None if none."""
     restated = page.review.restatements
@@ -372,6 +370,7 @@ def _restated_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     return blocks.Sentence(page.of_issue("compared_issue"), lead=lead, section="restatements")
 
 
+# What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
 _ANSWERS: Final[dict[str, Callable[[HeadquartersPage], blocks.Sentence | None]]] = {
     "branches": _plan_sentence,
     "growth": _growth_sentence,

@@ -384,8 +384,8 @@ def format_part(value: Figure, *, due: float = 1.0) -> str:
     ('99.99%', '74.96%', '100.0%')
     """
     gaps = [b - value for b in (due, 1.0) if isinstance(value, float) and value < b]
-    fine = (n for n in (1, 2, 3) if all(gap * 10 ** (n + 2) > 0.51 for gap in gaps))
-    return format_share(value, decimals=next(fine, 4))
+    fine = (n for n in range(1, 8) if all(gap * 10 ** (n + 2) > 0.51 for gap in gaps))
+    return format_share(value, decimals=next(fine, 8))
 
 
 def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> str:

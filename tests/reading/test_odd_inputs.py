@@ -467,6 +467,21 @@ def test_an_odd_input_is_refused_with_its_reason(tiny_bank: TinyBank, cases: lis
         assert word not in message
 
 
+def test_a_part_of_what_is_counted_from_one_is_not_doubted(tiny_bank: TinyBank) -> None:
+    """Five hundred of twelve million: the longest begin with 1, and no zeros are lost."""
+    some = range(12_345, 12_000_000, 23_456)
+    people = (f"2026-09-30,{n},001,personal,2020-01-05,,1.00,1.00" for n in some)
+    held = (f"2026-09-30,A{n},{n},demand_deposit,1.00" for n in some)
+    files = {
+        "customers.csv": lines(CUSTOMERS.partition("\n")[0], *people),
+        "holdings.csv": lines(HOLDINGS.partition("\n")[0], *held),
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(deliver(tiny_bank(), files, "")).close()
+    assert not any("begins with 0" in str(warning.message) for warning in caught)
+
+
 @pytest.mark.parametrize(
     "numbers", [("7", "12345678", "1234567", "87654321"), ("1", "2", "3", "9")]
 )

@@ -402,10 +402,12 @@ def test_figures_restated_are_among_the_conclusions_and_another_policy_is_named(
     facts = {**issued.evaluation.policy_facts, "version": "0", "digest": "1" * 64}
     issued = replace(issued, evaluation=replace(issued.evaluation, policy_facts=facts))
     same, other = small_review(issued=small_review()), small_review(issued=issued)
-    assert (same.issued_policy, other.issued_policy) == ("", "hand 0")
-    words = hq.restatement_words(hq.headquarters_page(other, language="zh"))
-    assert words is not None
-    assert "签发时按政策hand 0，现在按hand 1" in str(words.sentences[0])
+    assert (same.issued_policy, other.issued_policy) == ("", "hand 0 (111111111111)")
+    unchanged = hq.restatement_words(hq.headquarters_page(other, language="zh"))
+    assert unchanged == Sentences(["与2026Q3第1次签发相比，没有追溯调整。"])
+    page = hq.headquarters_page(replace(page.review, issued_policy="hand 0"), language="zh")
+    last = next(s for s in hq.review_conclusions(page).sentences if "上次签发" in s.lead)
+    assert "签发时的政策文件为hand 0，现在为hand 1 (000000000000)" in last.text
 
 
 def test_one_row_is_not_left_out_for_a_row_that_says_so() -> None:
