@@ -238,9 +238,9 @@ def _of_numbers(rows: frames.Table, name: str) -> list[Words]:
     widths = nw.col("width").min().alias("least"), nw.col("width").max().alias("most")
     facts = frames.collect_rows(rows.select(**kinds).select(nw.len().alias("n"), *widths, *counted))
     of = {kind: int(values[0] or 0) for kind, values in facts.items()}
-    # Numbers counted from 1 fill what the longest leave room for; a part of them does not, but seldom
-    # has come to half of it. Of numbers of one width a tenth begin with a zero, a hundredth with two:
-    # much shorter ones are of another kind.
+    # Numbers counted from 1 fill what the longest leave room for; a part of them does not, but has
+    # seldom come to half of it. Of numbers of one width a tenth begin with a zero, a hundredth with
+    # two: much shorter ones are of another kind.
     doubts, lost = list[Words](), 10 ** (of["most"] - of["least"])
     is_sparse, is_mixed = 10 * of["n"] < 10 ** (of["most"] - 1), 1 < lost <= 100 * of["n"]
     is_mixed &= of["most"] >= _FEWEST_DIGITS and not of["zero"]
