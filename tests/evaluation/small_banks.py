@@ -57,10 +57,12 @@ def random_bank(seed: int, *, branches: int, customers: int) -> tuple[Evaluation
         quarter=Quarter.parse(NOW),
         bank_name="",
         policy_facts={
+            "name": "random",
+            "version": "1",
             "tiers": [
                 {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
                 for tier in TIERS
-            ]
+            ],
         },
         branches=pd.DataFrame({"branch_id": names}),
         measures=measures,
